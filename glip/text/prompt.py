@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from glip.errors import PromptError
 from glip.text.names import clean_name, has_words
-from glip.text.noun_phrases import noun_phrases
+from glip.text.noun_phrases import is_one_phrase, noun_phrases
 
 logger = logging.getLogger(__name__)
 
@@ -221,10 +221,12 @@ class TextPrompt:
         """
         _check_words(caption, 'the text')
         caption = caption.strip()
+        name = caption.rstrip('.!?, \t\n') or caption
+        if is_one_phrase(clean_name(name)):
+            return cls.from_classes([name])
         phrases = noun_phrases(caption)
-        whole = (0, len(caption.rstrip('.!?, \t\n')))
-        if not phrases or phrases == [whole]:
-            return cls.from_classes([caption[: whole[1]] or caption])
+        if not phrases:
+            return cls.from_classes([name])
         return cls(
             caption,
             tuple((phrase,) for phrase in phrases),
@@ -355,15 +357,16 @@ def _warn_unused(overrides: Mapping[str, object], given: Iterable[str]) -> None:
 
 def _warn_alike(pieces: Sequence[Piece], given: Sequence[str]) -> None:
     first: dict[str, str] = {}
+    alike = []
     for piece, name in zip(pieces, given, strict=True):
-        text = piece.text.strip()
+        text = ' '.join(piece.text.lower().split())
         if text in first:
-            _warn_once(
-                ('alike', first[text], name),
-                '%r and %r read the same to the model (%r); each keeps its own label '
-                'but they cannot be told apart',
-                first[text],
-                name,
-                text,
-            )
+            alike.append(f'{first[text]!r} and {name!r}')
         first.setdefault(text, name)
+    if alike:
+        _warn_once(
+            ('alike', *alike),
+            'the model reads the same words for %s; each keeps its own label, but they '
+            'cannot be told apart',
+            ', '.join(alike),
+        )

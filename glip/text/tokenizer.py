@@ -122,11 +122,12 @@ class Tokenizer:
         room = max_tokens - 2
         if len(ids) > room and not truncate:
             raise PromptError(self._too_long(prompt, len(ids) + 2, max_tokens))
+        at = _tokens_at(offsets, len(prompt.caption))
         rows = []
         for spans in prompt.spans:
             row: set[int] = set()
             for span in spans:
-                row.update(_span_tokens(offsets, span, room))
+                row.update(_span_tokens(offsets, at, span, room))
             rows.append(tuple(sorted(row)))
         self._check_rows(prompt, ids, rows, truncate)
         return EncodedPrompt(
@@ -173,7 +174,18 @@ def _warn_unknown(vocabulary: str, name: str) -> None:
     )
 
 
-def _span_tokens(offsets: list[Span], span: Span, room: int) -> range:
+def _tokens_at(offsets: list[Span], length: int) -> list[int | None]:
+    """Character -> the first token that covers it."""
+    at: list[int | None] = [None] * length
+    for i in reversed(range(len(offsets))):
+        begin, end = offsets[i]
+        at[begin:end] = [i] * (end - begin)
+    return at
+
+
+def _span_tokens(
+    offsets: list[Span], at: list[int | None], span: Span, room: int
+) -> range:
     """Indices of the tokens of a character span; none if it is cut by ``room``.
 
     A span may begin or end on a space, so up to two further characters are tried
@@ -181,8 +193,8 @@ def _span_tokens(offsets: list[Span], span: Span, room: int) -> range:
     gives up, the tokens that overlap the span are taken.
     """
     begin, end = span
-    first = _first_token(offsets, (begin, begin + 1, begin + 2))
-    last = _first_token(offsets, (end - 1, end - 2, end - 3))
+    first = _first_token(at, (begin, begin + 1, begin + 2))
+    last = _first_token(at, (end - 1, end - 2, end - 3))
     if first is None or last is None or first > last:
         inside = [i for i, (b, e) in enumerate(offsets) if b < end and e > begin]
         if not inside:
@@ -191,11 +203,10 @@ def _span_tokens(offsets: list[Span], span: Span, room: int) -> range:
     return range(first, last + 1) if last < room else range(0)
 
 
-def _first_token(offsets: list[Span], chars: tuple[int, ...]) -> int | None:
+def _first_token(at: list[int | None], chars: tuple[int, ...]) -> int | None:
     for char in chars:
-        for i, (begin, end) in enumerate(offsets):
-            if begin <= char < end:
-                return i
+        if 0 <= char < len(at) and at[char] is not None:
+            return at[char]
     return None
 
 

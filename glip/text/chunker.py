@@ -1,0 +1,194 @@
+"""Noun phrases by rule: no model, no data to download.
+
+A phrase is a run of determiners, modifiers and nouns. Words that cannot be part of one
+(prepositions, pronouns, auxiliaries, punctuation) end it; verbs are told from nouns by
+their form and by their neighbours. It knows English captions of pictures, not prose.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from unicodedata import category
+
+from glip.text import lexicon as lex
+
+# Letters and digits of any script, with the marks that hold a word together.
+_WORD = re.compile(r"[^\W_]+(?:['’\-/&+.:_#]+[^\W_]+)*(?:\+\+|[#'’](?!\w))?")
+_BREAK = re.compile(r'[.,;:!?()\[\]{}"“”|/\n]|--|—')
+
+
+@dataclass
+class _Word:
+    """A word, what precedes it, and what it is taken for."""
+
+    text: str
+    begin: int
+    end: int
+    gap: str  # the characters between the word before and this one
+    low: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.low = self.text.lower().replace('’', "'")
+
+
+@dataclass
+class _Phrase:
+    """The phrase being read."""
+
+    words: list[_Word] = field(default_factory=list)
+    nouns: int = 0
+
+    def add(self, word: _Word, *, noun: bool) -> None:
+        self.words.append(word)
+        self.nouns += noun
+
+
+def rule_noun_phrases(caption: str) -> list[tuple[int, int]]:
+    """Character spans of the noun phrases, in order, never overlapping."""
+    words = _words(caption)
+    spans: list[tuple[int, int]] = []
+    phrase = _Phrase()
+    for i, word in enumerate(words):
+        following = words[i + 1] if i + 1 < len(words) else None
+        if following is not None and _BREAK.search(following.gap):
+            following = None
+        if _BREAK.search(word.gap) and not _adjectives_go_on(phrase, word):
+            phrase = _close(phrase, spans)
+        role = _role(word, following, phrase, words[i - 1] if i else None)
+        if role == 'join':
+            phrase.add(word, noun=False)
+        elif role == 'break':
+            phrase = _close(phrase, spans)
+        elif role == 'determiner':
+            if phrase.nouns:
+                phrase = _close(phrase, spans)
+            phrase.add(word, noun=False)
+        else:
+            phrase.add(word, noun=role == 'noun')
+    _close(phrase, spans)
+    return spans
+
+
+def _words(caption: str) -> list[_Word]:
+    words, at = [], 0
+    # Vowel signs and accents that are characters of their own belong to the word.
+    shape = ''.join('x' if category(char)[0] == 'M' else char for char in caption)
+    for match in _WORD.finditer(shape):
+        begin, end = match.span()
+        words.append(_Word(caption[begin:end], begin, end, shape[at:begin]))
+        at = end
+    return words
+
+
+def _adjectives_go_on(phrase: _Phrase, word: _Word) -> bool:
+    """'a big, red ball' is one phrase."""
+    return (
+        bool(phrase.words)
+        and not phrase.nouns
+        and word.gap.strip() == ','
+        and _is_adjective(word.low)
+    )
+
+
+def _role(
+    word: _Word, following: _Word | None, phrase: _Phrase, before: _Word | None
+) -> str:
+    """One of ``noun``, ``modifier``, ``determiner``, ``join`` and ``break``."""
+    low = word.low
+    after = following.low if following else ''
+    if low in ('and', '&') and _joins_adjectives(phrase, after):
+        return 'join'
+    if low == 'that' and phrase.nouns:
+        return 'break'
+    if low in lex.DETERMINERS or low.isdigit():
+        # 'one' and 'hundred' after a noun, 'number 5': still the same thing.
+        return 'modifier' if low.isdigit() and phrase.nouns else 'determiner'
+    if low == 'can' and not (after in lex.BASE_VERBS or after in ('be', 'not')):
+        return 'noun'
+    if low in lex.FUNCTION_WORDS or low in lex.AUXILIARIES:
+        return 'break'
+    if _is_verb(low, after, phrase, before):
+        return 'break'
+    return 'modifier' if _is_adjective(low) else 'noun'
+
+
+def _joins_adjectives(phrase: _Phrase, after: str) -> bool:
+    """'a black and white dog' is one phrase, 'a cat and a dog' are two."""
+    return (
+        bool(phrase.words)
+        and not phrase.nouns
+        and _is_adjective(phrase.words[-1].low)
+        and _is_adjective(after)
+    )
+
+
+def _is_adjective(low: str) -> bool:
+    if low in lex.ADJECTIVES:
+        return True
+    head, _, tail = low.rpartition('-')
+    return bool(head) and (tail in lex.ADJECTIVES or tail.endswith('ed'))
+
+
+def _is_verb(low: str, after: str, phrase: _Phrase, before: _Word | None) -> bool:
+    """Whether the word says what something does, seen from where it stands."""
+    ends_here = (
+        not after
+        or after in lex.FUNCTION_WORDS
+        or after in lex.DETERMINERS
+        or after in lex.AUXILIARIES
+    )
+    if before is not None and not phrase.words:
+        if before.low in lex.MODALS or before.low in ('who', 'which', 'that'):
+            return True
+        if before.low == 'to' and low in lex.BASE_VERBS:
+            return True
+    if low.endswith('ing') and len(low) > 4 and low not in lex.ING_NOUNS:
+        if low in lex.ING_COMPOUNDS and after in lex.COMPOUND_HEADS:
+            return False
+        return bool(phrase.nouns) or ends_here
+    if low.endswith('ed') and len(low) > 3 and low not in lex.ED_NOUNS:
+        return ends_here and low not in lex.ADJECTIVES
+    if low.endswith('ly') and len(low) > 3 and low not in lex.LY_NOUNS:
+        return ends_here or bool(phrase.nouns) or not phrase.words
+    if not phrase.nouns:
+        # A sentence may go on with its verb after 'and' or an adverb.
+        going_on = before is not None and not phrase.words
+        return going_on and _is_inflected(low) and after in lex.DETERMINERS
+    if low in lex.PAST_VERBS and low not in lex.ADJECTIVES:
+        return True
+    plural = _is_plural(phrase.words[-1].low)
+    if low in lex.THIRD_PERSON:
+        if not after and low in lex.NOUNS_LIKE_VERBS:
+            return phrase.words[0].low in lex.SINGULAR_DETERMINERS
+        return ends_here if plural else True
+    if low in lex.BASE_VERBS:
+        return plural and (ends_here or bool(after))
+    # An unknown word in -s between a noun and 'the': 'a man juggles the balls'.
+    return low.endswith('s') and not plural and after in lex.DETERMINERS
+
+
+def _is_inflected(low: str) -> bool:
+    return low in lex.THIRD_PERSON or low in lex.PAST_VERBS
+
+
+def _is_plural(low: str) -> bool:
+    return low in lex.PLURALS or (low.endswith('s') and not low.endswith(('ss', 'us')))
+
+
+def _close(phrase: _Phrase, spans: list[tuple[int, int]]) -> _Phrase:
+    """Keep the phrase if it names a thing; begin the next one."""
+    words = phrase.words
+    while words and words[-1].low in lex.DETERMINERS | {'and', '&'}:
+        words.pop()
+    content = [w.low for w in words if w.low not in lex.DETERMINERS]
+    things = [
+        low
+        for low in content
+        if not _is_adjective(low)
+        and low not in lex.PLACE_NOUNS
+        and low not in lex.PICTURE_NOUNS
+    ]
+    if things:
+        spans.append((words[0].begin, words[-1].end))
+    return _Phrase()
