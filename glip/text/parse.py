@@ -39,7 +39,8 @@ def parse_text(
         custom_entities: True: a string is a list of classes, whatever it reads as.
             False and None: the rules above.
         tokens_positive: See :meth:`TextPrompt.from_spans`; ``text`` is the caption.
-        caption_prompt: See :meth:`TextPrompt.from_classes`; for classes only.
+        caption_prompt: See :meth:`TextPrompt.from_classes`; for classes, so a string
+            that comes with it is a list of classes. Unused by the other forms.
 
     Raises:
         PromptError: Nothing to find in it, or the arguments do not fit together.

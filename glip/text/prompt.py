@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import index
 from typing import NamedTuple
 
 from glip.errors import PromptError
-from glip.text.names import clean_name, has_words
+from glip.text.checks import Span, check_text, check_words, checked_spans
+from glip.text.names import clean_name
 from glip.text.noun_phrases import is_one_phrase, noun_phrases
 
 logger = logging.getLogger(__name__)
-
-Span = tuple[int, int]
 
 
 class Piece(NamedTuple):
@@ -135,13 +133,22 @@ class TextPrompt:
 
         Source: microsoft/GLIP ``create_queries_and_maps``.
         """
+        if isinstance(names, str):
+            raise PromptError(
+                f'class names must be a list, not the string {names!r:.60}'
+            )
         given = tuple(names)
         if not given:
             raise PromptError('no class names given; name at least one thing to find')
+        if not isinstance(caption_prompt, Mapping | None):
+            raise PromptError(
+                f'caption_prompt is {type(caption_prompt).__name__}; give a mapping '
+                'from class name to prefix, name and suffix'
+            )
         overrides = dict(caption_prompt or {})
         pieces, labels, first = [], [], {}
         for label, name in enumerate(given):
-            _check_words(name, f'class name {label + 1} of {len(given)}')
+            check_words(name, f'class name {label + 1} of {len(given)}')
             if name in first:
                 continue
             first[name] = label
@@ -154,7 +161,7 @@ class TextPrompt:
             )
             labels.append(label)
         _warn_unused(overrides, first)
-        _warn_alike(pieces, [given[label] for label in labels])
+        _warn_alike(pieces, labels, [given[label] for label in labels])
         return _join(pieces, labels, given, separator)
 
     @classmethod
@@ -173,12 +180,12 @@ class TextPrompt:
             raise PromptError('no prompts given; name at least one thing to find')
         pieces, labels, classes = [], [], {}
         for text, name in mapping.items():
-            _check_words(text, 'a prompt text')
-            _check_words(name, f'the class name of prompt {text!r}')
+            check_words(text, 'a prompt text')
+            check_words(name, f'the class name of prompt {text!r}')
             cleaned = clean_name(text)
             pieces.append(Piece(cleaned, 0, len(cleaned)))
             labels.append(classes.setdefault(name, len(classes)))
-        _warn_alike(pieces, list(mapping))
+        _warn_alike(pieces, labels, list(mapping))
         return _join(pieces, labels, tuple(classes), separator)
 
     @classmethod
@@ -199,11 +206,11 @@ class TextPrompt:
             PromptError: A span is not two integers, is empty or blank, or leaves
                 the caption; no entity; an entity without spans.
         """
-        _check_words(caption, 'the caption')
+        check_words(caption, 'the caption')
         if isinstance(tokens_positive, int) and tokens_positive == -1:
             whole = ((0, len(caption)),)
             return cls(caption, (whole,), (0,), (caption,))
-        spans = _checked_spans(caption, tokens_positive)
+        spans = checked_spans(caption, tokens_positive)
         names = tuple(
             ' / '.join(caption[begin:end] for begin, end in entity) for entity in spans
         )
@@ -219,7 +226,7 @@ class TextPrompt:
         Raises:
             PromptError: The caption is not text or has no words.
         """
-        _check_words(caption, 'the text')
+        check_words(caption, 'the text')
         caption = caption.strip()
         name = caption.rstrip('.!?, \t\n') or caption
         if is_one_phrase(clean_name(name)):
@@ -256,17 +263,6 @@ def _join(
     )
 
 
-def _check_words(text: object, what: str) -> None:
-    if not isinstance(text, str):
-        raise PromptError(f'{what} is {type(text).__name__} {text!r:.60}, not text')
-    if not has_words(text):
-        raise PromptError(
-            f'{what} is {text!r:.60}, which has no word in it; name a thing to find'
-        )
-    if any('\ud800' <= char <= '\udfff' for char in text):
-        raise PromptError(f'{what} is {text!r:.60}, which is not valid unicode')
-
-
 def _override_piece(name: str, cleaned: str, override: Mapping[str, str]) -> Piece:
     if not isinstance(override, Mapping) or not set(override) <= {
         'prefix',
@@ -279,60 +275,11 @@ def _override_piece(name: str, cleaned: str, override: Mapping[str, str]) -> Pie
         )
     words = override.get('name', cleaned)
     prefix, suffix = override.get('prefix', ''), override.get('suffix', '')
-    _check_words(words, f'caption_prompt name of {name!r}')
+    check_words(words, f'caption_prompt name of {name!r}')
     for key, value in (('prefix', prefix), ('suffix', suffix)):
-        if not isinstance(value, str):
-            raise PromptError(
-                f'caption_prompt {key} of {name!r} is {type(value).__name__}, not text'
-            )
+        check_text(value, f'caption_prompt {key} of {name!r}')
     begin = len(prefix)
     return Piece(prefix + words + suffix, begin, begin + len(words))
-
-
-def _checked_spans(
-    caption: str, tokens_positive: object
-) -> tuple[tuple[Span, ...], ...]:
-    shape = 'expected -1 or a list of entities, each a list of [begin, end]'
-    if isinstance(tokens_positive, Mapping):
-        try:
-            by_label = {int(key): value for key, value in tokens_positive.items()}
-        except (TypeError, ValueError):
-            by_label = {}
-        if sorted(by_label) != list(range(len(tokens_positive))):
-            raise PromptError('tokens_positive as a mapping needs the keys 0, 1, ...')
-        tokens_positive = [by_label[key] for key in sorted(by_label)]
-    if not isinstance(tokens_positive, (list, tuple)) or not tokens_positive:
-        raise PromptError(f'tokens_positive is {tokens_positive!r:.60}; {shape}')
-    entities = []
-    for number, entity in enumerate(tokens_positive):
-        if not isinstance(entity, (list, tuple)) or not entity:
-            raise PromptError(
-                f'entity {number} of tokens_positive is {entity!r:.60}; {shape}'
-            )
-        entities.append(
-            tuple(_checked_span(caption, span, number, shape) for span in entity)
-        )
-    return tuple(entities)
-
-
-def _checked_span(caption: str, span: object, number: int, shape: str) -> Span:
-    try:
-        begin, end = span
-        begin, end = index(begin), index(end)
-    except (TypeError, ValueError):
-        raise PromptError(
-            f'entity {number} of tokens_positive holds {span!r:.60}; {shape}'
-        ) from None
-    if not 0 <= begin < end <= len(caption):
-        raise PromptError(
-            f'span [{begin}, {end}] of entity {number} does not lie in the caption of '
-            f'{len(caption)} characters (begin < end is needed)'
-        )
-    if not caption[begin:end].strip():
-        raise PromptError(
-            f'span [{begin}, {end}] of entity {number} covers only spaces'
-        )
-    return begin, end
 
 
 _warned: set[object] = set()
@@ -355,14 +302,16 @@ def _warn_unused(overrides: Mapping[str, object], given: Iterable[str]) -> None:
         )
 
 
-def _warn_alike(pieces: Sequence[Piece], given: Sequence[str]) -> None:
-    first: dict[str, str] = {}
+def _warn_alike(
+    pieces: Sequence[Piece], labels: Sequence[int], given: Sequence[str]
+) -> None:
+    first: dict[str, tuple[int, str]] = {}
     alike = []
-    for piece, name in zip(pieces, given, strict=True):
+    for piece, label, name in zip(pieces, labels, given, strict=True):
         text = ' '.join(piece.text.lower().split())
-        if text in first:
-            alike.append(f'{first[text]!r} and {name!r}')
-        first.setdefault(text, name)
+        first_label, first_name = first.setdefault(text, (label, name))
+        if first_label != label:
+            alike.append(f'{first_name!r} and {name!r}')
     if alike:
         _warn_once(
             ('alike', *alike),

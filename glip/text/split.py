@@ -30,7 +30,7 @@ def split_prompt(
     """
     if not prompt.is_class_prompt:
         return (tokenizer.encode(prompt, max_tokens),)
-    room = max_tokens - 2
+    room = max(max_tokens - 2, 1)
     between = len(tokenizer.tokenize(prompt.separator)[0])
     chunks: list[list[int]] = []
     used = 0

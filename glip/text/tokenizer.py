@@ -14,7 +14,8 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from glip.errors import GLIPError, PromptError
-from glip.text.prompt import Span, TextPrompt
+from glip.text.checks import Span
+from glip.text.prompt import TextPrompt
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +121,8 @@ class Tokenizer:
         """
         ids, offsets = self.tokenize(prompt.caption)
         room = max_tokens - 2
+        if room < 1:
+            raise PromptError(f'a budget of {max_tokens} tokens has no room for a word')
         if len(ids) > room and not truncate:
             raise PromptError(self._too_long(prompt, len(ids) + 2, max_tokens))
         at = _tokens_at(offsets, len(prompt.caption))
@@ -132,7 +135,7 @@ class Tokenizer:
         self._check_rows(prompt, ids, rows, truncate)
         return EncodedPrompt(
             prompt=prompt,
-            input_ids=(self.cls_id, *ids[: max(room, 0)], self.sep_id),
+            input_ids=(self.cls_id, *ids[:room], self.sep_id),
             entity_tokens=tuple(tuple(i + 1 for i in row) for row in rows),
         )
 
