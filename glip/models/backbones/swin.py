@@ -1,0 +1,341 @@
+"""Swin Transformer (arXiv 2103.14030) with the parameter names of mmdet's."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from torchvision.ops import StochasticDepth
+
+from glip.registry import MODELS
+
+
+def _relative_position_index(window: int) -> Tensor:
+    """Row of the bias table for each pair of window positions, (w*w, w*w)."""
+    axis = torch.arange(window)
+    pos = torch.stack(torch.meshgrid(axis, axis, indexing='ij')).flatten(1)
+    delta = pos[:, :, None] - pos[:, None, :] + window - 1
+    return delta[0] * (2 * window - 1) + delta[1]
+
+
+@lru_cache(maxsize=64)
+def _shift_mask(height: int, width: int, window: int, shift: int) -> Tensor:
+    """Additive mask (windows, w*w, w*w) that separates pixels wrapped by the shift."""
+    region = torch.zeros(height, width)
+    cuts = (slice(0, -window), slice(-window, -shift), slice(-shift, None))
+    for i, rows in enumerate(cuts):
+        for j, columns in enumerate(cuts):
+            region[rows, columns] = 3 * i + j
+    region = region.view(height // window, window, width // window, window)
+    region = region.transpose(1, 2).reshape(-1, window * window)
+    return (region[:, None] != region[:, :, None]).float() * -100.0
+
+
+class WindowAttention(BaseModule):
+    """Multi-head self-attention within a window, with relative position bias."""
+
+    def __init__(
+        self,
+        dims: int,
+        num_heads: int,
+        window: int,
+        qkv_bias: bool,
+        scale: float | None,
+        attn_drop: float,
+        drop: float,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.scale = scale or (dims // num_heads) ** -0.5
+        self.attn_drop = attn_drop
+        self.relative_position_bias_table = nn.Parameter(
+            torch.zeros((2 * window - 1) ** 2, num_heads)
+        )
+        self.register_buffer(
+            'relative_position_index', _relative_position_index(window)
+        )
+        self.qkv = nn.Linear(dims, dims * 3, bias=qkv_bias)
+        self.proj = nn.Linear(dims, dims)
+        self.proj_drop = nn.Dropout(drop)
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Attend within windows: x (B*windows, w*w, C), mask (windows, w*w, w*w)."""
+        count, length, dims = x.shape
+        q, k, v = (
+            self.qkv(x).view(count, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        )
+        bias = self.relative_position_bias_table[self.relative_position_index]
+        bias = bias.permute(2, 0, 1)[None]
+        if mask is not None:
+            bias = bias + mask[:, None].to(bias)
+            bias = bias.repeat(count // mask.shape[0], 1, 1, 1)
+        x = F.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            attn_mask=bias.to(q.dtype),
+            dropout_p=self.attn_drop if self.training else 0.0,
+            scale=self.scale,
+        )
+        x = x.transpose(1, 2).reshape(count, length, dims)
+        return self.proj_drop(self.proj(x))
+
+
+class ShiftedWindows(BaseModule):
+    """Cut a map into windows, optionally shifted, attend, and put it together."""
+
+    def __init__(self, window: int, shift: int, **attention) -> None:
+        super().__init__()
+        self.window, self.shift = window, shift
+        self.w_msa = WindowAttention(window=window, **attention)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x of shape (B, H, W, C) to the same shape."""
+        batch, height, width, dims = x.shape
+        w = self.window
+        x = F.pad(x, (0, 0, 0, -width % w, 0, -height % w))
+        rows, columns = x.shape[1] // w, x.shape[2] // w
+        mask = None
+        if self.shift:
+            x = x.roll((-self.shift, -self.shift), dims=(1, 2))
+            mask = _shift_mask(rows * w, columns * w, w, self.shift).to(x.device)
+        x = x.view(batch, rows, w, columns, w, dims).transpose(2, 3)
+        x = self.w_msa(x.reshape(-1, w * w, dims), mask)
+        x = x.view(batch, rows, columns, w, w, dims).transpose(2, 3)
+        x = x.reshape(batch, rows * w, columns * w, dims)
+        if self.shift:
+            x = x.roll((self.shift, self.shift), dims=(1, 2))
+        return x[:, :height, :width].contiguous()
+
+
+class FeedForward(BaseModule):
+    """Two linear layers with GELU; named as mmcv's FFN for its weights' sake."""
+
+    def __init__(self, dims: int, hidden: int, drop: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Sequential(nn.Linear(dims, hidden), nn.GELU(), nn.Dropout(drop)),
+            nn.Linear(hidden, dims),
+            nn.Dropout(drop),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class SwinBlock(BaseModule):
+    """Pre-norm attention and feed-forward with stochastic depth."""
+
+    def __init__(
+        self, dims: int, mlp_ratio: float, drop: float, drop_path: float, **attention
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dims)
+        self.attn = ShiftedWindows(dims=dims, drop=drop, **attention)
+        self.norm2 = nn.LayerNorm(dims)
+        self.ffn = FeedForward(dims, int(dims * mlp_ratio), drop)
+        self.drop_path = StochasticDepth(drop_path, 'row')
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.ffn(self.norm2(x)))
+
+
+class PatchMerging(BaseModule):
+    """Halve a map: each 2x2 patch becomes one position of twice the channels."""
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * dims)
+        self.reduction = nn.Linear(4 * dims, 2 * dims, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, ceil(H/2), ceil(W/2), 2C)."""
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        batch, height, width, dims = x.shape
+        # Channel-major order of the 2x2 patch, as nn.Unfold gives it.
+        x = x.view(batch, height // 2, 2, width // 2, 2, dims)
+        x = x.permute(0, 1, 3, 5, 2, 4).reshape(
+            batch, height // 2, width // 2, 4 * dims
+        )
+        return self.reduction(self.norm(x))
+
+
+class SwinStage(BaseModule):
+    """Blocks at one resolution and the merging that leads to the next one."""
+
+    def __init__(
+        self,
+        dims: int,
+        depth: int,
+        window_size: int,
+        drop_paths: Sequence[float],
+        downsample: bool,
+        with_cp: bool,
+        **block,
+    ) -> None:
+        super().__init__()
+        self.with_cp = with_cp
+        self.blocks = nn.ModuleList(
+            SwinBlock(
+                dims=dims,
+                window=window_size,
+                shift=window_size // 2 if i % 2 else 0,
+                drop_path=drop_paths[i],
+                **block,
+            )
+            for i in range(depth)
+        )
+        self.downsample = PatchMerging(dims) if downsample else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            if self.with_cp and self.training:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        return x
+
+
+class PatchEmbed(BaseModule):
+    """Non-overlapping patches projected to vectors, (B, 3, H, W) -> (B, h, w, C)."""
+
+    def __init__(self, in_channels: int, dims: int, patch: int, norm: bool) -> None:
+        super().__init__()
+        self.patch = patch
+        self.projection = nn.Conv2d(in_channels, dims, patch, stride=patch)
+        self.norm = nn.LayerNorm(dims) if norm else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (0, -x.shape[3] % self.patch, 0, -x.shape[2] % self.patch))
+        x = self.projection(x).permute(0, 2, 3, 1).contiguous()
+        return x if self.norm is None else self.norm(x)
+
+
+@MODELS.register_module()
+class SwinTransformer(BaseModule):
+    """Swin Transformer backbone (arXiv 2103.14030).
+
+    Field and parameter names are those of ``mmdet.SwinTransformer`` so that its
+    configs and weights carry over.
+
+    Args:
+        embed_dims: Channels of the first stage; each next stage doubles them.
+        depths: Blocks per stage.
+        num_heads: Attention heads per stage.
+        window_size: Side of a window in positions.
+        drop_path_rate: Stochastic depth of the last block, linear from 0.
+        out_indices: Stages returned.
+        frozen_stages: -1 trains everything; 0 freezes the patch embedding; n also
+            freezes the first n stages (GLIP-L's recipe).
+        with_cp: Recompute blocks in the backward pass to save memory.
+        convert_weights: Accepted for mmdet's configs; names of the original Swin are
+            converted whenever ``init_cfg`` names a checkpoint that has them.
+        init_cfg: mmengine's; ``dict(type='Pretrained', checkpoint=...)``.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        embed_dims: int = 96,
+        patch_size: int = 4,
+        window_size: int = 7,
+        mlp_ratio: float = 4,
+        depths: Sequence[int] = (2, 2, 6, 2),
+        num_heads: Sequence[int] = (3, 6, 12, 24),
+        out_indices: Sequence[int] = (0, 1, 2, 3),
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        patch_norm: bool = True,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        with_cp: bool = False,
+        frozen_stages: int = -1,
+        convert_weights: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.out_indices = tuple(out_indices)
+        self.frozen_stages = frozen_stages
+        self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size, patch_norm)
+        self.drop_after_pos = nn.Dropout(drop_rate)
+        total = sum(depths)
+        rates = [drop_path_rate * i / max(total - 1, 1) for i in range(total)]
+        self.stages = nn.ModuleList()
+        for i, depth in enumerate(depths):
+            self.stages.append(
+                SwinStage(
+                    dims=embed_dims * 2**i,
+                    depth=depth,
+                    window_size=window_size,
+                    drop_paths=rates[sum(depths[:i]) : sum(depths[: i + 1])],
+                    downsample=i < len(depths) - 1,
+                    with_cp=with_cp,
+                    num_heads=num_heads[i],
+                    mlp_ratio=mlp_ratio,
+                    qkv_bias=qkv_bias,
+                    scale=qk_scale,
+                    attn_drop=attn_drop_rate,
+                    drop=drop_rate,
+                )
+            )
+        for i in self.out_indices:
+            self.add_module(f'norm{i}', nn.LayerNorm(embed_dims * 2**i))
+        self._freeze()
+
+    def init_weights(self) -> None:
+        """Truncated normal for linear layers, or the checkpoint of ``init_cfg``."""
+        if self.init_cfg is not None:
+            super().init_weights()
+            return
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        fan_out = self.patch_embed.projection.weight[:, 0].numel()
+        nn.init.normal_(self.patch_embed.projection.weight, 0, math.sqrt(2 / fan_out))
+
+    def _freeze(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        frozen = [self.patch_embed, *self.stages[: self.frozen_stages]]
+        for i in range(self.frozen_stages):
+            if i in self.out_indices:
+                frozen.append(getattr(self, f'norm{i}'))
+        for module in frozen:
+            module.eval()
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'SwinTransformer':
+        """Switch the mode; frozen stages stay in evaluation mode."""
+        super().train(mode)
+        self._freeze()
+        return self
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Extract features.
+
+        Args:
+            x: Normalised pictures, shape (B, 3, H, W).
+
+        Returns:
+            Maps of the stages in ``out_indices``, each (B, C, H / s, W / s).
+        """
+        x = self.drop_after_pos(self.patch_embed(x))
+        outs = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in self.out_indices:
+                out = getattr(self, f'norm{i}')(x)
+                outs.append(out.permute(0, 3, 1, 2).contiguous())
+            if stage.downsample is not None:
+                x = stage.downsample(x)
+        return tuple(outs)

@@ -1,0 +1,366 @@
+"""Grounding head: words as classifier weights on ATSS anchors."""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.utils import reduce_mean
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor
+from transformers import BertConfig
+
+from glip.errors import ConfigError, DatasetError
+from glip.models.language import TextFeatures, resolve_bert_config
+from glip.models.postprocess import (
+    EntityScores,
+    clip_boxes,
+    merge_candidates,
+    select_candidates,
+)
+from glip.registry import MODELS, TASK_UTILS
+from glip.text import EncodedPrompt
+
+from .targets import assign_targets, centerness_target, positive_map
+from .tower import VLFusionModule
+
+Levels = tuple[Tensor, ...]
+
+_ANCHORS = dict(
+    type='AnchorGenerator',
+    ratios=[1.0],
+    octave_base_scale=8,
+    scales_per_octave=1,
+    strides=[8, 16, 32, 64, 128],
+    center_offset=0.5,
+)
+_ASSIGNER = dict(
+    type='ATSSAssigner', topk=9, iou_calculator=dict(type='BboxOverlaps2D_GLIP')
+)
+_LOSS_CLS = dict(
+    type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0
+)
+_LOSS_CENTERNESS = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0)
+_TEST_CFG = dict(
+    nms_pre=1000,
+    score_thr=0.05,
+    nms=dict(type='nms', iou_threshold=0.6),
+    max_per_img=100,
+    score_agg='MEAN',
+    prompt_batch_size=4,
+)
+
+
+@MODELS.register_module()
+class ATSSVLFusionHead(BaseModule):
+    """Detection head of GLIP (paper section 3; fields as mmdet's class of this name).
+
+    Args:
+        in_channels: Channels of every pyramid level.
+        feat_channels: Same as ``in_channels``; kept for mmdet's configs.
+        num_classes: Unused, the words are the classes; kept for mmdet's configs.
+        lang_model_name: Names the language model's shape when the head is built on
+            its own; inside :class:`~glip.models.GLIP` the language model decides.
+        lang_config: Shape of the language model, overrides ``lang_model_name``.
+        early_fuse: Fuse words and picture in the tower (GLIP-T (B), (C), GLIP-L).
+        num_dyhead_blocks: Blocks of the tower, 6 for T and 8 for L.
+        fusion: Fields of the fusion layers, see :class:`VLFusionModule`.
+        num_groups: Groups of the tower's group norms.
+        use_dcn: Deformable convolutions in the tower.
+        use_dyfuse: Attention over the sources of a tower block.
+        use_dyrelu: DyReLU in the tower.
+        use_checkpoint: Recompute the tower in the backward pass to save memory.
+        anchor_generator: Anchors; its strides fix the number of pyramid levels.
+        bbox_coder: Box coder.
+        loss_cls: Token focal loss.
+        loss_bbox: Box loss, weighted by centerness.
+        loss_centerness: Centerness loss.
+        train_cfg: ``assigner`` (ATSS).
+        test_cfg: ``nms_pre``, ``score_thr``, ``nms``, ``max_per_img``, and of our own
+            ``score_agg`` (MEAN, MAX, POWER, ONEHOT) and ``prompt_batch_size``
+            (prompts of one picture that go through a fused tower together).
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 256,
+        feat_channels: int | None = None,
+        num_classes: int = 80,
+        lang_model_name: str = 'bert-base-uncased',
+        lang_config: BertConfig | None = None,
+        early_fuse: bool = False,
+        num_dyhead_blocks: int = 6,
+        fusion: dict | None = None,
+        num_groups: int = 16,
+        use_dcn: bool = True,
+        use_dyfuse: bool = True,
+        use_dyrelu: bool = True,
+        use_checkpoint: bool = False,
+        anchor_generator: dict | None = None,
+        bbox_coder: dict | None = None,
+        loss_cls: dict | None = None,
+        loss_bbox: dict | None = None,
+        loss_centerness: dict | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if feat_channels not in (None, in_channels):
+            raise ConfigError(
+                f'bbox_head: feat_channels ({feat_channels}) must equal in_channels '
+                f'({in_channels})'
+            )
+        self.num_classes = num_classes
+        self.early_fuse = early_fuse
+        train_cfg = train_cfg or {}
+        self.test_cfg = _TEST_CFG | dict(test_cfg or {})
+        self.prior_generator = TASK_UTILS.build(anchor_generator or _ANCHORS)
+        self.bbox_coder = TASK_UTILS.build(
+            bbox_coder or dict(type='DeltaXYWHBBoxCoderForGLIP')
+        )
+        self.assigner = TASK_UTILS.build(train_cfg.get('assigner') or _ASSIGNER)
+        self.loss_cls = MODELS.build(loss_cls or _LOSS_CLS)
+        self.loss_bbox = MODELS.build(
+            loss_bbox or dict(type='GIoULoss', loss_weight=2.0)
+        )
+        self.loss_centerness = MODELS.build(loss_centerness or _LOSS_CENTERNESS)
+        self.head = VLFusionModule(
+            in_channels=in_channels,
+            num_levels=self.prior_generator.num_levels,
+            num_priors=self.prior_generator.num_base_priors[0],
+            lang_config=lang_config or resolve_bert_config(lang_model_name),
+            early_fuse=early_fuse,
+            num_dyhead_blocks=num_dyhead_blocks,
+            fusion=fusion,
+            num_groups=num_groups,
+            use_dcn=use_dcn,
+            use_dyfuse=use_dyfuse,
+            use_dyrelu=use_dyrelu,
+            use_checkpoint=use_checkpoint,
+        )
+
+    def forward(
+        self, visual: Levels, text: TextFeatures
+    ) -> tuple[Levels, Levels, Levels]:
+        """Token logits (B, H*W, T), deltas (B, 4, H, W), centerness (B, 1, H, W)."""
+        return self.head(visual, text)
+
+    def _anchors(self, levels: Levels) -> list[Tensor]:
+        """Inclusive anchors (H*W, 4) of each level."""
+        priors = self.prior_generator.grid_priors(
+            [level.shape[-2:] for level in levels],
+            dtype=torch.float32,
+            device=levels[0].device,
+        )
+        last = priors[0].new_tensor([0, 0, 1, 1])
+        return [prior - last for prior in priors]
+
+    def loss(
+        self,
+        visual: Levels,
+        text: TextFeatures,
+        prompts: Sequence[EncodedPrompt],
+        batch_data_samples: Sequence,
+    ) -> dict[str, Tensor]:
+        """Losses of a batch (paper eq. 1-3 and the original's ATSS loss).
+
+        Args:
+            visual: Pyramid, (B, C, H, W) per level.
+            text: Encoded prompts, one per picture.
+            prompts: The same prompts as words.
+            batch_data_samples: ``gt_instances`` with inclusive ``bboxes`` and
+                ``labels`` that index the prompt's names.
+
+        Returns:
+            ``loss_cls``, ``loss_bbox`` and ``loss_centerness``.
+        """
+        logits, deltas, centerness = self(visual, text)
+        num_tokens = logits[0].shape[-1]
+        ground_truth = [
+            self._ground_truth(sample, prompt, num_tokens)
+            for sample, prompt in zip(batch_data_samples, prompts, strict=True)
+        ]
+        return self.loss_by_feat(logits, deltas, centerness, text.mask, ground_truth)
+
+    def _ground_truth(
+        self, sample, prompt: EncodedPrompt, num_tokens: int
+    ) -> tuple[Tensor, Tensor]:
+        boxes = sample.gt_instances.bboxes
+        boxes = boxes.tensor if hasattr(boxes, 'tensor') else boxes
+        labels = sample.gt_instances.labels
+        names = prompt.prompt.names
+        if len(labels) and int(labels.max()) >= len(names):
+            raise DatasetError(
+                f'{sample.get("img_path", "a picture")}: label {int(labels.max())} but '
+                f'the prompt has {len(names)} names; check the classes of its data set'
+            )
+        tokens, fits = positive_map(prompt, labels, num_tokens)
+        return boxes.float()[fits], tokens[fits]
+
+    def loss_by_feat(
+        self,
+        logits: Levels,
+        deltas: Levels,
+        centerness: Levels,
+        token_mask: Tensor,
+        ground_truth: Sequence[tuple[Tensor, Tensor]],
+    ) -> dict[str, Tensor]:
+        """Losses from raw predictions.
+
+        Args:
+            logits: (B, H*W, T) per level.
+            deltas: (B, 4, H, W) per level.
+            centerness: (B, 1, H, W) per level.
+            token_mask: True where a token is real, (B, T).
+            ground_truth: Per picture inclusive boxes (G, 4) and token maps (G, T).
+        """
+        anchors = self._anchors(deltas)
+        sizes = [len(level) for level in anchors]
+        target = assign_targets(self.assigner, torch.cat(anchors), sizes, ground_truth)
+        logits = torch.cat(logits, 1).float()
+        deltas = torch.cat([d.flatten(2) for d in deltas], 2).transpose(1, 2)
+        centerness = torch.cat([c.flatten(1) for c in centerness], 1)
+
+        labels = torch.zeros_like(logits).flatten(0, 1)
+        labels[target.positive] = target.tokens.to(labels)
+        labels = labels.view_as(logits)
+        count = logits.new_tensor(float(len(target.positive)))
+        count = reduce_mean(count).clamp(min=1.0)
+        valid = token_mask[:, None].expand_as(logits)
+        loss_cls = self.loss_cls(
+            logits.flatten(),
+            labels.flatten(),
+            weight=valid.flatten().to(logits),
+            avg_factor=count,
+        )
+
+        deltas = deltas.flatten(0, 1)[target.positive].float()
+        centerness = centerness.flatten()[target.positive].float()
+        quality = centerness_target(target.anchors, target.boxes)
+        total_quality = reduce_mean(quality.sum()).clamp(min=1e-6)
+        if len(target.positive) == 0:
+            # Keeps every parameter in the graph, which distributed training needs.
+            zero = deltas.sum() + centerness.sum()
+            loss_bbox, loss_centerness = zero, zero
+        else:
+            loss_bbox = self.loss_bbox(
+                self.bbox_coder.decode(target.anchors, deltas),
+                target.boxes,
+                weight=quality,
+                avg_factor=total_quality,
+            )
+            loss_centerness = self.loss_centerness(
+                centerness, quality, avg_factor=count
+            )
+        MessageHub.get_current_instance().update_scalar(
+            'train/positive_anchors', float(len(target.positive)), 1
+        )
+        return dict(
+            loss_cls=loss_cls, loss_bbox=loss_bbox, loss_centerness=loss_centerness
+        )
+
+    def predict(
+        self,
+        visual: Levels,
+        text: TextFeatures,
+        prompts: Sequence[Sequence[EncodedPrompt]],
+        img_metas: Sequence[dict],
+        *,
+        rescale: bool = True,
+    ) -> list[InstanceData]:
+        """Detections of a batch in which every picture may have several prompts.
+
+        Args:
+            visual: Pyramid of B pictures.
+            text: Features of all prompts, picture after picture.
+            prompts: Prompts of each picture.
+            img_metas: ``img_shape`` and ``scale_factor`` of each picture.
+            rescale: Return boxes in pixels of the original picture.
+
+        Returns:
+            Per picture ``bboxes`` (N, 4), ``scores`` (N,), ``labels`` (N,), by
+            descending score.
+        """
+        raw = self._raw_predictions(visual, text, [len(p) for p in prompts])
+        anchors = self._anchors(visual)
+        results = []
+        for picture_prompts, meta in zip(prompts, img_metas, strict=True):
+            found = []
+            for prompt in picture_prompts:
+                found.append(self._candidates(*next(raw), anchors, prompt, meta))
+            boxes, scores, labels = (
+                torch.cat(parts) for parts in zip(*found, strict=True)
+            )
+            results.append(self._finish(boxes, scores, labels, meta, rescale))
+        return results
+
+    def _raw_predictions(self, visual: Levels, text: TextFeatures, counts: list[int]):
+        """Yield (logits, deltas, centerness) per level for each prompt in order."""
+        owner = torch.repeat_interleave(
+            torch.arange(len(counts)), torch.tensor(counts)
+        ).to(text.mask.device)
+        if not self.early_fuse:
+            # The tower does not read the words: once per picture for all prompts.
+            visual, _ = self.head.tower(visual, text)
+            deltas, centerness = self.head.boxes(visual)
+            for row, picture in enumerate(owner.tolist()):
+                one = slice(picture, picture + 1)
+                logits = self.head.token_logits(
+                    tuple(level[one] for level in visual),
+                    text.take(slice(row, row + 1)),
+                )
+                yield (
+                    [level[0] for level in logits],
+                    [level[picture] for level in deltas],
+                    [level[picture] for level in centerness],
+                )
+            return
+        size = max(int(self.test_cfg['prompt_batch_size']), len(counts))
+        for start in range(0, len(owner), size):
+            rows = slice(start, start + size)
+            outs = self.head(
+                tuple(level[owner[rows]] for level in visual), text.take(rows)
+            )
+            for i in range(len(owner[rows])):
+                yield tuple([level[i] for level in kind] for kind in outs)
+
+    def _candidates(
+        self, logits, deltas, centerness, anchors, prompt: EncodedPrompt, meta: dict
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Candidates of one picture and prompt, from (H*W, T), (4, H, W), (1, H, W)."""
+        boxes = [
+            clip_boxes(
+                self.bbox_coder.decode(prior, delta.flatten(1).t().float()),
+                meta['img_shape'],
+            )
+            for prior, delta in zip(anchors, deltas, strict=True)
+        ]
+        scores_of = EntityScores(
+            prompt, logits[0].shape[-1], logits[0].device, self.test_cfg['score_agg']
+        )
+        return select_candidates(
+            logits,
+            boxes,
+            [level.flatten() for level in centerness],
+            scores_of,
+            score_thr=self.test_cfg['score_thr'],
+            nms_pre=self.test_cfg['nms_pre'],
+        )
+
+    def _finish(
+        self, boxes: Tensor, scores: Tensor, labels: Tensor, meta: dict, rescale: bool
+    ) -> InstanceData:
+        boxes, scores, labels = merge_candidates(
+            boxes,
+            scores,
+            labels,
+            iou_threshold=self.test_cfg['nms']['iou_threshold'],
+            max_per_img=self.test_cfg['max_per_img'],
+        )
+        if rescale:
+            boxes = boxes / boxes.new_tensor(meta['scale_factor']).repeat(2)
+        # Inclusive to half-open, after rescaling: the order of the published numbers.
+        boxes = boxes + boxes.new_tensor([0, 0, 1, 1])
+        return InstanceData(bboxes=boxes, scores=scores, labels=labels)

@@ -1,0 +1,161 @@
+"""The network of the grounding head: DyHead tower, fusion, and three predictions."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from transformers import BertConfig
+
+from glip.models.language import BertLayer, TextFeatures
+from glip.models.layers import DyConv, VLFuse
+
+# Token logits are clamped as in the original, which keeps half precision finite.
+_LOGIT_LIMIT = 50000
+
+
+class Scale(nn.Module):
+    """One learnable factor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class VLFusionModule(BaseModule):
+    """Tower of the detection head and its predictions (paper section 3.1-3.2).
+
+    Args:
+        in_channels: Channels of every pyramid level.
+        num_levels: Pyramid levels.
+        num_priors: Anchors per position.
+        lang_config: Shape of the language model whose tokens are scored.
+        early_fuse: Interleave cross-modal fusion with the tower (GLIP-T (B) and up).
+        num_dyhead_blocks: Blocks of the tower.
+        fusion: Fields of :class:`~glip.models.layers.fusion.BiAttention`:
+            ``embed_dim``, ``num_heads``, ``dropout``, ``drop_path`` and
+            ``init_values`` (default: one over the number of blocks).
+        num_groups: Groups of the tower's group norms.
+        use_dcn: Deformable convolutions in the tower.
+        use_dyfuse: Attention over the three sources of a tower block.
+        use_dyrelu: DyReLU in the tower.
+        use_checkpoint: Recompute the tower in the backward pass to save memory.
+        prior_prob: Probability every token starts training with.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        num_levels: int,
+        num_priors: int,
+        lang_config: BertConfig,
+        early_fuse: bool = False,
+        num_dyhead_blocks: int = 6,
+        fusion: dict | None = None,
+        num_groups: int = 16,
+        use_dcn: bool = True,
+        use_dyfuse: bool = True,
+        use_dyrelu: bool = True,
+        use_checkpoint: bool = False,
+        prior_prob: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.early_fuse = early_fuse
+        lang_dim = lang_config.hidden_size
+        fusion = dict(init_values=1 / num_dyhead_blocks) | (fusion or {})
+        tower = []
+        for _ in range(num_dyhead_blocks):
+            if early_fuse:
+                tower.append(
+                    VLFuse(
+                        v_dim=in_channels,
+                        l_dim=lang_dim,
+                        use_checkpoint=use_checkpoint,
+                        **fusion,
+                    )
+                )
+                tower.append(BertLayer(lang_config))
+            tower.append(
+                DyConv(
+                    in_channels,
+                    num_groups=num_groups,
+                    use_dcn=use_dcn,
+                    use_dyfuse=use_dyfuse,
+                    use_dyrelu=use_dyrelu,
+                    use_checkpoint=use_checkpoint,
+                )
+            )
+        self.dyhead_tower = nn.ModuleList(tower)
+        self.bbox_pred = nn.Conv2d(in_channels, num_priors * 4, 1)
+        self.centerness = nn.Conv2d(in_channels, num_priors, 1)
+        self.dot_product_projection_text = nn.Linear(
+            lang_dim, num_priors * in_channels
+        )
+        self.log_scale = nn.Parameter(torch.zeros(1))
+        self.bias_lang = nn.Parameter(torch.zeros(lang_dim))
+        self.bias0 = nn.Parameter(
+            torch.tensor([-math.log((1 - prior_prob) / prior_prob)])
+        )
+        self.scales = nn.ModuleList(Scale() for _ in range(num_levels))
+        for conv in (self.bbox_pred, self.centerness):
+            nn.init.normal_(conv.weight, std=0.01)
+            nn.init.zeros_(conv.bias)
+
+    def tower(
+        self, visual: tuple[Tensor, ...], text: TextFeatures
+    ) -> tuple[tuple[Tensor, ...], TextFeatures]:
+        """Run the blocks; without ``early_fuse`` the text passes through untouched."""
+        for block in self.dyhead_tower:
+            if isinstance(block, VLFuse):
+                visual, text = block(visual, text)
+            elif isinstance(block, BertLayer):
+                hidden = block(text.hidden, text.mask)
+                text = TextFeatures(hidden, text.embedded, text.mask)
+            else:
+                visual = block(visual)
+        return visual, text
+
+    def token_logits(
+        self, visual: tuple[Tensor, ...], text: TextFeatures
+    ) -> tuple[Tensor, ...]:
+        """Match every position with every token (paper eq. 3).
+
+        Args:
+            visual: Tower outputs, (B, C, H, W) per level, or of batch 1 to be shared
+                by all prompts.
+            text: Prompts, tokens (B, T, D).
+
+        Returns:
+            Logits (B, H*W, T) per level.
+        """
+        tokens = F.normalize(text.hidden if self.early_fuse else text.embedded, dim=-1)
+        keys = self.dot_product_projection_text(tokens / 2) / self.log_scale.exp()
+        bias = tokens @ self.bias_lang + self.bias0
+        logits = []
+        for level in visual:
+            queries = level.flatten(2).transpose(1, 2)
+            scores = queries @ keys.transpose(1, 2) + bias[:, None]
+            logits.append(scores.clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT))
+        return tuple(logits)
+
+    def boxes(
+        self, visual: tuple[Tensor, ...]
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Deltas (B, 4, H, W) and centerness logits (B, 1, H, W) per level."""
+        deltas = tuple(
+            scale(self.bbox_pred(x))
+            for scale, x in zip(self.scales, visual, strict=True)
+        )
+        return deltas, tuple(self.centerness(x) for x in visual)
+
+    def forward(
+        self, visual: tuple[Tensor, ...], text: TextFeatures
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Token logits, deltas and centerness of B picture and prompt pairs."""
+        visual, text = self.tower(visual, text)
+        return (self.token_logits(visual, text), *self.boxes(visual))

@@ -1,0 +1,207 @@
+"""GLIP: a detector whose classes are the words of a prompt."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.detectors.base import BaseDetector
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from glip.errors import PromptError
+from glip.models.language import TextFeatures
+from glip.registry import MODELS
+from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
+
+# Encoded prompts kept for pictures to come; a prompt of 256 tokens takes 1.6 MB.
+_CACHED_TEXTS = 64
+
+
+def _frozen(value):
+    """A hashable stand-in for a prompt given as list, dict or nested lists."""
+    if isinstance(value, dict):
+        return tuple((key, _frozen(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_frozen, value))
+    return value
+
+
+@MODELS.register_module()
+class GLIP(BaseDetector):
+    """Grounded Language-Image Pre-training (arXiv 2112.03857).
+
+    Args:
+        backbone: Picture encoder.
+        neck: Feature pyramid.
+        bbox_head: Grounding head; ``train_cfg`` and ``test_cfg`` are handed to it.
+        language_model: Text encoder.
+        train_cfg: ``assigner``.
+        test_cfg: See :class:`ATSSVLFusionHead`; ``chunked_size`` limits the classes
+            per prompt (40 for the published LVIS numbers, -1: as many as fit).
+        data_preprocessor: ``mmdet.DetDataPreprocessor``.
+        init_cfg: mmengine's.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: dict,
+        neck: dict,
+        bbox_head: dict,
+        language_model: dict,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.language_model = MODELS.build(language_model)
+        self.bbox_head = MODELS.build(
+            dict(bbox_head)
+            | dict(
+                train_cfg=train_cfg,
+                test_cfg=test_cfg,
+                lang_config=self.language_model.config,
+            )
+        )
+        self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
+        self._prompts: OrderedDict[tuple, tuple[EncodedPrompt, ...]] = OrderedDict()
+        self._texts: OrderedDict[tuple, TextFeatures] = OrderedDict()
+
+    def init_weights(self) -> None:
+        """Initialise the backbone and, unless a checkpoint follows, the language."""
+        self.backbone.init_weights()
+        self.neck.init_weights()
+        self.language_model.init_weights()
+
+    def train(self, mode: bool = True) -> 'GLIP':
+        """Switch the mode; encoded texts of other weights are forgotten."""
+        self._texts.clear()
+        return super().train(mode)
+
+    def load_state_dict(self, *args, **kwargs):
+        """Load weights; encoded texts of the old ones are forgotten."""
+        self._texts.clear()
+        return super().load_state_dict(*args, **kwargs)
+
+    def _apply(self, fn, recurse: bool = True):
+        self._texts.clear()
+        return super()._apply(fn, recurse)
+
+    def _prompt_of(self, sample) -> TextPrompt:
+        text = sample.get('text')
+        if text is None:
+            raise PromptError(
+                f'{sample.get("img_path", "the picture")} comes without text: set '
+                "return_classes=True in its data set and keep 'text' in the meta_keys "
+                'of PackDetInputs'
+            )
+        return parse_text(
+            text,
+            custom_entities=sample.get('custom_entities') or None,
+            tokens_positive=sample.get('tokens_positive'),
+            caption_prompt=sample.get('caption_prompt'),
+        )
+
+    def prompts_of(self, sample) -> tuple[EncodedPrompt, ...]:
+        """Prompts of a data sample that fit the token budget, parsed once.
+
+        Args:
+            sample: Data sample with ``text`` and optionally ``custom_entities``,
+                ``tokens_positive`` and ``caption_prompt``.
+
+        Raises:
+            PromptError: If the text is missing, empty or cannot fit.
+        """
+        fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
+        key = tuple(_frozen(sample.get(field)) for field in fields)
+        key += (self.chunked_size,)
+        if key not in self._prompts:
+            self._prompts[key] = split_prompt(
+                self._prompt_of(sample),
+                self.language_model.tokenizer,
+                max_tokens=self.language_model.max_tokens,
+                chunk_size=self.chunked_size,
+            )
+            if len(self._prompts) > _CACHED_TEXTS:
+                self._prompts.popitem(last=False)
+        return self._prompts[key]
+
+    def _single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
+        """One prompt per picture, as training and raw outputs need it."""
+        tokenizer = self.language_model.tokenizer
+        budget = self.language_model.max_tokens
+        return [
+            tokenizer.encode(self._prompt_of(sample), budget, truncate=truncate)
+            for sample in samples
+        ]
+
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """Pictures (B, 3, H, W) to pyramid levels (B, C, h, w)."""
+        return self.neck(self.backbone(batch_inputs))
+
+    def encode_text(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
+        """Token features of prompts; in evaluation equal batches are encoded once."""
+        if self.training or torch.is_grad_enabled():
+            return self.language_model(prompts)
+        key = tuple(prompt.input_ids for prompt in prompts)
+        if key not in self._texts:
+            self._texts[key] = self.language_model(prompts)
+            if len(self._texts) > _CACHED_TEXTS:
+                self._texts.popitem(last=False)
+        return self._texts[key]
+
+    def _forward(self, batch_inputs: Tensor, batch_data_samples: Sequence):
+        """Raw outputs (mode='tensor').
+
+        Returns:
+            Token logits (B, H*W, T), deltas (B, 4, H, W) and centerness logits
+            (B, 1, H, W), each a tuple over levels.
+        """
+        prompts = self._single_prompts(batch_data_samples, truncate=False)
+        text = self.encode_text(prompts)
+        return self.bbox_head(self.extract_feat(batch_inputs), text)
+
+    def loss(
+        self, batch_inputs: Tensor, batch_data_samples: Sequence
+    ) -> dict[str, Tensor]:
+        """Training losses (mode='loss').
+
+        Boxes whose names lie past the token budget do not take part.
+        """
+        prompts = self._single_prompts(batch_data_samples, truncate=True)
+        text = self.encode_text(prompts)
+        visual = self.extract_feat(batch_inputs)
+        return self.bbox_head.loss(visual, text, prompts, batch_data_samples)
+
+    def predict(
+        self, batch_inputs: Tensor, batch_data_samples: Sequence, rescale: bool = True
+    ) -> Sequence:
+        """Detections (mode='predict').
+
+        A class list that does not fit one prompt becomes several over the same
+        picture features; one limit per picture applies to their union.
+
+        Returns:
+            The data samples with ``pred_instances``: ``bboxes`` (N, 4) xyxy,
+            ``scores`` (N,), ``labels`` (N,) into the classes given, and
+            ``label_names``.
+        """
+        prompts = [self.prompts_of(sample) for sample in batch_data_samples]
+        flat = [prompt for chunks in prompts for prompt in chunks]
+        results = self.bbox_head.predict(
+            self.extract_feat(batch_inputs),
+            self.encode_text(flat),
+            prompts,
+            [sample.metainfo for sample in batch_data_samples],
+            rescale=rescale,
+        )
+        for sample, result, chunks in zip(
+            batch_data_samples, results, prompts, strict=True
+        ):
+            names = chunks[0].prompt.names
+            result.label_names = [names[label] for label in result.labels.tolist()]
+            sample.pred_instances = InstanceData(**dict(result.items()))
+        return batch_data_samples

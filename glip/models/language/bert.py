@@ -1,0 +1,181 @@
+"""BERT language encoder: prompts in, token features out."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from transformers import BertConfig
+from transformers import BertModel as HFBertModel
+
+from glip.errors import ConfigError
+from glip.registry import MODELS
+from glip.text import EncodedPrompt, Tokenizer
+
+from .bert_config import PACKAGED, resolve_bert_config
+from .features import TextFeatures
+
+
+class BertEncoder(nn.Module):
+    """transformers' BERT with GLIP's readout (modeling of the original's BertEncoder).
+
+    Args:
+        config: Shape of the BERT.
+        add_pooling_layer: Keep the pooler, which GLIP does not use.
+        num_layers_of_embedded: Last layers averaged into ``embedded``.
+        use_checkpoint: Recompute layers in the backward pass to save memory.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        *,
+        add_pooling_layer: bool = False,
+        num_layers_of_embedded: int = 1,
+        use_checkpoint: bool = False,
+    ) -> None:
+        super().__init__()
+        self.language_dim = config.hidden_size
+        self.num_layers_of_embedded = num_layers_of_embedded
+        self.model = HFBertModel(config, add_pooling_layer=add_pooling_layer)
+        if use_checkpoint:
+            self.model.gradient_checkpointing_enable()
+
+    def forward(self, input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (B, T) and their mask to (hidden, embedded), each (B, T, D)."""
+        out = self.model(
+            input_ids=input_ids, attention_mask=mask.long(), output_hidden_states=True
+        )
+        count = self.num_layers_of_embedded
+        # The original divides the mean by the number of layers once more.
+        embedded = torch.stack(out.hidden_states[-count:], 1).mean(1) / count
+        return out.last_hidden_state, embedded * mask[..., None]
+
+
+@MODELS.register_module()
+class BertModel(BaseModule):
+    """Language model of GLIP (paper section 3.1).
+
+    Shape and vocabulary come from ``name``; for 'bert-base-uncased' both are in the
+    package. Weights are only looked for when training starts without a checkpoint
+    (:meth:`init_weights`), so inference and tests never touch a hub.
+
+    Args:
+        name: 'bert-base-uncased', a directory made by ``save_pretrained`` or
+            ``tools/misc/save_bert.py``, or a hub id.
+        max_tokens: Token budget of one prompt, [CLS] and [SEP] included.
+        pad_to_max: Pad every prompt to ``max_tokens`` as the original does; the
+            result is the same, only slower.
+        config: Fields of ``transformers.BertConfig`` that differ from ``name``'s.
+        vocab: Vocabulary file or directory when it is not that of ``name``.
+        pretrained: False starts training from random weights.
+        use_sub_sentence_represent: Only False is supported (a Grounding DINO field).
+        add_pooling_layer: Keep BERT's pooler, which GLIP does not use.
+        num_layers_of_embedded: Last layers averaged into the class embedding.
+        use_checkpoint: Recompute layers in the backward pass to save memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = PACKAGED,
+        max_tokens: int = 256,
+        pad_to_max: bool = False,
+        config: dict | None = None,
+        vocab: str | None = None,
+        pretrained: bool = True,
+        use_sub_sentence_represent: bool = False,
+        special_tokens_list: list | None = None,
+        add_pooling_layer: bool = False,
+        num_layers_of_embedded: int = 1,
+        use_checkpoint: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if use_sub_sentence_represent or special_tokens_list:
+            raise ConfigError(
+                'language_model: use_sub_sentence_represent and special_tokens_list '
+                'belong to Grounding DINO; remove them for GLIP'
+            )
+        self.name = name
+        self.max_tokens = max_tokens
+        self.pad_to_max = pad_to_max
+        self.pretrained = pretrained
+        # Set by the runner when a checkpoint will overwrite the language weights.
+        self.skip_pretrained = False
+        self.tokenizer = Tokenizer(vocab or name)
+        self.config = resolve_bert_config(name, **(config or {}))
+        if self.tokenizer.vocab_size > self.config.vocab_size:
+            raise ConfigError(
+                f'the vocabulary has {self.tokenizer.vocab_size} tokens, the language '
+                f'model embeds {self.config.vocab_size}'
+            )
+        if max_tokens > self.config.max_position_embeddings:
+            raise ConfigError(
+                f'max_tokens={max_tokens} is more than the '
+                f'{self.config.max_position_embeddings} positions of the language model'
+            )
+        encoder = BertEncoder(
+            self.config,
+            add_pooling_layer=add_pooling_layer,
+            num_layers_of_embedded=num_layers_of_embedded,
+            use_checkpoint=use_checkpoint,
+        )
+        self.language_backbone = nn.Sequential(OrderedDict(body=encoder))
+
+    @property
+    def language_dim(self) -> int:
+        """Channels of a token."""
+        return self.config.hidden_size
+
+    def init_weights(self) -> None:
+        """Load the pretrained language weights that ``name`` stands for.
+
+        Raises:
+            ConfigError: If they can neither be read locally nor from the hub.
+        """
+        if not self.pretrained or self.skip_pretrained:
+            return
+        model = self.language_backbone.body.model
+        try:
+            source = HFBertModel.from_pretrained(
+                self.name, config=self.config, add_pooling_layer=model.pooler is not None
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"no weights for the language model '{self.name}': give load_from=, "
+                'or a local directory as name and lang_model_name '
+                '(tools/misc/save_bert.py makes one), or pretrained=False to train it '
+                f'from scratch ({str(error).splitlines()[0]})'
+            ) from None
+        model.load_state_dict(source.state_dict())
+        origin = 'directory' if Path(self.name).is_dir() else 'hub'
+        print_log(f"language weights from {origin} '{self.name}'", 'current')
+
+    def forward(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
+        """Encode a batch of prompts; equal ones go through BERT once.
+
+        Args:
+            prompts: B encoded prompts.
+
+        Returns:
+            Features padded to the longest prompt (or to ``max_tokens``).
+        """
+        unique = list(dict.fromkeys(p.input_ids for p in prompts))
+        row = {ids: i for i, ids in enumerate(unique)}
+        device = self.language_backbone.body.model.embeddings.word_embeddings.weight.device
+        length = self.max_tokens if self.pad_to_max else max(map(len, unique))
+        ids = torch.full((len(unique), length), self.tokenizer.pad_id)
+        mask = torch.zeros(len(unique), length, dtype=torch.bool)
+        for i, tokens in enumerate(unique):
+            ids[i, : len(tokens)] = torch.tensor(tokens)
+            mask[i, : len(tokens)] = True
+        ids, mask = ids.to(device), mask.to(device)
+        features = TextFeatures(*self.language_backbone.body(ids, mask), mask)
+        if len(unique) == len(prompts):
+            return features
+        rows = torch.tensor([row[p.input_ids] for p in prompts]).to(device)
+        return features.take(rows)

@@ -1,0 +1,158 @@
+"""Dynamic head block (arXiv 2106.08322) as GLIP uses it."""
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from glip.ops import modulated_deform_conv2d
+
+
+class _Weight(nn.Module):
+    """Weight and bias of a 3x3 convolution whose offsets come from elsewhere."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        nn.init.normal_(self.weight, std=0.01)
+
+
+class Conv3x3Norm(BaseModule):
+    """3x3 convolution, deformable when offsets are given, and group norm."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, num_groups: int
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = _Weight(in_channels, out_channels)
+        self.bn = nn.GroupNorm(num_groups, out_channels)
+
+    def forward(
+        self, x: Tensor, offset: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        weight, bias = self.conv.weight, self.conv.bias
+        if offset is None:
+            x = F.conv2d(x, weight, bias, stride=self.stride, padding=1)
+        else:
+            x = modulated_deform_conv2d(
+                x, offset, mask, weight, bias, stride=self.stride, padding=1
+            )
+        return self.bn(x)
+
+
+class DyReLU(BaseModule):
+    """Maximum of two lines whose slopes and offsets depend on the picture.
+
+    Source: arXiv 2003.10027, type B, with the original's ranges.
+
+    Args:
+        channels: Channels of the map.
+        reduction: Bottleneck ratio of the two linear layers.
+    """
+
+    def __init__(self, channels: int, reduction: int = 4) -> None:
+        super().__init__()
+        self.fc = nn.Sequential(
+            nn.Linear(channels, channels // reduction),
+            nn.ReLU(),
+            nn.Linear(channels // reduction, channels * 4),
+            nn.Hardsigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map of shape (B, C, H, W) to the same shape."""
+        theta = self.fc(x.mean((2, 3)))[..., None, None]
+        slope1, offset1, slope2, offset2 = theta.chunk(4, dim=1)
+        return torch.maximum(
+            x * (slope1 * 2) + (offset1 - 0.5),
+            x * (slope2 * 2 - 1) + (offset2 - 0.5),
+        )
+
+
+class DyConv(BaseModule):
+    """Scale-, spatial- and task-aware attention over a feature pyramid.
+
+    Each level gathers from itself, from the finer level (stride 2) and from the
+    coarser one (upsampled, bilinear with aligned corners), all three with the
+    offsets predicted from the level itself.
+
+    Args:
+        channels: Channels of every level.
+        num_groups: Groups of the group norm.
+        use_dcn: Deformable convolutions instead of plain ones.
+        use_dyfuse: Weigh the three sources by attention.
+        use_dyrelu: DyReLU instead of ReLU.
+        use_checkpoint: Recompute in the backward pass to save memory.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        num_groups: int = 16,
+        use_dcn: bool = True,
+        use_dyfuse: bool = True,
+        use_dyrelu: bool = True,
+        use_checkpoint: bool = False,
+    ) -> None:
+        super().__init__()
+        self.use_checkpoint = use_checkpoint
+        self.dyconvs = nn.ModuleList(
+            Conv3x3Norm(channels, channels, stride, num_groups) for stride in (1, 1, 2)
+        )
+        self.attnconv = None
+        if use_dyfuse:
+            self.attnconv = nn.Sequential(
+                nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, 1, 1), nn.ReLU()
+            )
+            nn.init.normal_(self.attnconv[1].weight, std=0.01)
+            nn.init.zeros_(self.attnconv[1].bias)
+        self.relu = DyReLU(channels) if use_dyrelu else nn.ReLU()
+        self.offset = None
+        if use_dcn:
+            self.offset = nn.Conv2d(channels, 27, 3, padding=1)
+            nn.init.normal_(self.offset.weight, std=0.01)
+            nn.init.zeros_(self.offset.bias)
+
+    def _level(
+        self, feature: Tensor, finer: Tensor | None, coarser: Tensor | None
+    ) -> Tensor:
+        field = ()
+        if self.offset is not None:
+            offset, mask = self.offset(feature).split((18, 9), dim=1)
+            field = (offset, mask.sigmoid())
+        from_coarser, from_same, from_finer = self.dyconvs
+        sources = [from_same(feature, *field)]
+        if finer is not None:
+            sources.append(from_finer(finer, *field))
+        if coarser is not None:
+            sources.append(
+                F.interpolate(
+                    from_coarser(coarser, *field),
+                    size=feature.shape[2:],
+                    mode='bilinear',
+                    align_corners=True,
+                )
+            )
+        if self.attnconv is not None:
+            sources = [x * F.hardsigmoid(self.attnconv(x)) for x in sources]
+        return self.relu(sum(sources[1:], sources[0]) / len(sources))
+
+    def forward(self, visual: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Maps (B, C, H, W) from fine to coarse, to maps of the same shapes."""
+        padded = (None, *visual, None)
+        outs = []
+        for finer, feature, coarser in zip(
+            padded, visual, padded[2:], strict=False
+        ):
+            if self.use_checkpoint and self.training:
+                out = checkpoint(
+                    self._level, feature, finer, coarser, use_reentrant=False
+                )
+            else:
+                out = self._level(feature, finer, coarser)
+            outs.append(out)
+        return tuple(outs)

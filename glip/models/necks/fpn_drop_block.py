@@ -1,0 +1,53 @@
+"""FPN that drops blocks of its inputs while it trains."""
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.necks import FPN
+from torch import Tensor
+
+from glip.registry import MODELS
+
+
+def drop_block(x: Tensor, probability: float, size: int) -> Tensor:
+    """Zero random squares of a map, the same in all channels (arXiv 1810.12890).
+
+    Args:
+        x: Shape (B, C, H, W).
+        probability: Expected share of dropped positions.
+        size: Side of a square in positions.
+
+    Returns:
+        The map, scaled so that its expected sum is unchanged.
+    """
+    seeds = torch.rand(x.shape[0], 1, *x.shape[2:], device=x.device)
+    seeds = (seeds < probability / size**2).to(x.dtype)
+    keep = 1 - F.max_pool2d(seeds, size, stride=1, padding=size // 2)
+    keep = keep[..., : x.shape[2], : x.shape[3]]
+    return x * keep * (keep.numel() / keep.sum().clamp(min=1))
+
+
+@MODELS.register_module()
+class FPN_DropBlock(FPN):  # noqa: N801 (the name mmdet's configs use)
+    """mmdet's FPN with DropBlock on every merged map but the top one in training.
+
+    The dropped map feeds the output convolution only; the top-down path carries the
+    whole one (the original's FPN, ``modeling/backbone/fpn.py``).
+
+    Args:
+        drop_prob: Share of positions dropped.
+        block_size: Side of a dropped square in positions.
+        kwargs: Those of ``mmdet.FPN``.
+    """
+
+    def __init__(
+        self, *args, drop_prob: float = 0.3, block_size: int = 3, **kwargs
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.drop_prob, self.block_size = drop_prob, block_size
+        for conv in self.fpn_convs[: len(self.lateral_convs) - 1]:
+            conv.register_forward_pre_hook(self._drop)
+
+    def _drop(self, module, inputs):
+        if not self.training or self.drop_prob == 0:
+            return None
+        return (drop_block(inputs[0], self.drop_prob, self.block_size), *inputs[1:])

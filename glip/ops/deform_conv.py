@@ -1,0 +1,72 @@
+"""Modulated deformable 3x3 convolution as DyHead uses it, without a compiled mmcv."""
+
+from torch import Tensor
+from torchvision.ops import deform_conv2d
+
+from .gather_deform_conv import gather_deform_conv2d
+
+
+def _match_output(field: Tensor, height: int, width: int) -> Tensor:
+    """Read a field that was predicted for a larger map as the CUDA kernel does.
+
+    DyHead feeds the offsets of level l to the convolution on the smaller level
+    l + 1. The kernel sees flat memory and strides of the *output* map, so each
+    image uses the first ``channels * height * width`` values. Trained weights
+    depend on it.
+    """
+    batch, channels = field.shape[:2]
+    if field.shape[2:] == (height, width):
+        return field
+    flat = field.reshape(batch, -1)
+    needed = channels * height * width
+    if flat.shape[1] < needed:
+        raise ValueError(
+            f'offset field {tuple(field.shape)} is smaller than the output '
+            f'map {height}x{width}'
+        )
+    return flat[:, :needed].reshape(batch, channels, height, width)
+
+
+def modulated_deform_conv2d(
+    x: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int = 1,
+    padding: int = 1,
+) -> Tensor:
+    """Modulated deformable convolution (DCNv2, arXiv 1811.11168).
+
+    The kernel is picked here and nowhere else: the gather form on the CPU, where
+    torchvision samples on one thread, and torchvision's kernel elsewhere.
+
+    Args:
+        x: Input, shape (B, C, H, W).
+        offset: (dy, dx) per kernel tap, shape (B, 2*k*k, h, w) with h, w at least
+            the output size; a larger field is read flat, see the note above.
+        mask: Modulation in 0..1, shape (B, k*k, h, w).
+        weight: Shape (O, C, k, k).
+        bias: Shape (O,) or None.
+        stride: Stride of the convolution in pixels.
+        padding: Zero padding in pixels.
+
+    Returns:
+        Shape (B, O, Ho, Wo).
+
+    Raises:
+        ValueError: If the offset field is smaller than the output.
+    """
+    kernel = weight.shape[-1]
+    height = (x.shape[2] + 2 * padding - kernel) // stride + 1
+    width = (x.shape[3] + 2 * padding - kernel) // stride + 1
+    offset = _match_output(offset, height, width)
+    mask = _match_output(mask, height, width)
+    if x.device.type == 'cpu' and x.dtype.is_floating_point and x.itemsize >= 4:
+        return gather_deform_conv2d(
+            x, offset, mask, weight, bias, stride=stride, padding=padding
+        )
+    return deform_conv2d(
+        x, offset, weight, bias, stride=stride, padding=padding, mask=mask
+    )

@@ -1,0 +1,62 @@
+"""Box algebra of the original model, in which a box includes its last pixel.
+
+Boxes are xyxy with ``x2 = x1 + width - 1`` (the convention of maskrcnn-benchmark that
+GLIP was trained with); widths and areas therefore carry a "+1".
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+# Largest log-ratio a prediction may grow an anchor by; there is no lower bound.
+MAX_LOG_RATIO = math.log(1000 / 16)
+CODER_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+
+
+def _center_size(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    top_left, bottom_right = boxes[..., :2], boxes[..., 2:]
+    return (top_left + bottom_right) / 2, bottom_right - top_left + 1
+
+
+def encode_inclusive(
+    anchors: Tensor, boxes: Tensor, weights: tuple[float, ...] = CODER_WEIGHTS
+) -> Tensor:
+    """Regression targets (dx, dy, dw, dh), shape (N, 4), that turn anchors to boxes."""
+    center, size = _center_size(anchors)
+    box_center, box_size = _center_size(boxes)
+    deltas = torch.cat(((box_center - center) / size, (box_size / size).log()), -1)
+    return deltas * deltas.new_tensor(weights)
+
+
+def decode_inclusive(
+    anchors: Tensor, deltas: Tensor, weights: tuple[float, ...] = CODER_WEIGHTS
+) -> Tensor:
+    """Boxes, shape (N, 4), that the deltas make of the anchors."""
+    center, size = _center_size(anchors)
+    deltas = deltas / deltas.new_tensor(weights)
+    center = center + deltas[..., :2] * size
+    half = (size * deltas[..., 2:].clamp(max=MAX_LOG_RATIO).exp() - 1) / 2
+    return torch.cat((center - half, center + half), -1)
+
+
+def clip_inclusive(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Boxes moved into a picture whose last pixel is (width - 1, height - 1)."""
+    limit = boxes.new_tensor([width - 1, height - 1, width - 1, height - 1])
+    return torch.minimum(boxes.clamp(min=0), limit)
+
+
+def batched_nms_inclusive(
+    boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float
+) -> Tensor:
+    """Per-label NMS with the "+1" areas of the original's CUDA kernel.
+
+    Adding 1 to x2 and y2 turns inclusive boxes into the half-open ones whose plain
+    areas and intersections are the "+1" ones, so torchvision's kernel serves.
+
+    Returns:
+        Indices kept, in descending order of score.
+    """
+    half_open = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), dim=1)
+    return batched_nms(half_open, scores, labels, iou_threshold)
