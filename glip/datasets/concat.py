@@ -1,0 +1,72 @@
+"""Several data sets, each with classes of its own, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.dataset import ConcatDataset as _MMEngineConcatDataset
+from mmengine.dataset import RepeatDataset
+
+from glip.errors import DatasetError
+from glip.registry import DATASETS
+
+
+@DATASETS.register_module()
+class ConcatDataset(_MMEngineConcatDataset):
+    """Data sets one after the other; classes may differ, as the prompt is per sample.
+
+    Args:
+        datasets: Data sets or their configs.
+        repeats: How many times an epoch sees each; by default once.
+        lazy_init: Read the annotations later, by ``full_init``.
+        ignore_keys: Accepted for mmengine's configs; nothing has to be equal here.
+
+    Raises:
+        DatasetError: ``repeats`` does not fit.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Any],
+        repeats: Sequence[int] | None = None,
+        lazy_init: bool = False,
+        ignore_keys: str | Sequence[str] | None = None,
+    ) -> None:
+        if not datasets:
+            raise DatasetError('ConcatDataset needs at least one data set')
+        if repeats is None:
+            repeats = [1] * len(datasets)
+        if len(repeats) != len(datasets) or any(int(r) != r or r < 1 for r in repeats):
+            raise DatasetError(
+                f'repeats={list(repeats)} must have one whole number from 1 on for '
+                f'each of the {len(datasets)} data sets'
+            )
+        self.datasets = [
+            _repeated(DATASETS.build(d) if isinstance(d, Mapping) else d, int(times))
+            for d, times in zip(datasets, repeats)
+        ]
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """All class names in order of appearance, and each part's own metainfo.
+
+        ``cumulative_sizes`` says where the parts end, once they are read.
+        """
+        parts = [dataset.metainfo for dataset in self.datasets]
+        names = [name for part in parts for name in part.get('classes', ())]
+        metainfo: dict[str, Any] = {
+            'classes': tuple(dict.fromkeys(names)),
+            'parts': parts,
+        }
+        if self._fully_initialized:
+            metainfo['cumulative_sizes'] = list(self.cumulative_sizes)
+        return metainfo
+
+
+def _repeated(dataset: Any, times: int) -> Any:
+    """Wrap only where it changes something."""
+    return RepeatDataset(dataset, times, lazy_init=True) if times > 1 else dataset
