@@ -18,6 +18,9 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019\-/&+.:_#]+[^\W_]+)*(?:\+\+|[#'\u2019](?!
 _BREAK = re.compile(r'[.,;:!?()\[\]{}"\u201c\u201d|/\n]|--|\u2014')
 
 
+_LETTER_LIKE = frozenset({'Mn', 'Mc', 'Me', 'So'})
+
+
 @dataclass
 class _Word:
     """A word, what precedes it, and what it is taken for."""
@@ -72,8 +75,8 @@ def rule_noun_phrases(caption: str) -> list[tuple[int, int]]:
 
 def _words(caption: str) -> list[_Word]:
     words, at = [], 0
-    # Vowel signs and accents that are characters of their own belong to the word.
-    shape = ''.join('x' if category(char)[0] == 'M' else char for char in caption)
+    # Accents, vowel signs and emoji count as letters.
+    shape = ''.join('x' if category(char) in _LETTER_LIKE else char for char in caption)
     for match in _WORD.finditer(shape):
         begin, end = match.span()
         words.append(_Word(caption[begin:end], begin, end, shape[at:begin]))
@@ -104,6 +107,10 @@ def _role(
     if low in lex.DETERMINERS or low.isdigit():
         # 'one' and 'hundred' after a noun, 'number 5': still the same thing.
         return 'modifier' if low.isdigit() and phrase.nouns else 'determiner'
+    if low in lex.INTENSIFIERS and phrase.words and not phrase.nouns:
+        return 'modifier'
+    if low == 'next' and after == 'to':
+        return 'break'
     if low == 'can' and not (after in lex.BASE_VERBS or after in ('be', 'not')):
         return 'noun'
     if low in lex.FUNCTION_WORDS or low in lex.AUXILIARIES:
@@ -138,7 +145,12 @@ def _is_verb(low: str, after: str, phrase: _Phrase, before: _Word | None) -> boo
         or after in lex.DETERMINERS
         or after in lex.AUXILIARIES
     )
-    if before is not None and not phrase.words:
+    if before is None:
+        if low in lex.REQUESTS and after in lex.DETERMINERS | {'me', 'for'}:
+            return True
+    elif not phrase.words:
+        if before.low in lex.AUXILIARIES and low.endswith(('ing', 'ed')):
+            return not (low in lex.ING_COMPOUNDS and after in lex.COMPOUND_HEADS)
         if before.low in lex.MODALS or before.low in ('who', 'which', 'that'):
             return True
         if before.low == 'to' and low in lex.BASE_VERBS:
@@ -146,16 +158,16 @@ def _is_verb(low: str, after: str, phrase: _Phrase, before: _Word | None) -> boo
     if low.endswith('ing') and len(low) > 4 and low not in lex.ING_NOUNS:
         if low in lex.ING_COMPOUNDS and after in lex.COMPOUND_HEADS:
             return False
-        return bool(phrase.nouns) or ends_here
+        at_place = bool(phrase.words) and phrase.words[-1].low in lex.PLACE_NOUNS
+        return bool(phrase.nouns) or at_place or ends_here
     if low.endswith('ed') and len(low) > 3 and low not in lex.ED_NOUNS:
         return ends_here and low not in lex.ADJECTIVES
     if low.endswith('ly') and len(low) > 3 and low not in lex.LY_NOUNS:
         return ends_here or bool(phrase.nouns) or not phrase.words
     if not phrase.nouns:
         # A sentence may go on with its verb after 'and' or an adverb.
-        going_on = before is not None and not phrase.words
-        return going_on and _is_inflected(low) and after in lex.DETERMINERS
-    if low in lex.PAST_VERBS and low not in lex.ADJECTIVES:
+        return not phrase.words and _is_inflected(low) and after in lex.DETERMINERS
+    if low in lex.PURE_VERBS or low in lex.PAST_VERBS - lex.ADJECTIVES:
         return True
     plural = _is_plural(phrase.words[-1].low)
     if low in lex.THIRD_PERSON:
@@ -163,7 +175,7 @@ def _is_verb(low: str, after: str, phrase: _Phrase, before: _Word | None) -> boo
             return phrase.words[0].low in lex.SINGULAR_DETERMINERS
         return ends_here if plural else True
     if low in lex.BASE_VERBS:
-        return plural and (ends_here or bool(after))
+        return plural
     # An unknown word in -s between a noun and 'the': 'a man juggles the balls'.
     return low.endswith('s') and not plural and after in lex.DETERMINERS
 

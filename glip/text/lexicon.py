@@ -31,7 +31,7 @@ ADJECTIVES = _words(
     'front back rear middle central first second third last next same different '
     'similar many few top main asian african american european chinese japanese '
     'indian elderly wild domestic soft hard high low deep shallow near far asleep '
-    'awake alone alive ready able visible topless barefoot naked upright'
+    'awake alone alive ready able visible topless barefoot naked upright close'
 )
 
 # Words that end a phrase and belong to none.
@@ -95,6 +95,18 @@ def _third_person(verb: str) -> str:
 
 
 THIRD_PERSON = frozenset(_third_person(verb) for verb in BASE_VERBS)
+
+# Of these, the ones that are never things: 'some bread and tea sit on the table'.
+PURE_VERBS = _words(
+    'appear become begin bring build buy carry chew climb contain decorate depict '
+    'deliver draw eat enjoy enter examine find gather get give go graze grow have hide '
+    'include keep kneel lean listen make observe operate perform prepare protect put '
+    'receive relax remove say see seem sell sing sit speak surround swim take teach '
+    'throw wade wait wear write'
+)
+# Requests with which a text may begin.
+REQUESTS = _words('find detect locate show count search identify segment mark ground')
+INTENSIFIERS = _words('very quite rather too so extremely really')
 
 # What a bus stops at and what a bus does: at the end of a text they are things.
 NOUNS_LIKE_VERBS = _words(

@@ -231,11 +231,12 @@ def _load(name: str) -> tokenizers.Tokenizer:
             'folder written by save_pretrained, or a vocab.txt (nothing is downloaded)'
         )
     path = path.resolve()
-    return _read(path, path.stat().st_mtime_ns)
+    files = (path, path.parent / 'tokenizer_config.json')
+    return _read(path, tuple(f.stat().st_mtime_ns for f in files if f.is_file()))
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, _mtime: int) -> tokenizers.Tokenizer:
+def _read(path: Path, _mtimes: tuple[int, ...]) -> tokenizers.Tokenizer:
     try:
         text = path.read_text(encoding='utf-8')
     except UnicodeDecodeError:
