@@ -201,7 +201,8 @@ def _close(phrase: _Phrase, spans: list[tuple[int, int]]) -> _Phrase:
 def names_a_thing(words: list[str]) -> bool:
     """Whether lower-case words name a thing, not only a place, a colour, a number."""
     return any(
-        word not in lex.DETERMINERS
+        not word.isdigit()
+        and word not in lex.DETERMINERS
         and word not in lex.PLACE_NOUNS
         and word not in lex.PICTURE_NOUNS
         and not _is_adjective(word)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from glip.errors import PromptError
 from glip.text.chunker import names_a_thing, rule_noun_phrases
+from glip.text.names import has_words
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -54,11 +55,18 @@ def noun_phrases(caption: str, *, backend: str | None = None) -> list[tuple[int,
 
 
 def is_one_phrase(text: str) -> bool:
-    """Whether a text is a plain noun phrase and nothing else, by the built-in rules."""
+    """Whether a text is one plain noun phrase, by the built-in rules.
+
+    Quotes and signs around it do not count.
+    """
     stripped = text.strip()
     if not re.search(r'[\s,;]', stripped):
         return True
-    return rule_noun_phrases(stripped) == [(0, len(stripped))]
+    spans = rule_noun_phrases(stripped)
+    if len(spans) != 1:
+        return False
+    ((begin, end),) = spans
+    return not has_words(stripped[:begin] + stripped[end:])
 
 
 def reads_as_sentence(text: str) -> bool:

@@ -223,6 +223,8 @@ class TestFromCaption:
             'bus stops',
             'zebra_(animal)',
             'bow (weapon)',
+            '"traffic light"',
+            '#1 foam finger',
             'node.js',
             '一只猫',
             '🐶',
