@@ -1,0 +1,261 @@
+"""Words and pictures in, detections out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice, repeat
+from typing import Any, Literal, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+from torch import nn
+
+from glip.apis.detections import Detections
+from glip.apis.images import ImageSource, image_name, is_url, load_image
+from glip.apis.pipeline import InferencePipeline
+from glip.errors import ImageError, PromptError
+from glip.text import TextPrompt, parse_text
+
+OnError = Literal['raise', 'return']
+# What ``parse_text`` takes.
+Text = Union[str, Sequence[str], dict, TextPrompt]
+
+
+class Detector:
+    """A model with its test pipeline, called with pictures and words.
+
+    Args:
+        model: Built, loaded, in evaluation mode, on its device.
+        cfg: The whole config; its test pipeline prepares the pictures.
+    """
+
+    def __init__(self, model: nn.Module, cfg: Config) -> None:
+        self.model = model
+        self.cfg = cfg
+        self.pipeline = InferencePipeline.from_config(cfg)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        tensors = (*self.model.parameters(), *self.model.buffers())
+        return tensors[0].device if tensors else torch.device('cpu')
+
+    def __call__(
+        self,
+        images: ImageSource | Iterable[ImageSource],
+        text: Text | None = None,
+        *,
+        texts: Iterable[Text] | None = None,
+        threshold: float = 0.3,
+        batch_size: int = 1,
+        custom_entities: bool | None = None,
+        tokens_positive: Any = None,
+        chunked_size: int | None = None,
+        on_error: OnError = 'raise',
+    ) -> Detections | list[Detections | ImageError]:
+        """Find what the words name.
+
+        Args:
+            images: A picture (path, http address, PIL image, uint8 array in BGR) or
+                any iterable of them.
+            text: What to look for in every picture: ``'bench. car'``,
+                ``['bench', 'car']``, a sentence, ``'$: coco'``, a mapping from prompt
+                text to class name, or a ``TextPrompt``.
+            texts: Instead of ``text``, one such prompt per picture.
+            threshold: Detections that score less are left out.
+            batch_size: Pictures that go through the model at a time. Pictures of
+                unequal size are padded to the largest of their batch, which moves
+                scores slightly.
+            custom_entities: True takes a string as class names, never as a sentence;
+                None decides by its form.
+            tokens_positive: Character spans of each entity in ``text``; -1 makes the
+                whole text one entity.
+            chunked_size: Class names per prompt where a list is split; -1 puts as
+                many as fit, None leaves what the config says.
+            on_error: ``'raise'`` stops at a picture that cannot be read;
+                ``'return'`` puts the error in the place of its detections.
+
+        Returns:
+            Detections of a single picture, else a list in the order of the pictures.
+
+        Raises:
+            ImageError: A picture cannot be read.
+            PromptError: The words cannot be used, or are not as many as the pictures.
+        """
+        single = _is_single(images)
+        results = self.stream(
+            [images] if single else images,
+            text,
+            texts=[texts] if single and isinstance(texts, (str, TextPrompt)) else texts,
+            threshold=threshold,
+            batch_size=batch_size,
+            custom_entities=custom_entities,
+            tokens_positive=tokens_positive,
+            chunked_size=chunked_size,
+            on_error=on_error,
+        )
+        found = list(results)
+        return found[0] if single else found
+
+    def stream(
+        self,
+        images: Iterable[ImageSource],
+        text: Text | None = None,
+        *,
+        texts: Iterable[Text] | None = None,
+        threshold: float = 0.3,
+        batch_size: int = 1,
+        custom_entities: bool | None = None,
+        tokens_positive: Any = None,
+        chunked_size: int | None = None,
+        on_error: OnError = 'raise',
+    ) -> Iterator[Detections | ImageError]:
+        """As calling the detector, but yields detections as they are found.
+
+        Only one batch of pictures is in memory at a time. The words are checked at
+        once, before the first picture is read.
+        """
+        if on_error not in ('raise', 'return'):
+            raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r}")
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, not {batch_size}')
+        if not isinstance(images, Iterable):
+            raise ImageError(
+                f'{type(images).__name__} is neither a picture nor a list of them'
+            )
+        prompts: Iterable[TextPrompt]
+        if texts is None:
+            if text is None:
+                raise PromptError("say what to look for, for example text='bench. car'")
+            prompts = repeat(
+                parse_text(
+                    text,
+                    custom_entities=custom_entities,
+                    tokens_positive=tokens_positive,
+                )
+            )
+        else:
+            if text is not None or tokens_positive is not None:
+                raise PromptError('texts stands alone: no text or tokens_positive')
+            if isinstance(texts, (str, dict, TextPrompt)):
+                raise PromptError('texts is one prompt per picture; for all use text')
+            if isinstance(images, Sequence):
+                texts = list(texts)
+                _check_counts(len(images), len(texts))
+            prompts = (
+                parse_text(each, custom_entities=custom_entities) for each in texts
+            )
+        pairs = _paired(images, prompts)
+        return self._run(pairs, threshold, batch_size, chunked_size, on_error)
+
+    def _run(
+        self,
+        pairs: Iterator[tuple[ImageSource, TextPrompt]],
+        threshold: float,
+        batch_size: int,
+        chunked_size: int | None,
+        on_error: OnError,
+    ) -> Iterator[Detections | ImageError]:
+        """Read, batch and detect; errors keep the place of their pictures."""
+        while chunk := list(islice(pairs, batch_size)):
+            results: list[Detections | ImageError | None] = [None] * len(chunk)
+            batch = []
+            for place, (source, prompt) in enumerate(chunk):
+                try:
+                    pixels = load_image(source)
+                except ImageError as error:
+                    if on_error == 'raise':
+                        raise
+                    results[place] = error
+                else:
+                    batch.append((place, source, prompt, pixels))
+            if batch:
+                prepared = [
+                    self.pipeline(pixels, path=_path_of(source), text=prompt)
+                    for _, source, prompt, pixels in batch
+                ]
+                with _chunks_of(self.model, chunked_size):
+                    samples = self._predict(prepared)
+                for (place, source, prompt, pixels), sample in zip(batch, samples):
+                    found = _to_detections(sample, source, prompt, pixels)
+                    results[place] = found.above(threshold)
+            yield from results
+
+    @torch.no_grad()
+    def _predict(self, prepared: Sequence[dict[str, Any]]) -> Sequence[Any]:
+        """One forward pass over the prepared pictures."""
+        return self.model.test_step(
+            {
+                'inputs': [item['inputs'] for item in prepared],
+                'data_samples': [item['data_samples'] for item in prepared],
+            }
+        )
+
+
+@contextmanager
+def _chunks_of(model: nn.Module, chunked_size: int | None) -> Iterator[None]:
+    """Let the model split class lists by another size for a while."""
+    if chunked_size is None:
+        yield
+        return
+    usual = model.chunked_size
+    model.chunked_size = chunked_size
+    try:
+        yield
+    finally:
+        model.chunked_size = usual
+
+
+def _is_single(images: object) -> bool:
+    return isinstance(images, (str, os.PathLike, Image.Image, np.ndarray))
+
+
+def _path_of(source: ImageSource) -> str | None:
+    return image_name(source) if isinstance(source, (str, os.PathLike)) else None
+
+
+def _check_counts(images: int, texts: int) -> None:
+    if images != texts:
+        raise PromptError(f'{images} pictures but {texts} texts: give one per picture')
+
+
+def _paired(
+    images: Iterable[ImageSource], prompts: Iterable[TextPrompt]
+) -> Iterator[tuple[ImageSource, TextPrompt]]:
+    """Pair pictures with prompts, of which there may be any number but too few."""
+    prompts = iter(prompts)
+    for count, image in enumerate(images):
+        try:
+            prompt = next(prompts)
+        except StopIteration:
+            raise PromptError(
+                f'more pictures than texts ({count}): give one per picture'
+            ) from None
+        yield image, prompt
+
+
+def _to_detections(
+    sample: Any, source: ImageSource, prompt: TextPrompt, pixels: np.ndarray
+) -> Detections:
+    """A predicted data sample as ``Detections``, best first, within the picture."""
+    instances = sample.pred_instances
+    scores = instances.scores.float().cpu().numpy()
+    order = np.argsort(-scores, kind='stable')
+    boxes = instances.bboxes.float().cpu().numpy().reshape(-1, 4)[order]
+    labels = instances.labels.cpu().numpy()[order]
+    height, width = pixels.shape[:2]
+    boxes = boxes.clip(0, np.array([width, height] * 2, dtype=np.float32))
+    return Detections(
+        boxes=boxes,
+        scores=scores[order],
+        labels=labels,
+        names=[prompt.names[label] for label in labels],
+        size=(width, height),
+        image=_path_of(source),
+        # A file can be read again; anything else must be kept to be drawn upon.
+        source=pixels if is_url(source) else source,
+    )

@@ -1,0 +1,206 @@
+"""Boxes, names and scores drawn on a picture."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Color = tuple[int, int, int]
+Rect = tuple[float, float, float, float]
+
+PALETTES = ('coco', 'voc', 'citys', 'random', 'none')
+
+# Families tried, in this order, for letters that DejaVu Sans lacks.
+_OTHER_FONTS = (
+    'Noto Sans CJK SC',
+    'Noto Sans CJK JP',
+    'Noto Sans SC',
+    'WenQuanYi Zen Hei',
+    'Microsoft YaHei',
+    'PingFang SC',
+    'Hiragino Sans',
+    'Malgun Gothic',
+    'Arial Unicode MS',
+    'Noto Sans Devanagari',
+    'Noto Sans Thai',
+)
+
+
+def draw_detections(
+    image: Image.Image,
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    *,
+    palette: str = 'none',
+) -> Image.Image:
+    """Draw boxes with their names and scores, the best on top.
+
+    Letters and lines grow with the picture; a label stands where it lies inside the
+    picture and, if there is room, beside the labels already placed.
+
+    Args:
+        image: RGB picture, drawn upon in place.
+        boxes: (N, 4) x1 y1 x2 y2 in pixels.
+        scores: (N,).
+        labels: (N,) class indices; each has one colour.
+        names: N texts.
+        palette: One of ``PALETTES``.
+
+    Returns:
+        The same image.
+    """
+    if len(boxes) == 0:
+        return image
+    width, height = image.size
+    font_size = int(np.clip(np.sqrt(width * height) / 45, 10, 240))
+    line = max(1, round(font_size / 8))
+    colors = class_colors(palette, int(max(labels)) + 1)
+    order = np.argsort(-np.asarray(scores), kind='stable')
+    draw = ImageDraw.Draw(image)
+
+    placed: list[Rect] = []
+    captions: list[tuple[Rect, str, ImageFont.FreeTypeFont, Color]] = []
+    for i in order:
+        score = f' {scores[i]:.2f}'
+        font = _font(names[i], font_size)
+        text = _fitted(' '.join(names[i].split()), score, font, width)
+        rect = _place(boxes[i], text, font, image.size, placed)
+        placed.append(rect)
+        captions.append((rect, text, font, colors[int(labels[i]) % len(colors)]))
+    for i, (*_, color) in zip(order[::-1], captions[::-1]):
+        draw.rectangle(_inside(boxes[i], width, height), outline=color, width=line)
+    for rect, text, font, color in captions[::-1]:
+        draw.rectangle(rect, fill=color)
+        pad = _padding(font)
+        draw.text(
+            (rect[0] + pad, rect[1] + pad),
+            text,
+            font=font,
+            fill=_ink(color),
+            anchor='la',
+        )
+    return image
+
+
+def class_colors(palette: str, count: int) -> list[Color]:
+    """At least one colour, for ``count`` classes; use them cyclically.
+
+    Raises:
+        ValueError: No such palette.
+    """
+    if palette not in PALETTES:
+        raise ValueError(f'palette {palette!r} is not one of {", ".join(PALETTES)}')
+    if palette == 'none':
+        # Steps of the golden ratio keep neighbouring classes far apart in hue.
+        hues = ((0.02 + i * 0.6180339887) % 1 for i in range(count))
+        shades = (colorsys.hsv_to_rgb(hue, 0.85, 0.95) for hue in hues)
+        return [tuple(round(255 * part) for part in shade) for shade in shades]
+    from mmdet.visualization.palette import get_palette  # heavy, and rarely needed
+
+    wanted = count if palette == 'random' else 1
+    return [tuple(int(c) for c in color) for color in get_palette(palette, wanted)]
+
+
+def _inside(box: np.ndarray, width: int, height: int) -> Rect:
+    """The box, clipped to the picture, as pixels that it covers."""
+    x1, y1, x2, y2 = (float(v) for v in box)
+    x1, x2 = np.clip([x1, x2 - 1], 0, width - 1)
+    y1, y2 = np.clip([y1, y2 - 1], 0, height - 1)
+    return x1, y1, max(x1, x2), max(y1, y2)
+
+
+def _place(
+    box: np.ndarray,
+    text: str,
+    font: ImageFont.FreeTypeFont,
+    size: tuple[int, int],
+    placed: Sequence[Rect],
+) -> Rect:
+    """Find a place for a label: above its box, or in it, or below, always inside."""
+    pad = _padding(font)
+    ascent, descent = font.getmetrics()
+    w = font.getlength(text) + 2 * pad
+    h = ascent + descent + 2 * pad
+    x1, y1, x2, y2 = _inside(box, *size)
+    spots = [(x1, y1 - h), (x1, y1), (x1, y2 - h), (x1, y2), (x2 - w, y1)]
+    rects = []
+    for x, y in spots:
+        left = min(max(x, 0), max(size[0] - 1 - w, 0))
+        top = min(max(y, 0), max(size[1] - 1 - h, 0))
+        rects.append((left, top, left + w, top + h))
+    free = (rect for rect in rects if not any(_overlap(rect, p) for p in placed))
+    return next(free, rects[0])
+
+
+def _overlap(a: Rect, b: Rect) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _padding(font: ImageFont.FreeTypeFont) -> int:
+    return max(1, round(font.size / 8))
+
+
+def _fitted(
+    name: str, score: str, font: ImageFont.FreeTypeFont, width: int
+) -> str:
+    """Shorten a name until it fits the picture together with its score."""
+    room = width - 1 - 2 * _padding(font)
+    if font.getlength(name + score) <= room:
+        return name + score
+    low, high = 0, len(name)
+    while low < high:  # the longest beginning that fits
+        middle = (low + high + 1) // 2
+        if font.getlength(name[:middle] + '…' + score) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return name[:low] + '…' + score
+
+
+def _ink(color: Color) -> Color:
+    """Black or white, whichever reads better on the colour (ITU-R BT.601 luma)."""
+    luma = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
+    return (0, 0, 0) if luma > 140 else (255, 255, 255)
+
+
+def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
+    return _sized_font(_font_file(frozenset(text) - {' '}), size)
+
+
+@lru_cache(maxsize=64)
+def _sized_font(path: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(path, size)
+
+
+@lru_cache(maxsize=256)
+def _font_file(letters: frozenset[str]) -> str:
+    """A font that has all the letters; DejaVu Sans, matplotlib's own, if none has."""
+    from matplotlib import get_data_path
+
+    default = str(Path(get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf'))
+    if letters <= _letters(default):
+        return default
+    from matplotlib import font_manager  # scans the system's fonts on first use
+
+    for family in _OTHER_FONTS:
+        try:
+            path = font_manager.findfont(family, fallback_to_default=False)
+        except ValueError:
+            continue
+        if letters <= _letters(path):
+            return path
+    return default
+
+
+@lru_cache(maxsize=32)
+def _letters(path: str) -> frozenset[str]:
+    from matplotlib.ft2font import FT2Font
+
+    return frozenset(map(chr, FT2Font(path).get_charmap()))

@@ -1,0 +1,248 @@
+"""Pictures from wherever they lie, as upright 8-bit BGR arrays."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import struct
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+import zlib
+from pathlib import Path
+from typing import Union
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from glip.errors import ImageError
+
+ImageSource = Union[str, 'os.PathLike[str]', Image.Image, np.ndarray]
+
+EXTENSIONS = frozenset(
+    '.jpg .jpeg .jpe .jfif .png .bmp .gif .ppm .pgm .pbm .tif .tiff .webp .avif'.split()
+)
+
+# What Pillow's decoders raise on damaged data, found by feeding them such.
+_DECODER_ERRORS = (
+    OSError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    AssertionError,
+    AttributeError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
+_MAX_DOWNLOAD = 512 * 2**20
+
+
+def is_url(source: object) -> bool:
+    """Whether ``source`` is an http or https address."""
+    return isinstance(source, str) and source.lower().startswith(
+        ('http://', 'https://')
+    )
+
+
+def image_name(source: ImageSource) -> str:
+    """What to call a picture in a message: its path, address or kind."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if isinstance(source, Image.Image):
+        return getattr(source, 'filename', '') or 'PIL image'
+    return f'{type(source).__name__} picture'
+
+
+def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """List the pictures that lie directly in a folder, sorted by name.
+
+    A picture is a visible file with one of ``EXTENSIONS``, in any case.
+
+    Raises:
+        ImageError: The folder holds none, or cannot be read.
+    """
+    folder = Path(folder)
+    try:
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in EXTENSIONS
+            and not path.name.startswith('.')
+            and path.is_file()
+        )
+    except OSError as error:
+        raise ImageError(f'{folder}: {error.strerror or error}') from error
+    if not found:
+        raise ImageError(
+            f'{folder}: no pictures in this folder (subfolders are not searched)'
+        )
+    return found
+
+
+def load_image(source: ImageSource, *, timeout: float = 30.0) -> np.ndarray:
+    """Read a picture as the upright 8-bit colour array that the models expect.
+
+    The orientation in EXIF is applied, of an animation the first frame is taken,
+    transparency is dropped, and 16-bit gray is brought to 8 bits.
+
+    Args:
+        source: A path, an http(s) address, a PIL image, or a uint8 array in OpenCV's
+            layout: (H, W, 3) BGR, (H, W, 4) BGRA, (H, W) or (H, W, 1) gray.
+        timeout: Seconds that a server may stay silent.
+
+    Returns:
+        (H, W, 3) uint8, BGR, contiguous.
+
+    Raises:
+        ImageError: It is missing, not a picture, damaged, or larger than Pillow
+            opens, twice ``PIL.Image.MAX_IMAGE_PIXELS`` (about 179 million pixels).
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if not isinstance(source, (str, os.PathLike, Image.Image)):
+        raise ImageError(
+            f'{type(source).__name__} is not a picture: give a path, an address, '
+            'a PIL image or a numpy array'
+        )
+    with warnings.catch_warnings():
+        # Pillow warns of large pictures, which are allowed, and of damaged EXIF.
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+        warnings.filterwarnings('ignore', module='PIL')
+        if isinstance(source, Image.Image):
+            return _decode(source, image_name(source))
+        return _from_file(os.fspath(source), timeout)
+
+
+def _from_file(name: str, timeout: float) -> np.ndarray:
+    """Read a path or an address."""
+    if is_url(name):
+        file: object = io.BytesIO(_download(name, timeout))
+    else:
+        file = _checked_path(name)
+    try:
+        with Image.open(file) as image:
+            return _decode(image, name)
+    except ImageError:
+        raise
+    except Image.UnidentifiedImageError as error:
+        raise ImageError(f'{name}: not a picture that can be read') from error
+    except Image.DecompressionBombError as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise ImageError(
+            f'{name}: larger than {limit // 10**6} million pixels; cut it into parts '
+            'or raise PIL.Image.MAX_IMAGE_PIXELS'
+        ) from error
+    except _DECODER_ERRORS as error:
+        raise ImageError(f'{name}: cannot be read ({_one_line(error)})') from error
+
+
+def _checked_path(name: str) -> str:
+    """Tell the usual mistakes apart before a decoder sees the file."""
+    try:
+        size = os.stat(name).st_size
+    except FileNotFoundError as error:
+        raise ImageError(f'{name}: no such file') from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f'{name!r}: cannot be read ({_one_line(error)})') from error
+    if os.path.isdir(name):
+        raise ImageError(f'{name}: is a folder, not a picture')
+    if size == 0 and os.path.isfile(name):
+        raise ImageError(f'{name}: the file is empty (0 bytes)')
+    return name
+
+
+def _download(url: str, timeout: float) -> bytes:
+    """Fetch an address, at most ``_MAX_DOWNLOAD`` bytes of it."""
+    # Spaces and letters beyond ASCII, as people paste them, must be escaped.
+    address = urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    try:
+        request = urllib.request.Request(address, headers={'User-Agent': 'glip'})
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            data = response.read(_MAX_DOWNLOAD + 1)
+    except urllib.error.HTTPError as error:
+        said = f'{error.code} {error.reason}'
+        raise ImageError(f'{url}: the server answers {said}') from error
+    except urllib.error.URLError as error:
+        raise ImageError(f'{url}: cannot be reached ({error.reason})') from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise ImageError(f'{url}: cannot be fetched ({_one_line(error)})') from error
+    if not data:
+        raise ImageError(f'{url}: the answer is empty (0 bytes)')
+    if len(data) > _MAX_DOWNLOAD:
+        raise ImageError(f'{url}: larger than {_MAX_DOWNLOAD >> 20} MiB')
+    return data
+
+
+def _decode(image: Image.Image, name: str) -> np.ndarray:
+    """PIL image to upright BGR; the image given is left as it is."""
+    try:
+        image.load()
+        rgb = _to_rgb(_upright(image))
+    except _DECODER_ERRORS as error:
+        raise ImageError(f'{name}: cannot be read ({_one_line(error)})') from error
+    if rgb.size == 0:
+        raise ImageError(f'{name}: the picture has no pixels')
+    return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation; damaged EXIF counts as none."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _DECODER_ERRORS:
+        return image
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    """Any mode of PIL to (H, W, 3) uint8 RGB."""
+    if image.mode == 'F' or image.mode.startswith('I'):
+        gray = _to_8_bits(np.asarray(image))
+        return np.repeat(gray[..., None], 3, axis=2)
+    if image.mode in ('RGBa', 'La'):  # premultiplied: only one way out
+        image = image.convert(image.mode.upper())
+    if image.mode in ('P', 'PA'):
+        # A palette may carry transparency, which only RGBA can take over.
+        image = image.convert('RGBA')
+    if image.mode == 'LAB':
+        raise ValueError('the colour mode LAB is not supported, save it as RGB')
+    return np.asarray(image.convert('RGB'))
+
+
+def _to_8_bits(gray: np.ndarray) -> np.ndarray:
+    """Deep gray to 8 bits by the smallest usual range that holds its values."""
+    values = np.nan_to_num(gray.astype(np.float64), posinf=0.0, neginf=0.0)
+    values = values.clip(min=0)
+    peak = values.max(initial=0.0)
+    ranges = (1.0, 255.0, 65535.0) if gray.dtype.kind == 'f' else (255.0, 65535.0)
+    top = next((limit for limit in ranges if peak <= limit), peak)
+    return (values * (255.0 / top)).round().astype(np.uint8)
+
+
+def _from_array(array: np.ndarray) -> np.ndarray:
+    """Array in one of OpenCV's layouts to (H, W, 3) BGR."""
+    wanted = 'give (H, W, 3) BGR uint8, as cv2.imread returns'
+    if array.dtype != np.uint8:
+        raise ImageError(f'array of {array.dtype} is not a picture: {wanted}')
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise ImageError(f'array of shape {array.shape} is not a picture: {wanted}')
+    if array.size == 0:
+        raise ImageError(f'array of shape {array.shape} has no pixels')
+    if array.shape[2] == 1:
+        array = np.repeat(array, 3, axis=2)
+    return np.ascontiguousarray(array[..., :3])
+
+
+def _one_line(error: BaseException) -> str:
+    """The message of an error without line breaks, never empty."""
+    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    return ' '.join(str(text).split())

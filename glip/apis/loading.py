@@ -1,0 +1,140 @@
+"""From a name or a config to a detector that is ready to be called."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from glip.checkpoints import load_into, zoo
+from glip.apis.detector import Detector
+from glip.errors import ConfigError, GLIPError
+from glip.registry import MODELS
+
+# A config is Python, so nearly anything may go wrong in it.
+_CONFIG_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+_CHECKPOINT_SUFFIXES = ('.pth', '.pt', '.safetensors', '.bin')
+
+
+def load(
+    model: str | os.PathLike[str] | Config,
+    weights: str | os.PathLike[str] | None = None,
+    device: str | torch.device | None = None,
+) -> Detector:
+    """Load a model for detection.
+
+    Args:
+        model: A name from the zoo such as ``'glip-nano'``, a config file, or a
+            config.
+        weights: A checkpoint of any layout, as path, address or zoo name. May be
+            left out with a zoo name, which has its own.
+        device: Defaults to ``cuda`` if there is one, else ``cpu``.
+
+    Returns:
+        A detector in evaluation mode on the device.
+
+    Raises:
+        ConfigError: No such name, config or device, or the config cannot be built.
+        CheckpointError: The weights are missing, damaged, or of another model.
+    """
+    where = resolve_device(device)
+    cfg, own_weights = _resolve(model)
+    source = weights if weights is not None else own_weights
+    if source is None:
+        raise ConfigError(
+            f'{model if not isinstance(model, Config) else "a config"} has no weights '
+            'of its own: say which checkpoint to load (weights=..., --weights ...)'
+        )
+    network = build_model(cfg)
+    load_into(network, os.fspath(source))
+    return Detector(network.to(where).eval(), cfg)
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Build ``cfg.model`` in our scope, whatever ``default_scope`` the config names.
+
+    Raises:
+        ConfigError: It has no model, or one that cannot be built.
+    """
+    if not cfg.get('model'):
+        raise ConfigError(f'{cfg.filename or "the config"} has no model')
+    with DefaultScope.overwrite_default_scope('glip'):
+        try:
+            return MODELS.build(cfg.model)
+        except GLIPError:
+            raise
+        except _CONFIG_ERRORS as error:
+            raise ConfigError(
+                f'{cfg.filename or "the config"}: its model cannot be built '
+                f'({_one_line(error)})'
+            ) from error
+
+
+def read_config(path: str | os.PathLike[str]) -> Config:
+    """Read a config file.
+
+    Raises:
+        ConfigError: It does not exist or is no config.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f'{os.fspath(path)}: no such config')
+    try:
+        return Config.fromfile(path)
+    except FileNotFoundError as error:  # a _base_ of it
+        raise ConfigError(f'{os.fspath(path)}: {error}') from error
+    except _CONFIG_ERRORS as error:
+        said = f'{type(error).__name__}: {_one_line(error)}'
+        raise ConfigError(f'{os.fspath(path)}: not a usable config ({said})') from error
+
+
+def _one_line(error: BaseException) -> str:
+    return ' '.join(str(error).split())
+
+
+def resolve_device(device: str | torch.device | None) -> torch.device:
+    """Check a device, or choose one.
+
+    Raises:
+        ConfigError: This machine or build of torch does not have it.
+    """
+    if device is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f'device {device} cannot be used: {reason}') from error
+    return torch.device(device)
+
+
+def _resolve(model: str | os.PathLike[str] | Config) -> tuple[Config, Any]:
+    """Config, and the weights that belong to it if it is a name from the zoo."""
+    if isinstance(model, Config):
+        return model, None
+    name = os.fspath(model)
+    if name.endswith(_CHECKPOINT_SUFFIXES):
+        raise ConfigError(
+            f'{name} is a checkpoint; name its config as well (CONFIG --weights '
+            f'{name}): a config inside a checkpoint is code and is never run'
+        )
+    if name.endswith('.py') or Path(name).is_file():
+        return read_config(name), None
+    entry = zoo.resolve(name)
+    return read_config(entry.config), entry.name

@@ -1,0 +1,225 @@
+"""From a config to a runner that trains or tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from glip.apis.loading import read_config
+from glip.datasets.custom import apply_custom_data
+from glip.errors import ConfigError
+from glip.registry import METRICS, RUNNERS
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build what trains and tests a config.
+
+    ``custom_data`` is put in place (:func:`glip.datasets.custom.apply_custom_data`)
+    and processes talk by gloo where there is no GPU. The runner is mmengine's, with
+    ``train()``, ``val()`` and ``test()``; its type is ``cfg.runner_type``.
+
+    Args:
+        cfg: Changed in place. ``work_dir`` defaults to ``work_dirs/<config name>``.
+
+    Raises:
+        ConfigError: The config names what does not exist.
+        DatasetError: Later, by ``train()`` or ``test()``: the data is not usable.
+    """
+    apply_custom_data(cfg)
+    cfg.setdefault('runner_type', 'GLIPRunner')
+    if cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(cfg.filename or 'glip').stem))
+    _settle_backend(cfg)
+    return _said_plainly(lambda: RUNNERS.build(cfg), cfg)
+
+
+def run_training(cfg: Config) -> Runner:
+    """Build the runner and train.
+
+    Raises:
+        ConfigError: The config names what does not exist, or has no training.
+        DatasetError: The data is not usable.
+    """
+    runner = build_runner(cfg)
+    missing = [
+        key
+        for key in ('train_dataloader', 'train_cfg', 'optim_wrapper')
+        if not cfg.get(key)
+    ]
+    if missing:
+        raise ConfigError(
+            f'{cfg.filename or "the config"} cannot train: it has no '
+            f'{", ".join(missing)}'
+        )
+    _said_plainly(runner.train, cfg)
+    return runner
+
+
+def run_test(cfg: Config, out: str | os.PathLike[str] | None = None) -> dict[str, float]:
+    """Build the runner and evaluate ``cfg.load_from``.
+
+    Args:
+        cfg: Changed in place.
+        out: A .pkl file to write all predictions to.
+
+    Returns:
+        The results by name.
+
+    Raises:
+        ConfigError: The config names what does not exist, or has no test data.
+        CheckpointError: The weights are missing, damaged, or of another model.
+        DatasetError: The data is not usable.
+    """
+    if out is not None and not str(out).endswith(('.pkl', '.pickle')):
+        raise ConfigError(f'--out {out}: the name must end with .pkl or .pickle')
+    runner = build_runner(cfg)
+    if not cfg.get('test_dataloader'):
+        raise ConfigError(
+            f'{cfg.filename or "the config"} has no test_dataloader to evaluate'
+        )
+    if out is not None:
+        runner.test_evaluator.metrics.append(
+            METRICS.build({'type': 'DumpDetResults', 'out_file_path': str(out)})
+        )
+    return _said_plainly(runner.test, cfg)
+
+
+def prepare_config(
+    path: str | os.PathLike[str],
+    *,
+    work_dir: str | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    launcher: str = 'none',
+) -> Config:
+    """Read a config and put in what the command line says.
+
+    Args:
+        path: The config file.
+        work_dir: Goes before the config's own.
+        cfg_options: ``{'a.b': value}`` to merge into it.
+        launcher: What started the processes: none, pytorch, slurm or mpi.
+
+    Raises:
+        ConfigError: The file is missing or no config, or an option does not fit.
+    """
+    cfg = read_config(path)
+    cfg.launcher = launcher
+    if cfg_options:
+        try:
+            cfg.merge_from_dict(dict(cfg_options))
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    return cfg
+
+
+def set_training_options(
+    cfg: Config,
+    *,
+    amp: bool = False,
+    auto_scale_lr: bool = False,
+    resume: str | None = None,
+) -> None:
+    """Put the flags of ``tools/train.py`` into a config.
+
+    Args:
+        cfg: Changed in place.
+        amp: Train with automatic mixed precision.
+        auto_scale_lr: Scale the learning rate with the batch size.
+        resume: A checkpoint to go on from, or ``'auto'`` for the last one of the
+            work directory.
+
+    Raises:
+        ConfigError: The config has no base batch size.
+    """
+    if amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    if auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise ConfigError(
+                '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the '
+                'config: the batch size that its learning rate is meant for'
+            )
+        cfg.auto_scale_lr.enable = True
+    if resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if resume == 'auto' else resume
+
+
+def set_test_options(
+    cfg: Config,
+    checkpoint: str,
+    *,
+    show: bool = False,
+    show_dir: str | None = None,
+    wait_time: float = 2.0,
+    tta: bool = False,
+) -> None:
+    """Put the flags of ``tools/test.py`` into a config.
+
+    Args:
+        cfg: Changed in place.
+        checkpoint: Path of any layout, address, or zoo name.
+        show: Show every picture in a window.
+        show_dir: Save every picture here, below ``work_dir/<time>/``.
+        wait_time: Seconds that a window stays.
+        tta: Test-time augmentation by the config's ``tta_model`` and
+            ``tta_pipeline``.
+
+    Raises:
+        ConfigError: The config lacks what a flag needs.
+    """
+    cfg.load_from = checkpoint
+    cfg.resume = False
+    if show or show_dir:
+        hook = cfg.get('default_hooks', {}).get('visualization')
+        if not hook:
+            raise ConfigError(
+                "--show and --show-dir need default_hooks.visualization=dict("
+                "type='DetVisualizationHook') in the config"
+            )
+        hook.draw = True
+        hook.show = show
+        hook.wait_time = wait_time
+        if show_dir:
+            hook.test_out_dir = show_dir
+    if tta:
+        missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
+        if missing:
+            raise ConfigError(
+                f'--tta needs {" and ".join(missing)} in the config, which has none'
+            )
+        cfg.model = dict(cfg.tta_model, module=cfg.model)
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def _settle_backend(cfg: Config) -> None:
+    """nccl needs GPUs; without them processes can still work together."""
+    backend = (cfg.get('env_cfg') or {}).get('dist_cfg', {}).get('backend')
+    if backend == 'nccl' and not torch.cuda.is_available():
+        cfg.env_cfg.dist_cfg.backend = 'gloo'
+
+
+def _said_plainly(action: Callable[[], Any], cfg: Config) -> Any:
+    """Do it; a type that no registry knows is the config's mistake."""
+    try:
+        return action()
+    except KeyError as error:
+        message = str(error.args[0]) if error.args else ''
+        if 'registry' not in message:
+            raise
+        name = message.split(' is not in ')[0]
+        print_log(message, logger='current')
+        raise ConfigError(
+            f'{cfg.filename or "the config"} names the type {name!r}, which is not '
+            'known; check the spelling, or import it with custom_imports'
+        ) from error
