@@ -1,0 +1,148 @@
+"""Weights from a file, a zoo name or a URL into a model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+from glip.errors import CheckpointError
+
+from . import zoo
+from .layouts import PROMPT_KEY, detect, to_mmdet, unwrap
+from .match import match
+from .reader import read_file
+
+Source = str | Path | Mapping[str, Any]
+
+
+def load_state_dict(source: str | Path) -> dict[str, Tensor]:
+    """Read weights of any layout and return them under our names.
+
+    Args:
+        source: File (ours, mmdet's, the original's, safetensors), zoo name or
+            http(s) URL.
+
+    Returns:
+        Name to CPU tensor, of the type saved.
+
+    Raises:
+        CheckpointError: The file cannot be had, read or understood; one line.
+    """
+    state = read_checkpoint(source)['state_dict']
+    if detect(state) == 'unknown':
+        raise CheckpointError(
+            f'{source} is not a GLIP checkpoint: none of its {len(state)} keys is of '
+            f'a GLIP head or language model; it has {", ".join(list(state)[:3])}, ...'
+        )
+    return state
+
+
+def load_into(model: nn.Module, source: Source, *, strict: bool = True) -> None:
+    """Load weights into a model, or leave it untouched and say why not.
+
+    Half-precision weights become the model's type. Buffers that a model computes
+    itself (relative position index, position ids) are never taken from the file.
+
+    Args:
+        model: A model with mmdet's state-dict names, wrapped (DDP) or not.
+        source: File, zoo name or URL as for :func:`load_state_dict`, or a state dict.
+        strict: Refuse a file that does not serve exactly the model's weights. When
+            False, what fits is loaded and the rest is named in a warning.
+
+    Raises:
+        CheckpointError: As :func:`load_state_dict`, or keys disagree.
+    """
+    content = source if isinstance(source, Mapping) else read_checkpoint(source)
+    name = 'the state dict' if isinstance(source, Mapping) else str(source)
+    fitting = fit(model, _normalise(content, name), name=name, strict=strict)
+    inner = model.module if is_model_wrapper(model) else model
+    inner.load_state_dict(fitting, strict=False)
+
+
+def fit(
+    model: nn.Module, state: Mapping[str, Tensor], *, name: str, strict: bool = True
+) -> dict[str, Tensor]:
+    """Select and shape from ``state`` what ``model`` takes; the model is not changed.
+
+    Args:
+        model: Model to be served, wrapped or not.
+        state: Weights under our names.
+        name: What to call the source in messages.
+        strict: As in :func:`load_into`.
+
+    Returns:
+        State dict with no name that the model lacks; complete when ``strict``.
+
+    Raises:
+        CheckpointError: Keys disagree (strict), or none agrees.
+    """
+    inner = model.module if is_model_wrapper(model) else model
+    own = inner.state_dict()
+    result = match(state, own)
+    if not result.complete:
+        agreeing = [key for key in result.fitting if key in state]
+        if strict or not agreeing:
+            raise CheckpointError(f'{name} does not fit the model; {result.describe()}')
+        print_log(f'{name} fits only in part; {result.describe()}', 'current', 30)
+    if PROMPT_KEY in state and PROMPT_KEY not in own:
+        print_log(
+            f'{name} holds a tuned prompt ({PROMPT_KEY}) that the model does not '
+            'have; results will be those of the untuned model',
+            'current',
+            30,
+        )
+    return result.fitting
+
+
+def read_checkpoint(source: str | Path) -> dict[str, Any]:
+    """Read a whole checkpoint with ``state_dict`` under our names.
+
+    Args:
+        source: As for :func:`load_state_dict`.
+
+    Returns:
+        ``state_dict`` and, when the file was written by mmengine's runner, the
+        training state beside it (``meta``, ``message_hub``, ``optimizer``, ...).
+
+    Raises:
+        CheckpointError: The file cannot be had or read, or holds no weights.
+    """
+    path = find_file(source)
+    content = read_file(path)
+    state = _normalise(content, str(path))
+    rest = content if isinstance(content.get('state_dict'), Mapping) else {}
+    return {**rest, 'state_dict': state}
+
+
+def find_file(source: str | Path) -> Path:
+    """The local file of a path, zoo name or URL, downloaded if need be.
+
+    Raises:
+        CheckpointError: There is no such file, name or address.
+    """
+    text = str(source)
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path
+    if text.startswith(('http://', 'https://')):
+        return zoo.fetch(text)
+    if text in zoo.names():
+        return zoo.download(zoo.resolve(text))
+    if path.exists() or path.suffix:
+        return path  # the reader says what is wrong with it
+    near = zoo.suggest(text)
+    raise CheckpointError(
+        f'weights {text!r} are neither a file nor a zoo name'
+        + (f'; did you mean {near}?' if near else f' ({", ".join(zoo.names())})')
+    )
+
+
+def _normalise(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
+    try:
+        state = unwrap(content)
+    except CheckpointError as error:
+        raise CheckpointError(f'{name}: {error}') from error
+    return to_mmdet(state) if detect(state) == 'original' else state

@@ -1,0 +1,56 @@
+"""Writing weight files so that a reader never sees half of one."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from glip.errors import CheckpointError
+
+
+@contextmanager
+def replaced_when_done(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that takes its place when all went well."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        yield temporary
+        with temporary.open('rb') as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_state_dict(
+    state: Mapping[str, Tensor], path: str | Path, *, half: bool = False
+) -> None:
+    """Write weights as safetensors (by extension) or as mmengine's ``state_dict``.
+
+    Args:
+        state: Name to tensor, under our names.
+        path: File to write; an existing one is replaced in one step.
+        half: Store floating-point tensors in 16 bits; loading widens them again.
+
+    Raises:
+        CheckpointError: The file cannot be written.
+    """
+    path = Path(path)
+    tensors = {
+        name: (t.half() if half and t.is_floating_point() else t).detach().cpu()
+        for name, t in state.items()
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_when_done(path) as temporary:
+            if path.suffix == '.safetensors':
+                # Clones, because safetensors refuses tensors that share memory.
+                plain = {n: t.clone().contiguous() for n, t in tensors.items()}
+                save_file(plain, temporary, metadata={'format': 'pt'})
+            else:
+                torch.save({'meta': {}, 'state_dict': tensors}, temporary)
+    except OSError as error:
+        raise CheckpointError(f'cannot write {path}: {error}') from error

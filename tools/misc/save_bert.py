@@ -1,0 +1,37 @@
+"""Write a local folder with BERT that can be given as lang_model_name."""
+
+import argparse
+import sys
+
+from glip.checkpoints.language import PACKAGED, save_language_model
+from glip.errors import GLIPError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('out', help='folder to write')
+    parser.add_argument(
+        '--source', default=PACKAGED, help='hub id or local folder (%(default)s)'
+    )
+    parser.add_argument(
+        '--no-weights',
+        action='store_true',
+        help='only shape and vocabulary, for use with a GLIP checkpoint; needs no '
+        f'network for {PACKAGED}',
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    try:
+        out = save_language_model(args.out, args.source, weights=not args.no_weights)
+    except GLIPError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f"written to {out}; use it as lang_model_name='{out}'")
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""Convert weights of the original GLIP to mmdet's names, which this project uses."""
+
+import argparse
+import sys
+
+from glip.checkpoints import load_state_dict, save_state_dict
+from glip.errors import GLIPError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('src', help='file of any layout, zoo name or URL')
+    parser.add_argument('dst', help='file to write; .safetensors or .pth')
+    parser.add_argument(
+        '--half', action='store_true', help='store floating-point weights in 16 bits'
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    try:
+        state = load_state_dict(args.src)
+        save_state_dict(state, args.dst, half=args.half)
+    except GLIPError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'{len(state)} tensors written to {args.dst}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
