@@ -1,0 +1,209 @@
+"""mmengine's Runner with safe, strict and interruption-proof checkpoints."""
+
+import os
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from glip.checkpoints import fit, read_checkpoint
+from glip.errors import CheckpointError
+from glip.registry import RUNNERS
+
+_TRAINING_STATE = ('meta', 'message_hub')
+_STEP = re.compile(r'^(?:epoch|iter)_\d+\.pth$')
+_KEEP_NAMES = [(r'^module.', '')]  # mmengine's default, done when a file is read
+
+
+@RUNNERS.register_module()
+class GLIPRunner(Runner):
+    """Runner whose checkpoints go through :mod:`glip.checkpoints`.
+
+    Differences from mmengine's:
+
+    * ``load_from`` takes a file of any layout, a zoo name or a URL; nothing in the
+      file is executed; keys that disagree are an error unless the config says
+      ``load_strict = False``.
+    * A checkpoint is written beside its place and moved there when complete, and
+      ``resume`` without a file picks the last complete one of the work directory.
+    * With a checkpoint to come, pretrained weights of the parts are not fetched.
+    """
+
+    _resuming = False
+
+    def _init_model_weights(self) -> None:
+        self._find_latest()
+        if self._load_from is not None:
+            skip_pretrained(self.model)
+        super()._init_model_weights()
+
+    def load_or_resume(self) -> None:
+        """Load or resume what the config asks for, once."""
+        if self._has_loaded:
+            return
+        self._find_latest()
+        if self._load_from is None:
+            return
+        if self._resume:
+            self.resume(self._load_from)
+        else:
+            strict = self.cfg.get('load_strict', True)
+            self.load_checkpoint(self._load_from, strict=strict)
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on with an interrupted training.
+
+        Raises:
+            CheckpointError: The file does not fit, or holds weights only.
+        """
+        self._resuming = True
+        try:
+            super().resume(filename, *args, **kwargs)
+        finally:
+            self._resuming = False
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = True,
+        revise_keys: list[tuple[str, str]] = _KEEP_NAMES,
+    ) -> dict:
+        """Load weights into the model, which stays untouched when they do not fit.
+
+        Args:
+            filename: File of any layout, zoo name or http(s) URL.
+            map_location: Ignored: files are read to the CPU, and optimizers move
+                their state to the parameters themselves.
+            strict: Refuse a file whose keys disagree with the model.
+            revise_keys: (pattern, replacement) applied to the names in the file.
+
+        Returns:
+            The checkpoint, ``state_dict`` under the model's names.
+
+        Raises:
+            CheckpointError: The file cannot be had, read or used.
+        """
+        checkpoint = read_checkpoint(filename)
+        if self._resuming:
+            _require_training_state(checkpoint, filename)
+            # Files of old mmengine carry their config, which resuming would execute.
+            checkpoint['meta'].pop('config', None)
+        state = checkpoint['state_dict']
+        if revise_keys != _KEEP_NAMES:
+            for pattern, new in revise_keys:
+                state = {re.sub(pattern, new, name): t for name, t in state.items()}
+        checkpoint['state_dict'] = fit(
+            self.model, state, name=str(filename), strict=strict
+        )
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model.load_state_dict(checkpoint['state_dict'], strict=False)
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Save as mmengine does, but let the file appear only when it is complete."""
+        options = dict(
+            file_client_args=file_client_args,
+            save_optimizer=save_optimizer,
+            save_param_scheduler=save_param_scheduler,
+            meta=meta,
+            by_epoch=by_epoch,
+            backend_args=backend_args,
+        )
+        if file_client_args is not None or not isinstance(
+            get_file_backend(str(out_dir), backend_args=backend_args), LocalBackend
+        ):
+            super().save_checkpoint(out_dir, filename, **options)
+            return
+        temporary = f'.{filename}.part'
+        super().save_checkpoint(out_dir, temporary, **options)
+        if is_main_process():
+            with open(os.path.join(out_dir, temporary), 'rb') as file:
+                os.fsync(file.fileno())
+            os.replace(
+                os.path.join(out_dir, temporary), os.path.join(out_dir, filename)
+            )
+
+    def _find_latest(self) -> None:
+        """Settle which file ``resume`` without a name means."""
+        if self._has_loaded or not self._resume or self._load_from is not None:
+            return
+        latest = latest_checkpoint(self.work_dir)
+        if latest is None:
+            self.logger.warning(
+                f'nothing to resume in {self.work_dir}; training starts from the '
+                'beginning'
+            )
+            return
+        self.logger.info(f'resuming from {latest}')
+        self._load_from = str(latest)
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """The last complete training checkpoint of a work directory.
+
+    The file named in ``last_checkpoint`` if it is whole, else the newest whole
+    ``epoch_*.pth`` or ``iter_*.pth``; never a "best" one, which lacks the optimizer.
+
+    Returns:
+        Path, or None when there is none.
+    """
+    folder = Path(work_dir)
+    candidates = []
+    pointer = folder / 'last_checkpoint'
+    if pointer.is_file() and (named := pointer.read_text().strip()):
+        candidates += [Path(named), folder / Path(named).name]
+    if folder.is_dir():
+        steps = [path for path in folder.iterdir() if _STEP.match(path.name)]
+        candidates += sorted(steps, key=lambda p: p.stat().st_mtime, reverse=True)
+    # The table of a zip archive, hence of a torch file, is written last.
+    whole = (path for path in candidates if path.is_file() and zipfile.is_zipfile(path))
+    return next(whole, None)
+
+
+def skip_pretrained(model: nn.Module) -> None:
+    """Tell every part not to look for pretrained weights: a checkpoint follows."""
+    for module in model.modules():
+        if hasattr(module, 'skip_pretrained'):
+            module.skip_pretrained = True
+        init_cfg = getattr(module, 'init_cfg', None)
+        if isinstance(init_cfg, dict) and _is_pretrained(init_cfg):
+            module.init_cfg = None
+        elif isinstance(init_cfg, list):
+            module.init_cfg = [cfg for cfg in init_cfg if not _is_pretrained(cfg)]
+
+
+def _is_pretrained(init_cfg: dict) -> bool:
+    return str(init_cfg.get('type', '')).endswith('Pretrained')
+
+
+def _require_training_state(checkpoint: dict, filename: str) -> None:
+    missing = [key for key in _TRAINING_STATE if key not in checkpoint]
+    meta = checkpoint.get('meta')
+    if not missing and not {'epoch', 'iter'} <= set(meta):
+        missing = ['meta.epoch', 'meta.iter']
+    if missing:
+        raise CheckpointError(
+            f'{filename} holds weights but no training to resume (no '
+            f'{", ".join(missing)}); start from it with load_from and without resume'
+        )
