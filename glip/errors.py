@@ -23,3 +23,16 @@ class ImageError(GLIPError):
 
 class DatasetError(GLIPError):
     """An annotation file or its pictures contradict the config or each other."""
+
+
+def one_line(error: BaseException) -> str:
+    """The message alone, also of an error that came out of a loading process.
+
+    There torch puts the whole traceback into the message; its last line says what the
+    error said.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if not lines[0].startswith('Caught '):
+        return ' '.join(lines)
+    _, found, message = lines[-1].partition('Error: ')
+    return message if found else lines[-1]

@@ -1,0 +1,83 @@
+"""Evaluate a checkpoint on the test data of a config."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from mmengine.config import DictAction
+
+from glip.apis.train import prepare_config, run_test, set_test_options
+from glip.errors import GLIPError, one_line
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='weights: file, address or zoo name')
+    parser.add_argument(
+        '--work-dir', help='folder of logs and results (work_dirs/<config name>)'
+    )
+    parser.add_argument('--out', help='write all predictions to this .pkl file')
+    parser.add_argument('--show', action='store_true', help='show every picture')
+    parser.add_argument(
+        '--show-dir', help='save every picture here, below work_dir/<time>/'
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='seconds that --show waits'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config, as in model.test_cfg.score_thr=0.1 or key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes',
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='test-time augmentation, where the config defines one',
+    )
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, turning errors that a user can mend into one line."""
+    args = parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        cfg = prepare_config(
+            args.config,
+            work_dir=args.work_dir,
+            cfg_options=args.cfg_options,
+            launcher=args.launcher,
+        )
+        set_test_options(
+            cfg,
+            args.checkpoint,
+            show=args.show,
+            show_dir=args.show_dir,
+            wait_time=args.wait_time,
+            tta=args.tta,
+        )
+        run_test(cfg, out=args.out)
+    except GLIPError as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
