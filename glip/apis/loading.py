@@ -137,4 +137,17 @@ def _resolve(model: str | os.PathLike[str] | Config) -> tuple[Config, Any]:
     if name.endswith('.py') or Path(name).is_file():
         return read_config(name), None
     entry = zoo.resolve(name)
-    return read_config(entry.config), entry.name
+    return read_config(_zoo_config(entry.config)), entry.name
+
+
+def _zoo_config(name: str) -> Path:
+    """Where a config of the zoo lies: in a checkout, or inside an installation."""
+    package = Path(__file__).resolve().parent.parent
+    folders = (package.parent / 'configs' / 'glip', package / '.mim/configs/glip')
+    found = [folder / name for folder in folders if (folder / name).is_file()]
+    if not found:
+        raise ConfigError(
+            f'the config {name} is not in this installation; reinstall glip, or give '
+            'a config file of your own'
+        )
+    return found[0]

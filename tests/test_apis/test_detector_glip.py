@@ -1,0 +1,103 @@
+"""The same with a real, tiny, untrained GLIP in place of the stand-in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from glip.apis import Detector, build_model, load, read_config
+from glip.errors import CheckpointError, PromptError
+
+_CONFIG = Path(__file__).resolve().parents[2] / 'configs/glip/glip_nano_mbv2_minilm.py'
+
+
+def tiny_config() -> Config:
+    """GLIP-nano's config, narrowed; every location may become a box."""
+    cfg = read_config(_CONFIG)
+    cfg.model.neck.out_channels = 16
+    cfg.model.bbox_head.update(
+        in_channels=16,
+        feat_channels=16,
+        num_dyhead_blocks=1,
+        fusion=dict(embed_dim=16, num_heads=2),
+    )
+    cfg.model.language_model.config = dict(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    cfg.model.test_cfg.update(score_thr=0.0, max_per_img=20)
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory) -> str:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('tiny') / 'tiny.pth'
+    torch.save(build_model(tiny_config()).state_dict(), path)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def detector(weights) -> Detector:
+    return load(tiny_config(), weights, 'cpu')
+
+
+@pytest.fixture(scope='module')
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+
+
+def same(one, other) -> bool:
+    return one.names == other.names and np.allclose(one.boxes, other.boxes, atol=1e-2)
+
+
+def test_boxes_scores_and_names(detector, picture):
+    found = detector(picture, 'bench. Car', threshold=0.0)
+    assert 0 < len(found) <= 20
+    assert set(found.names) <= {'bench', 'Car'}
+    assert (np.diff(found.scores) <= 0).all()
+    x1, y1, x2, y2 = found.boxes.T
+    assert (0 <= x1).all() and (x1 <= x2).all() and (x2 <= 120).all()
+    assert (0 <= y1).all() and (y1 <= y2).all() and (y2 <= 90).all()
+
+
+def test_batch_of_equal_pictures_is_as_single(detector, picture):
+    alone = detector(picture, 'bench. car', threshold=0.0)
+    batch = detector([picture] * 3, 'bench. car', threshold=0.0, batch_size=3)
+    assert all(same(one, alone) for one in batch)
+
+
+def test_different_prompts_in_a_batch(detector, picture):
+    texts = ['cat. dog', [f'thing {i}' for i in range(40)], 'a man with a hat']
+    batch = detector([picture] * 3, texts=texts, threshold=0.0, batch_size=3)
+    for text, found in zip(texts, batch):
+        assert same(found, detector(picture, text, threshold=0.0))
+
+
+def test_chunks(detector, picture):
+    names = [f'thing {i}' for i in range(30)]
+    found = detector(picture, names, threshold=0.0, chunked_size=4)
+    assert len(found) == 20  # one limit per picture
+    assert [names[label] for label in found.labels] == found.names
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 900), (900, 1)])
+def test_smallest_pictures(detector, size):
+    found = detector(np.zeros((*size, 3), np.uint8), 'cat', threshold=0.0)
+    assert found.size == size[::-1]
+
+
+def test_a_name_too_long(detector, picture):
+    with pytest.raises(PromptError):
+        detector(picture, ['word ' * 400])
+
+
+def test_weights_of_another_size(weights):
+    with pytest.raises(CheckpointError):
+        load(str(_CONFIG), weights, 'cpu')
