@@ -137,7 +137,7 @@ def _from_file(name: str, timeout: float) -> np.ndarray:
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise ImageError(
-            f'{name}: larger than {limit // 10**6} million pixels; cut it into parts '
+            f'{name}: larger than {limit / 1e6:.0f} million pixels; cut it into parts '
             'or raise PIL.Image.MAX_IMAGE_PIXELS'
         ) from error
     except _DECODER_ERRORS as error:
