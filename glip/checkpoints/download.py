@@ -135,7 +135,9 @@ def _transfer(url: str, part: Path, have: int) -> bool:
         total = have + int(length) if length and length.isdigit() else None
         name = part.name.removesuffix('.part')
         with (
-            tqdm(desc=name, initial=have, total=total, unit='B', unit_scale=True) as bar,
+            tqdm(
+                desc=name, initial=have, total=total, unit='B', unit_scale=True
+            ) as bar,
             part.open('ab' if continued else 'wb') as file,
         ):
             for chunk in _chunks(answer):

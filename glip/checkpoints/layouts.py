@@ -164,9 +164,7 @@ def _number_fpn(names: Iterable[str]) -> dict[tuple[str, int], str]:
     for index, number in enumerate(extra, start=len(levels)):
         prefixes['top_blocks.p', number] = f'neck.fpn_convs.{index}.conv.'
     # A lateral convolution without its output one is not ours to guess.
-    return {
-        key: prefixes.get(key, f'backbone.fpn.{key[0]}{key[1]}.') for key in found
-    }
+    return {key: prefixes.get(key, f'backbone.fpn.{key[0]}{key[1]}.') for key in found}
 
 
 def _common(names: Iterable[str], prefixes: tuple[str, ...]) -> str | None:

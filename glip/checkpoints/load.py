@@ -1,6 +1,7 @@
 """Weights from a file, a zoo name or a URL into a model."""
 
 from collections.abc import Mapping
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +87,13 @@ def fit(
         agreeing = [key for key in result.fitting if key in state]
         if strict or not agreeing:
             raise CheckpointError(f'{name} does not fit the model; {result.describe()}')
-        print_log(f'{name} fits only in part; {result.describe()}', 'current', 30)
+        print_log(f'{name} fits only in part; {result.describe()}', 'current', WARNING)
     if PROMPT_KEY in state and PROMPT_KEY not in own:
         print_log(
             f'{name} holds a tuned prompt ({PROMPT_KEY}) that the model does not '
             'have; results will be those of the untuned model',
             'current',
-            30,
+            WARNING,
         )
     return result.fitting
 
@@ -129,8 +130,8 @@ def find_file(source: str | Path) -> Path:
         return path
     if text.startswith(('http://', 'https://')):
         return zoo.fetch(text)
-    if text in zoo.names():
-        return zoo.download(zoo.resolve(text))
+    if entry := zoo.find(text):
+        return zoo.download(entry)
     if path.exists() or path.suffix:
         return path  # the reader says what is wrong with it
     near = zoo.suggest(text)

@@ -90,9 +90,9 @@ def sniff(path: Path) -> str:
         return 'empty (0 bytes)'
     with path.open('rb') as file:
         head = file.read(256)
-    if len(head) > 8 and head[8:9] == b'{':
-        if int.from_bytes(head[:8], 'little') <= size:
-            return 'safetensors'
+    # safetensors: the length of the JSON header, then the header.
+    if head[8:9] == b'{' and int.from_bytes(head[:8], 'little') <= size:
+        return 'safetensors'
     if head.startswith(b'PK\x03\x04') or head.startswith(b'\x80\x02'):
         return 'torch'
     if head.startswith(b'\x1f\x8b'):
@@ -148,9 +148,7 @@ def _read_torch(path: Path) -> dict:
         with torch.serialization.safe_globals(_safe_globals()):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except _DAMAGE as error:
-        culprit = re.search(
-            r'(?:GLOBAL|class|function) ([\w.]+)', str(error)
-        )
+        culprit = re.search(r'(?:GLOBAL|class|function) ([\w.]+)', str(error))
         if isinstance(error, pickle.UnpicklingError) and culprit:
             raise CheckpointError(
                 f'{path} needs {culprit[1]} to be rebuilt, which could run code, so it '

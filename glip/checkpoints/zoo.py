@@ -98,10 +98,12 @@ _ALIASES = {
     'glip-t-c': 'glip-tiny-c',
     'glip-large': 'glip-l',
 }
+# mmdet's metafile calls a model by the stem of its config; so may users.
+_CONFIG_NAMES = {Path(entry.config).stem: entry.name for entry in _ENTRIES}
 
 
 def names() -> tuple[str, ...]:
-    """Every name :func:`resolve` takes, aliases last."""
+    """The names to choose from, aliases last."""
     return (*_ZOO, *_ALIASES)
 
 
@@ -116,13 +118,18 @@ def suggest(name: str) -> str | None:
     return near[0] if near else None
 
 
+def find(name: str) -> ZooEntry | None:
+    """As :func:`resolve`, but None for an unknown name."""
+    return _ZOO.get(_ALIASES.get(name) or _CONFIG_NAMES.get(name, name))
+
+
 def resolve(name: str) -> ZooEntry:
-    """Look a zoo name up.
+    """Look a zoo name up; the file name of its config, without .py, is one too.
 
     Raises:
         ConfigError: The name is unknown; the line names the nearest, or all.
     """
-    entry = _ZOO.get(_ALIASES.get(name, name))
+    entry = find(name)
     if entry is None:
         near = suggest(name)
         raise ConfigError(

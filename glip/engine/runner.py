@@ -200,7 +200,7 @@ def _is_pretrained(init_cfg: dict) -> bool:
 def _require_training_state(checkpoint: dict, filename: str) -> None:
     missing = [key for key in _TRAINING_STATE if key not in checkpoint]
     meta = checkpoint.get('meta')
-    if not missing and not {'epoch', 'iter'} <= set(meta):
+    if not missing and not {'epoch', 'iter'} <= set(meta or ()):
         missing = ['meta.epoch', 'meta.iter']
     if missing:
         raise CheckpointError(

@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def do_GET(self):  # noqa: N802 - the name http.server calls
+    def do_GET(self):
         server, asked = self.server, self.headers.get('Range')
         server.seen.append(asked)
         if self.path.startswith('/missing'):
@@ -104,7 +104,7 @@ def test_a_cut_connection_is_resumed_where_it_stopped(server, weights, tmp_path)
 
 def test_a_later_call_goes_on_from_the_part(server, weights, tmp_path):
     server.cut = 9
-    with pytest.raises(CheckpointError, match='cut after .* MB, which are kept'):
+    with pytest.raises(CheckpointError, match=r'cut after .* MB, which are kept'):
         fetch(server, tmp_path / 'w.pth', attempts=2)
     part = tmp_path / 'w.pth.part'
     have = part.stat().st_size

@@ -41,7 +41,9 @@ def test_refusals(tmp_path):
     with pytest.raises(CheckpointError, match='is a file'):
         save_language_model(tmp_path / 'file')
     save_language_model(tmp_path / 'bare', weights=False)
-    with pytest.raises(CheckpointError, match='cannot get the language model') as caught:
+    with pytest.raises(
+        CheckpointError, match='cannot get the language model'
+    ) as caught:
         save_language_model(tmp_path / 'out', str(tmp_path / 'bare'))
     assert '\n' not in str(caught.value)
     assert not (tmp_path / 'out').exists()

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn.functional import unfold
 
 from glip.checkpoints.layouts import (
     PROMPT_KEY,
@@ -25,7 +25,7 @@ def merge_as_original(x):
 
 
 def merge_as_unfold(x):
-    return F.unfold(x[None], kernel_size=2, stride=2)[0].T
+    return unfold(x[None], kernel_size=2, stride=2)[0].T
 
 
 def test_patch_merging_gives_the_same_output_in_either_order():
@@ -45,30 +45,29 @@ def test_patch_merging_gives_the_same_output_in_either_order():
 
 def test_every_kind_of_name_is_mapped(original):
     state = to_mmdet(original)
-    block = 'backbone.stages.1.blocks.0.'
+    block, their_block = 'backbone.stages.1.blocks.0.', 'body.layers.1.blocks.0.'
+    bert = 'language_backbone.body.model.embeddings.word_embeddings.weight'
     pairs = {
-        'backbone.patch_embed.projection.weight': 'backbone.body.patch_embed.proj.weight',
-        'backbone.norm1.weight': 'backbone.body.norm1.weight',
-        f'{block}attn.w_msa.qkv.weight': 'backbone.body.layers.1.blocks.0.attn.qkv.weight',
-        f'{block}ffn.layers.0.0.weight': 'backbone.body.layers.1.blocks.0.mlp.fc1.weight',
-        f'{block}ffn.layers.1.bias': 'backbone.body.layers.1.blocks.0.mlp.fc2.bias',
-        'neck.lateral_convs.1.conv.weight': 'backbone.fpn.fpn_inner3.weight',
-        'neck.fpn_convs.0.conv.weight': 'backbone.fpn.fpn_layer2.weight',
-        'neck.fpn_convs.2.conv.weight': 'backbone.fpn.top_blocks.p6.weight',
-        'neck.fpn_convs.3.conv.weight': 'backbone.fpn.top_blocks.p7.weight',
+        'backbone.patch_embed.projection.weight': 'body.patch_embed.proj.weight',
+        'backbone.norm1.weight': 'body.norm1.weight',
+        f'{block}attn.w_msa.qkv.weight': f'{their_block}attn.qkv.weight',
+        f'{block}ffn.layers.0.0.weight': f'{their_block}mlp.fc1.weight',
+        f'{block}ffn.layers.1.bias': f'{their_block}mlp.fc2.bias',
+        'neck.lateral_convs.1.conv.weight': 'fpn.fpn_inner3.weight',
+        'neck.fpn_convs.0.conv.weight': 'fpn.fpn_layer2.weight',
+        'neck.fpn_convs.2.conv.weight': 'fpn.top_blocks.p6.weight',
+        'neck.fpn_convs.3.conv.weight': 'fpn.top_blocks.p7.weight',
+    }
+    pairs = {new: f'backbone.{old}' for new, old in pairs.items()}
+    tower = 'head.dyhead_tower'
+    pairs |= {
         'bbox_head.head.bbox_pred.weight': 'rpn.head.bbox_pred.weight',
-        'bbox_head.head.dyhead_tower.0.b_attn.gamma_v': (
-            'rpn.head.dyhead_tower.0.b_attn.gamma_v'
+        f'bbox_head.{tower}.0.b_attn.gamma_v': f'rpn.{tower}.0.b_attn.gamma_v',
+        f'bbox_head.{tower}.2.dyconvs.1.conv.weight': (
+            f'rpn.{tower}.2.DyConv.1.conv.weight'
         ),
-        'bbox_head.head.dyhead_tower.2.dyconvs.1.conv.weight': (
-            'rpn.head.dyhead_tower.2.DyConv.1.conv.weight'
-        ),
-        'bbox_head.head.dyhead_tower.2.attnconv.1.bias': (
-            'rpn.head.dyhead_tower.2.AttnConv.1.bias'
-        ),
-        'language_model.language_backbone.body.model.embeddings.word_embeddings.weight': (
-            'language_backbone.body.model.embeddings.word_embeddings.weight'
-        ),
+        f'bbox_head.{tower}.2.attnconv.1.bias': f'rpn.{tower}.2.AttnConv.1.bias',
+        f'language_model.{bert}': bert,
     }
     for new, old in pairs.items():
         assert torch.equal(state[new], original[old]), new

@@ -1,6 +1,7 @@
 """Names of published weights."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,11 @@ def test_every_entry_has_a_config_and_a_place():
             assert entry.path.name == 'glip-nano.safetensors'
 
 
+def test_configs_are_in_the_repository():
+    configs = Path(__file__).resolve().parents[2] / 'configs' / 'glip'
+    assert all((configs / entry.config).is_file() for entry in zoo.entries())
+
+
 def test_the_published_five_and_their_finetuned_ones():
     urls = {e.name: e.url.rpartition('/')[2] for e in zoo.entries() if e.url}
     assert urls['glip-tiny-a'] == 'glip_tiny_a_mmdet-b3654169.pth'
@@ -30,6 +36,8 @@ def test_the_published_five_and_their_finetuned_ones():
 
 def test_aliases_and_unknown_names():
     assert zoo.resolve('glip-t') is zoo.resolve('glip-tiny')
+    metafile_name = 'glip_atss_swin-l_fpn_dyhead_pretrain_mixeddata'
+    assert zoo.resolve(metafile_name) is zoo.resolve('glip-l')
     with pytest.raises(ConfigError, match='did you mean glip-tiny-b'):
         zoo.resolve('glip_tiny_b')
     with pytest.raises(ConfigError, match='glip-nano, glip-tiny-a'):
