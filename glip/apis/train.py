@@ -138,9 +138,13 @@ def set_training_options(
             work directory.
 
     Raises:
-        ConfigError: The config has no base batch size.
+        ConfigError: The machine or the config lacks what a flag needs.
     """
     if amp:
+        if not torch.cuda.is_available():
+            raise ConfigError('--amp needs a GPU; leave it out on the CPU')
+        if not cfg.get('optim_wrapper'):
+            raise ConfigError('--amp needs an optim_wrapper in the config')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'
     if auto_scale_lr:
@@ -203,10 +207,13 @@ def set_test_options(
 
 
 def _settle_backend(cfg: Config) -> None:
-    """nccl needs GPUs; without them processes can still work together."""
-    backend = (cfg.get('env_cfg') or {}).get('dist_cfg', {}).get('backend')
-    if backend == 'nccl' and not torch.cuda.is_available():
-        cfg.env_cfg.dist_cfg.backend = 'gloo'
+    """Without GPUs let processes talk by gloo; mmengine's own start needs CUDA."""
+    if torch.cuda.is_available():
+        return
+    env_cfg = cfg.setdefault('env_cfg', {})
+    env_cfg['dist_cfg'] = dict(env_cfg.get('dist_cfg') or {}, backend='gloo')
+    if cfg.get('launcher') == 'pytorch' and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
 
 
 def _said_plainly(action: Callable[[], Any], cfg: Config) -> Any:

@@ -62,6 +62,7 @@ class CocoDataset(_MMDetCocoDataset):
         coco = read_coco(
             self.ann_file,
             self._metainfo.get('classes'),
+            need_annotations=not self.test_mode,
             backend_args=self.backend_args,
         )
         self._metainfo['classes'] = coco.names
@@ -123,7 +124,7 @@ class CocoDataset(_MMDetCocoDataset):
         """One picture as mmdet's pipeline expects it."""
         width, height = image['width'], image['height']
         record: dict[str, Any] = {
-            'img_path': os.path.join(self.data_prefix.get('img', ''), image['file_name']),
+            'img_path': os.path.join(self._folder, image['file_name']),
             'img_id': image['id'],
             'seg_map_path': None,
             'width': width,
@@ -152,12 +153,17 @@ class CocoDataset(_MMDetCocoDataset):
         record['instances'] = instances
         return record
 
+    @property
+    def _folder(self) -> str:
+        """Where file names in the annotations start from."""
+        return self.data_prefix.get('img', self.data_prefix.get('img_path', ''))
+
     def _check_folder(self, paths: Sequence[str]) -> None:
         """Tell a wrong folder from single missing pictures before training starts."""
         if self.backend_args or not paths or '://' in paths[0]:
             return
         if not any(os.path.exists(path) for path in paths):
-            folder = os.path.abspath(self.data_prefix.get('img') or '.')
+            folder = os.path.abspath(self._folder or '.')
             what = 'has none of the first' if os.path.isdir(folder) else 'is not there:'
             raise DatasetError(
                 f'picture folder {folder} {what} pictures of {self.ann_file} '
@@ -174,10 +180,11 @@ class CocoDataset(_MMDetCocoDataset):
                 logger='current',
                 level=logging.WARNING,
             )
-        if len(self._broken) > self.max_broken_images:
+        if len(self._broken) > min(self.max_broken_images, len(self) - 1):
             raise DatasetError(
-                f'{len(self._broken)} pictures of {self.ann_file} cannot be read, the '
-                f'last one: {message} (raise max_broken_images to go on)'
+                f'{len(self._broken)} of the {len(self)} pictures of {self.ann_file} '
+                f'cannot be read, the last one: {message} (max_broken_images='
+                f'{self.max_broken_images})'
             )
 
 

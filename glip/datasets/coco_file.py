@@ -47,6 +47,7 @@ def read_coco(
     path: str | os.PathLike[str],
     classes: Sequence[str] | None = None,
     *,
+    need_annotations: bool = True,
     backend_args: Mapping[str, Any] | None = None,
 ) -> CocoFile:
     """Read and check an annotation file.
@@ -60,6 +61,8 @@ def read_coco(
         path: The file, local or of a backend of mmengine.
         classes: The classes wanted, in the order labels shall have; by default all
             in the order of the file.
+        need_annotations: Whether a file without the list is an error; those of
+            COCO's test sets have none.
         backend_args: Passed to mmengine's file backend.
 
     Raises:
@@ -69,7 +72,9 @@ def read_coco(
     path = os.fspath(path)
     content = _read_json(path, backend_args)
     images = _checked_images(content, path)
-    annotations = _section(content, 'annotations', path)
+    annotations: list[dict[str, Any]] = []
+    if need_annotations or 'annotations' in content:
+        annotations = _section(content, 'annotations', path)
     categories = _checked_categories(content, path)
     _check_category_ids(annotations, categories, path)
     used = _without_empty_super_categories(content, categories, annotations, path)
@@ -128,6 +133,11 @@ def _checked_images(
             raise DatasetError(
                 f'annotation file {path}: image {image.get("id", image)} has no '
                 f'{", ".join(sorted(missing))}'
+            )
+        if not all(_is_length(image[side]) for side in ('width', 'height')):
+            raise DatasetError(
+                f'annotation file {path}: image {image["id"]} has the size '
+                f'{image["width"]}x{image["height"]}'
             )
     repeated = [i for i, count in Counter(i['id'] for i in images).items() if count > 1]
     if repeated:
@@ -278,6 +288,11 @@ def _box(value: object) -> list[float] | None:
     if not all(map(math.isfinite, (x, y, w, h))) or w <= 0 or h <= 0:
         return None
     return [x, y, w, h]
+
+
+def _is_length(value: object) -> bool:
+    """Whether it can be a picture's width or height."""
+    return isinstance(value, (int, float)) and 0 < value < math.inf
 
 
 def _listed(values: Iterable[Any]) -> str:

@@ -127,14 +127,19 @@ class CocoMetric(BaseMetric):
             DatasetError: Classes or pictures are not those of the annotation file.
         """
         classes = (self.dataset_meta or {}).get('classes')
-        coco = read_coco(self.ann_file, classes, backend_args=self.backend_args)
+        coco = read_coco(
+            self.ann_file,
+            classes,
+            need_annotations=not self.format_only,
+            backend_args=self.backend_args,
+        )
         detections = _as_coco(results, coco)
         if self.outfile_prefix:
             path = Path(f'{self.outfile_prefix}.bbox.json')
             path.parent.mkdir(parents=True, exist_ok=True)
             names = dict(zip(coco.category_ids, coco.names))
-            dump([dict(d, category_name=names[d['category_id']]) for d in detections],
-                 path)
+            named = [dict(d, name=names[d['category_id']]) for d in detections]
+            dump(named, path)
         if self.format_only:
             return {}
         evaluation = self._evaluate(coco, detections, [r['img_id'] for r in results])

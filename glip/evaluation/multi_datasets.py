@@ -21,10 +21,12 @@ class MultiDatasetsEvaluator(Evaluator):
     """Evaluate each part of a ``ConcatDataset`` by its own metric and classes.
 
     Results are named ``<data set>/<metric>``; what all parts have is also given as
-    plain mean under the metric's own name, which ``save_best`` can watch.
+    plain mean under the metric's own name, which ``save_best`` can watch. -1, COCO's
+    mark for nothing to find, does not enter the mean.
 
     Args:
-        metrics: One metric, or its config, for each part.
+        metrics: One metric, or its config, for each part. Further ones that are
+            appended later see all parts as one.
         dataset_prefixes: A name for each part.
 
     Raises:
@@ -67,7 +69,8 @@ class MultiDatasetsEvaluator(Evaluator):
             sample.to_dict() if isinstance(sample, BaseDataElement) else sample
             for sample in data_samples
         ]
-        self.metrics[0].process(data_batch, samples)
+        for metric in (self.metrics[0], *self.metrics[len(self.dataset_prefixes) :]):
+            metric.process(data_batch, samples)
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Hand the results to the metric of their part and name what they say.
@@ -82,6 +85,8 @@ class MultiDatasetsEvaluator(Evaluator):
         if is_main_process():
             values[0] = self._by_part(_to_cpu(results))
         broadcast_object_list(values)
+        for metric in self.metrics[len(self.dataset_prefixes) :]:
+            values[0] |= metric.evaluate(size)
         return values[0]
 
     def _by_part(self, results: list[Any]) -> dict[str, float]:
@@ -97,5 +102,8 @@ class MultiDatasetsEvaluator(Evaluator):
                 key = f'{metric.prefix}/{key}' if metric.prefix else key
                 values[f'{name}/{key}'] = value
                 by_name.setdefault(key, []).append(value)
-        shared = {k: v for k, v in by_name.items() if len(v) == len(self.metrics)}
-        return values | {key: round(float(np.mean(v)), 4) for key, v in shared.items()}
+        for key, found in by_name.items():
+            if len(found) == len(self.dataset_prefixes):
+                defined = [value for value in found if value >= 0]
+                values[key] = round(float(np.mean(defined)), 4) if defined else -1.0
+        return values

@@ -19,7 +19,7 @@ train_pipeline = [
         backend='pillow',
     ),
     dict(type='RandomFlip_GLIP', prob=0.5),
-    dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1), keep_empty=False),
+    dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1)),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 from typing import Any
 
 import numpy as np
 from mmcv.transforms import LoadImageFromFile as _MMCVLoadImageFromFile
 from mmengine.fileio import get as read_bytes
+from mmengine.logging import print_log
 from PIL import Image, UnidentifiedImageError
 
 from glip.errors import ImageError
@@ -50,6 +52,7 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
     ) -> None:
         if color_type != 'color':
             raise ValueError(f"color_type must be 'color', not {color_type!r}")
+        self._warned = False
         super().__init__(
             to_float32=to_float32,
             color_type=color_type,
@@ -86,11 +89,31 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
             source = self._fetch(path)
         image = load_image(source)
         height, width = image.shape[:2]
-        if annotated is None or height == width or annotated != (width, height):
+        if annotated is None or annotated == (height, width):
+            return image
+        if annotated != (width, height):
+            self._warn(path, annotated, (height, width))
             return image
         with Image.open(path) if isinstance(source, str) else source as stored:
             back = _TO_STORED.get(stored.getexif().get(_ORIENTATION))
-        return image if back is None else np.ascontiguousarray(back(image))
+        if back is None:
+            self._warn(path, annotated, (height, width))
+            return image
+        return np.ascontiguousarray(back(image))
+
+    def _warn(
+        self, path: str, annotated: tuple[int, int], found: tuple[int, int]
+    ) -> None:
+        """Say once that boxes and pixels do not belong together."""
+        if not self._warned:
+            self._warned = True
+            print_log(
+                f'{path} is {found[1]}x{found[0]} but annotated as '
+                f'{annotated[1]}x{annotated[0]}: its boxes will not fit (further such '
+                'pictures are not reported)',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def _fetch(self, path: str) -> Image.Image:
         """Open a picture through mmengine's file backends."""

@@ -1,0 +1,181 @@
+"""Annotation files: what is read, and what is said about wrong ones."""
+
+import json
+
+import coco_folder
+import pytest
+
+from glip.datasets import read_coco
+from glip.errors import DatasetError
+
+
+def write(tmp_path, **changes):
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(coco_folder.content() | changes))
+    return path
+
+
+def test_reads_names_ids_and_boxes(tmp_path):
+    coco = read_coco(write(tmp_path))
+    assert coco.names == ('red', 'green', 'blue')
+    assert coco.category_ids == (1, 2, 3)
+    assert dict(coco.labels) == {1: 0, 2: 1, 3: 2}
+    assert [len(coco.boxes[i]) for i in (1, 2, 3, 4)] == [2, 2, 2, 2]
+    assert coco.boxes[1][0]['bbox'] == [4, 6, 20, 24]
+
+
+def test_classes_asked_for_keep_their_order(tmp_path):
+    coco = read_coco(write(tmp_path), ['blue', 'red'])
+    assert coco.names == ('blue', 'red')
+    assert coco.category_ids == (3, 1)
+    assert dict(coco.labels) == {3: 0, 1: 1}
+    assert {b['category_id'] for boxes in coco.boxes.values() for b in boxes} == {1, 3}
+
+
+def test_ids_may_start_at_0_and_come_in_any_order(tmp_path):
+    categories = [{'id': 7, 'name': 'b'}, {'id': 0, 'name': 'a'}]
+    annotations = [{'id': 0, 'image_id': 1, 'category_id': 0, 'bbox': [0, 0, 5, 5]}]
+    coco = read_coco(write(tmp_path, categories=categories, annotations=annotations))
+    assert coco.names == ('b', 'a') and dict(coco.labels) == {7: 0, 0: 1}
+    (box,) = coco.boxes[1]
+    assert box['area'] == 25 and box['iscrowd'] == 0
+
+
+def test_equal_names_are_one_class(tmp_path):
+    categories = [{'id': i, 'name': n} for i, n in ((1, 'cat'), (2, 'dog'), (3, 'cat'))]
+    coco = read_coco(write(tmp_path, categories=categories))
+    assert coco.names == ('cat', 'dog')
+    assert dict(coco.labels) == {1: 0, 2: 1, 3: 0}
+
+
+def test_empty_super_category_is_no_class(tmp_path):
+    categories = [
+        {'id': 0, 'name': 'things', 'supercategory': 'none'},
+        {'id': 1, 'name': 'red', 'supercategory': 'things'},
+        {'id': 2, 'name': 'green', 'supercategory': 'things'},
+        {'id': 3, 'name': 'blue', 'supercategory': 'things'},
+        {'id': 4, 'name': 'never seen', 'supercategory': 'things'},
+    ]
+    path = write(tmp_path, categories=categories)
+    assert read_coco(path).names == ('red', 'green', 'blue', 'never seen')
+    assert read_coco(path, ['things', 'red']).names == ('things', 'red')
+
+
+def test_super_category_that_is_annotated_stays(tmp_path):
+    categories = [
+        {'id': 1, 'name': 'animal', 'supercategory': 'none'},
+        {'id': 2, 'name': 'cat', 'supercategory': 'animal'},
+        {'id': 3, 'name': 'dog', 'supercategory': 'dog'},
+    ]
+    path = write(tmp_path, categories=categories)
+    assert read_coco(path).names == ('animal', 'cat', 'dog')
+
+
+@pytest.mark.parametrize(
+    'box',
+    [None, [], [1, 2, 3], [1, 2, 0, 5], [1, 2, 5, -1], [1, 2, float('nan'), 4], 'abcd'],
+)
+def test_annotations_without_a_real_box_are_left_out(tmp_path, box):
+    annotations = coco_folder.content()['annotations']
+    annotations[0]['bbox'] = box
+    coco = read_coco(write(tmp_path, annotations=annotations))
+    assert [b['id'] for b in coco.boxes[1]] == [2]
+
+
+def test_annotations_of_pictures_not_listed_are_left_out(tmp_path):
+    images = coco_folder.content()['images'][:2]
+    assert set(read_coco(write(tmp_path, images=images)).boxes) == {1, 2}
+
+
+ANNOTATION = {'id': 41, 'image_id': 1, 'category_id': 9, 'bbox': [0, 0, 5, 5]}
+IMAGE = {'id': 1, 'file_name': 'x.png', 'width': 9, 'height': 9}
+
+
+@pytest.mark.parametrize(
+    ('changes', 'said'),
+    [
+        ({'annotations': [ANNOTATION]}, 'annotation id 41 has category_id 9'),
+        ({'annotations': [{'id': 8, 'image_id': 1}]}, 'annotation id 8 has category_id'),
+        ({'annotations': None}, 'no list "annotations"'),
+        ({'images': {}}, 'no list "images"'),
+        ({'categories': 'x'}, 'no list "categories"'),
+        ({'categories': []}, 'lists no categories'),
+        ({'categories': [{'id': 1}]}, 'needs an id and a name'),
+        (
+            {'categories': [{'id': 1, 'name': 'a'}, {'id': 1, 'name': 'b'}]},
+            "category id 1 is used for 'a' and 'b'",
+        ),
+        ({'images': [IMAGE, IMAGE]}, 'image ids used more than once: [1]'),
+        ({'images': [{'id': 5, 'file_name': 'x'}]}, 'image 5 has no height, width'),
+        ({'images': [IMAGE | {'width': 0}]}, 'image 1 has the size 0x9'),
+        ({'images': [IMAGE | {'width': None}]}, 'image 1 has the size Nonex9'),
+    ],
+)
+def test_contradictions_are_named(tmp_path, changes, said):
+    with pytest.raises(DatasetError) as error:
+        read_coco(write(tmp_path, **changes))
+    assert said in str(error.value) and '\n' not in str(error.value)
+
+
+def test_classes_that_do_not_match_list_both_sides(tmp_path):
+    with pytest.raises(DatasetError) as error:
+        read_coco(write(tmp_path), ['Red', 'green'])
+    for part in ('[Red]', '[red, green, blue]', "did you mean 'red'?", '[Red, green]'):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize('classes', [[], ['red', 'red']])
+def test_classes_must_be_there_once(tmp_path, classes):
+    with pytest.raises(DatasetError, match='metainfo.classes'):
+        read_coco(write(tmp_path), classes)
+
+
+def test_missing_broken_and_foreign_files(tmp_path):
+    with pytest.raises(DatasetError, match='not found: .*nothing.json.*data_root'):
+        read_coco(tmp_path / 'nothing.json')
+    with pytest.raises(DatasetError, match='cannot be read'):
+        read_coco(tmp_path)
+    broken = tmp_path / 'broken.json'
+    broken.write_text('{"images": [')
+    with pytest.raises(DatasetError, match='not valid JSON'):
+        read_coco(broken)
+    broken.write_bytes(b'\xff\xd8\xff\xe0')
+    with pytest.raises(DatasetError, match='not valid JSON'):
+        read_coco(broken)
+    broken.write_text('[1, 2]')
+    with pytest.raises(DatasetError, match='holds a list'):
+        read_coco(broken)
+
+
+def test_test_sets_have_no_annotations(tmp_path):
+    data = coco_folder.content()
+    del data['annotations']
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(data))
+    assert read_coco(path, need_annotations=False).boxes[1] == ()
+
+
+@pytest.mark.parametrize(
+    ('file', 'names'),
+    [
+        ('rabbit/train/_annotations.coco.json', ('rabbit',)),
+        ('odinw/Raccoon/train/annotations.json', ('raccoon',)),
+        ('odinw/BCCD/test/annotations.json', ('Platelets', 'RBC', 'WBC')),
+        (
+            'facemask/annotations/custom_train.json',
+            ('mask_weared_incorrect', 'with_mask', 'without_mask'),
+        ),
+    ],
+)
+def test_real_files(shared, file, names):
+    coco = read_coco(shared / 'data' / file)
+    assert coco.names == names
+    assert all(coco.boxes[image['id']] is not None for image in coco.images)
+
+
+def test_real_coco_has_80_classes(shared):
+    path = shared / 'data/coco128/annotations/instances_val2017.json'
+    coco = read_coco(path)
+    assert len(coco.names) == 80
+    assert coco.names[:2] == ('person', 'bicycle')
+    assert sum(map(len, coco.boxes.values())) == 903

@@ -1,0 +1,134 @@
+"""``custom_data``: naming files is enough."""
+
+from pathlib import Path
+
+import coco_folder
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from glip.datasets.custom import apply_custom_data
+from glip.errors import ConfigError
+from glip.registry import DATASETS, METRICS
+
+BASE = Path(__file__).parents[2] / 'configs/_base_'
+
+
+def config(tmp_path, custom, *more):
+    bases = [str(BASE / 'datasets/coco_detection.py'), str(BASE / 'default_runtime.py')]
+    file = tmp_path / 'c.py'
+    file.write_text('\n'.join([f'_base_ = {bases!r}', f'custom_data = {custom!r}', *more]))
+    return Config.fromfile(file)
+
+
+def test_one_set(tmp_path):
+    cfg = config(
+        tmp_path,
+        {
+            'data_root': 'root',
+            'train': {'ann_file': 'train/a.json', 'img': 'pictures'},
+            'val': {'ann_file': 'valid/a.json'},
+            'classes': ['x', 'y'],
+            'batch_size': 3,
+            'num_workers': 0,
+        },
+    )
+    before = cfg.train_dataloader.dataset.pipeline
+    assert apply_custom_data(cfg) is cfg and 'custom_data' not in cfg
+    data = cfg.train_dataloader.dataset
+    assert data.type == 'CocoDataset' and data.pipeline == before
+    assert (data.data_root, data.ann_file) == ('root', 'train/a.json')
+    assert data.data_prefix == {'img': 'pictures'}
+    assert data.metainfo.classes == ('x', 'y')
+    assert data.filter_cfg.filter_empty_gt
+    assert cfg.train_dataloader.batch_size == 3 and cfg.val_dataloader.batch_size == 1
+    assert not cfg.train_dataloader.persistent_workers
+    for stage in ('val', 'test'):
+        data = cfg[f'{stage}_dataloader'].dataset
+        assert data.data_prefix == {'img': 'valid'} and data.test_mode
+        assert cfg[f'{stage}_evaluator'].ann_file == 'root/valid/a.json'
+        assert cfg[f'{stage}_evaluator'].type == 'CocoMetric'
+    again = cfg.to_dict()
+    assert apply_custom_data(cfg).to_dict() == again
+
+
+def test_classes_default_to_the_files(tmp_path):
+    coco_folder.write(tmp_path / 'rgb')
+    cfg = config(
+        tmp_path, {'data_root': str(tmp_path), 'train': 'rgb/annotations.json'}
+    )
+    apply_custom_data(cfg)
+    assert 'metainfo' not in cfg.train_dataloader.dataset
+    with DefaultScope.overwrite_default_scope('glip'):
+        data = DATASETS.build(cfg.train_dataloader.dataset)
+    assert data.metainfo['classes'] == ('red', 'green', 'blue')
+
+
+def test_without_val_nothing_is_evaluated(tmp_path):
+    cfg = apply_custom_data(config(tmp_path, {'train': 'a/x.json'}))
+    for stage in ('val', 'test'):
+        assert cfg[f'{stage}_dataloader'] is None and cfg[f'{stage}_evaluator'] is None
+    assert 'save_best' not in cfg.default_hooks.checkpoint
+
+
+def test_several_sets(tmp_path):
+    sets = [
+        {'ann_file': 'cats/train/a.json', 'repeat': 2},
+        {'data_root': 'other', 'ann_file': 'a.json', 'classes': ['z'], 'name': 'zed'},
+    ]
+    cfg = config(tmp_path, {'data_root': 'root', 'train': sets, 'val': sets})
+    apply_custom_data(cfg)
+    data = cfg.train_dataloader.dataset
+    assert data.type == 'ConcatDataset' and data.repeats == [2, 1]
+    assert [d.data_root for d in data.datasets] == ['root', 'other']
+    assert 'metainfo' not in data.datasets[0]
+    assert data.datasets[1].metainfo.classes == ('z',)
+    evaluator = cfg.val_evaluator
+    assert evaluator.type == 'MultiDatasetsEvaluator'
+    assert evaluator.dataset_prefixes == ['cats', 'zed']
+    assert [m.ann_file for m in evaluator.metrics] == [
+        'root/cats/train/a.json',
+        'other/a.json',
+    ]
+
+
+def test_pipeline_is_found_inside_wrappers(tmp_path):
+    cfg = config(tmp_path, {'train': 'a/x.json'})
+    inner = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = {
+        'type': 'RepeatDataset',
+        'times': 2,
+        'dataset': {'type': 'ConcatDataset', 'datasets': [inner]},
+    }
+    apply_custom_data(cfg)
+    assert cfg.train_dataloader.dataset.pipeline == inner.pipeline
+    assert cfg.train_dataloader.dataset.ann_file == 'a/x.json'
+
+
+@pytest.mark.parametrize(
+    ('custom', 'said'),
+    [
+        ({'trian': 'x.json'}, 'unknown keys trian'),
+        ({'data_root': 'x'}, 'neither train nor val nor test'),
+        ({'train': {'img': 'x'}}, 'custom_data.train needs ann_file'),
+        ({'train': {'ann': 'x'}}, 'custom_data.train has unknown keys ann'),
+        ({'val': [{'ann_file': 'a/x.json'}, 'a/y.json']}, "are called ['a', 'a']"),
+        ({'train': ['x.json', {}]}, r'custom_data.train[1] needs'),
+    ],
+)
+def test_mistakes_are_named(tmp_path, custom, said):
+    with pytest.raises(ConfigError) as error:
+        apply_custom_data(config(tmp_path, custom))
+    assert said in str(error.value)
+
+
+def test_base_without_loaders(tmp_path):
+    cfg = Config({'custom_data': {'train': 'x.json'}})
+    with pytest.raises(ConfigError, match='no train_dataloader'):
+        apply_custom_data(cfg)
+
+
+def test_nothing_named_nothing_changed(tmp_path):
+    cfg = config(tmp_path, None)
+    assert apply_custom_data(cfg).train_dataloader.dataset.data_root == 'data/coco/'
+    assert METRICS.get(cfg.val_evaluator.type).__module__.startswith('glip.')

@@ -1,0 +1,205 @@
+"""AP on data whose answers are known."""
+
+import json
+
+import coco_folder
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from glip.errors import ConfigError, DatasetError
+from glip.evaluation import CocoMetric
+
+NAMES = ('red', 'green', 'blue')
+
+
+def samples(data, names, keep=lambda a: True, images=None):
+    """Predictions equal to the annotations, labels indexing ``names``."""
+    label = {c['id']: names.index(c['name']) for c in data['categories'] if c['name'] in names}
+    found = []
+    for image in data['images']:
+        if images is not None and image['id'] not in images:
+            continue
+        own = [
+            a
+            for a in data['annotations']
+            if a['image_id'] == image['id'] and a['category_id'] in label and keep(a)
+        ]
+        boxes = np.array([a['bbox'] for a in own], dtype=float).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        found.append(
+            {
+                'img_id': image['id'],
+                'pred_instances': InstanceData(
+                    bboxes=torch.tensor(boxes),
+                    scores=torch.linspace(0.9, 0.8, len(own)),
+                    labels=torch.tensor([label[a['category_id']] for a in own]).long(),
+                ).to_dict(),
+            }
+        )
+    return found
+
+
+def evaluate(path, found, names, **kwargs):
+    metric = CocoMetric(path, **kwargs)
+    metric.dataset_meta = {'classes': names}
+    metric.process(None, found)
+    return metric.evaluate(len(found))
+
+
+@pytest.mark.parametrize('names', [NAMES, NAMES[::-1], ('green', 'red')])
+@pytest.mark.parametrize('first_id', [0, 1])
+def test_perfect_in_any_order_of_classes_and_ids(tmp_path, names, first_id):
+    data = coco_folder.content()
+    for category in data['categories']:
+        category['id'] += first_id - 1
+    for annotation in data['annotations']:
+        annotation['category_id'] += first_id - 1
+        annotation['id'] += first_id - 1
+    data['categories'].reverse()
+    path = coco_folder.write(tmp_path, data)
+    values = evaluate(path, samples(data, names), names, classwise=True)
+    assert values['coco/bbox_mAP'] == 1.0
+    for name in names:
+        assert values[f'coco/{name}_precision'] == 1.0
+
+
+def test_classes_keep_their_own_results(tmp_path):
+    data = coco_folder.content(num_images=6)
+    path = coco_folder.write(tmp_path, data)
+    names = ('blue', 'red', 'green')
+    found = samples(data, names, keep=lambda a: a['category_id'] != 1)
+    values = evaluate(path, found, names, classwise=True)
+    assert values['coco/red_precision'] == 0
+    assert values['coco/green_precision'] == values['coco/blue_precision'] == 1
+    assert values['coco/bbox_mAP'] == pytest.approx(2 / 3, abs=1e-3)
+
+
+def test_agrees_with_pycocotools_on_inexact_boxes(tmp_path):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    data = coco_folder.content(num_images=12)
+    path = coco_folder.write(tmp_path, data)
+    found = samples(data, NAMES)
+    generator = torch.Generator().manual_seed(0)
+    records = []
+    for sample in found:
+        instances = sample['pred_instances']
+        instances['bboxes'] += 3 * torch.randn(
+            instances['bboxes'].shape, generator=generator, dtype=torch.float64
+        )
+        for (x1, y1, x2, y2), score, label in zip(
+            instances['bboxes'].tolist(),
+            instances['scores'].tolist(),
+            instances['labels'].tolist(),
+        ):
+            records.append(
+                {
+                    'image_id': sample['img_id'],
+                    'bbox': [x1, y1, x2 - x1, y2 - y1],
+                    'score': score,
+                    'category_id': label + 1,
+                }
+            )
+    truth = COCO(str(path))
+    expected = COCOeval(truth, truth.loadRes(records), 'bbox')
+    expected.evaluate()
+    expected.accumulate()
+    expected.summarize()
+    values = evaluate(path, found, NAMES, metric_items=['mAP', 'mAP_50', 'AR@100'])
+    assert 0.1 < expected.stats[0] < 0.9
+    assert values['coco/bbox_mAP'] == pytest.approx(expected.stats[0], abs=1e-3)
+    assert values['coco/bbox_mAP_50'] == pytest.approx(expected.stats[1], abs=1e-3)
+    assert values['coco/bbox_AR@100'] == pytest.approx(expected.stats[8], abs=1e-3)
+
+
+def test_only_pictures_that_were_shown_count(tmp_path):
+    data = coco_folder.content(num_images=6)
+    path = coco_folder.write(tmp_path, data)
+    found = samples(data, NAMES, images={1, 2})
+    assert evaluate(path, found, NAMES)['coco/bbox_mAP'] == 1.0
+
+
+def test_nothing_found(tmp_path):
+    data = coco_folder.content()
+    path = coco_folder.write(tmp_path, data)
+    found = samples(data, NAMES, keep=lambda a: False)
+    values = evaluate(path, found, NAMES, classwise=True)
+    assert values['coco/bbox_mAP'] == 0
+
+
+def test_nothing_to_find(tmp_path):
+    data = coco_folder.content() | {'annotations': []}
+    path = coco_folder.write(tmp_path, data)
+    values = evaluate(path, samples(data, NAMES), NAMES, classwise=True)
+    assert values['coco/bbox_mAP'] == -1
+    assert np.isnan(values['coco/red_precision'])
+
+
+def test_boxes_without_size_do_not_count(tmp_path):
+    data = coco_folder.content()
+    perfect = samples(data, NAMES)
+    data['annotations'].append(
+        {'id': 99, 'image_id': 1, 'category_id': 1, 'bbox': [3, 3, 0, 5]}
+    )
+    path = coco_folder.write(tmp_path, data)
+    assert evaluate(path, perfect, NAMES)['coco/bbox_mAP'] == 1.0
+
+
+def test_detections_are_written_with_names(tmp_path):
+    data = coco_folder.content()
+    path = coco_folder.write(tmp_path, data)
+    prefix = tmp_path / 'new' / 'run'
+    values = evaluate(
+        path, samples(data, NAMES), NAMES, format_only=True, outfile_prefix=str(prefix)
+    )
+    assert values == {}
+    records = json.loads((tmp_path / 'new/run.bbox.json').read_text())
+    assert len(records) == 8
+    assert records[0]['bbox'] == [4, 6, 20, 24] and records[0]['name'] == 'red'
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        {'metric': 'segm'},
+        {'metric': ['bbox', 'segm']},
+        {'format_only': True},
+        {'metric_items': ['mAP_7']},
+        {'proposal_nums': (1, 10)},
+    ],
+)
+def test_arguments_are_checked(tmp_path, wrong):
+    with pytest.raises(ConfigError):
+        CocoMetric(tmp_path / 'a.json', **wrong)
+
+
+def test_pictures_and_labels_of_other_data_are_an_error(tmp_path):
+    data = coco_folder.content()
+    path = coco_folder.write(tmp_path, data)
+    found = samples(data, NAMES)
+    with pytest.raises(DatasetError, match='label 2 has no class'):
+        evaluate(path, found, ('red', 'green'))
+    found[0]['img_id'] = 77
+    with pytest.raises(DatasetError, match='picture 77 is not in'):
+        evaluate(path, found, NAMES)
+
+
+@pytest.mark.parametrize(
+    'file',
+    [
+        'facemask/annotations/custom_val.json',
+        'rabbit/valid/_annotations.coco.json',
+        'odinw/BCCD/valid/annotations.json',
+    ],
+)
+def test_annotations_of_real_sets_score_1_on_themselves(shared, file):
+    from glip.datasets import read_coco
+
+    path = shared / 'data' / file
+    names = read_coco(path).names
+    data = json.loads(path.read_text())
+    values = evaluate(path, samples(data, names), names, metric_items=['mAP_50'])
+    assert values['coco/bbox_mAP_50'] > 0.99
