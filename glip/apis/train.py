@@ -214,6 +214,16 @@ def _settle_backend(cfg: Config) -> None:
     env_cfg['dist_cfg'] = dict(env_cfg.get('dist_cfg') or {}, backend='gloo')
     if cfg.get('launcher') == 'pytorch' and not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
+    # Spelled out, or mmengine would name the GPU of each process.
+    cfg.setdefault(
+        'model_wrapper_cfg',
+        dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        ),
+    )
 
 
 def _said_plainly(action: Callable[[], Any], cfg: Config) -> Any:

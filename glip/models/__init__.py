@@ -1,6 +1,6 @@
 """The model family; importing this registers every module of it."""
 
-from .backbones import SwinTransformer
+from .backbones import SwinTransformer, TorchvisionMobileNetV2
 from .box_coder import DeltaXYWHBBoxCoderForGLIP
 from .dense_heads import ATSSVLFusionHead
 from .detectors import GLIP
@@ -14,4 +14,5 @@ __all__ = [
     'FPN_DropBlock',
     'GLIP',
     'SwinTransformer',
+    'TorchvisionMobileNetV2',
 ]

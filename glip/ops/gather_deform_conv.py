@@ -14,28 +14,28 @@ _TILE = 1024
 
 
 def _corners(
-    offset: Tensor, mask: Tensor, height: int, width: int, kernel: int, **conv: int
+    offset: Tensor, height: int, width: int, kernel: int, *, stride: int, padding: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Rows to gather and the terms of their bilinear weights, for one image.
+    """Rows to gather and the terms of their bilinear weights.
 
     Args:
-        offset: Shape (2*k*k, h, w). mask: shape (k*k, h, w).
-        height: Rows of the input map. width: its columns.
+        offset: Shape (B, 2*k*k, h, w).
+        height: Rows of the input map.
+        width: Columns of the input map.
 
     Returns:
-        Index (h*w*k*k, 4) into the flattened input map, then, of the same leading
-        size, the corner validity (.., 4) and the fractions fy, fx (..,).
+        Index (B*h*w*k*k, 4) into the flattened input maps, the validity of each
+        corner of the same shape, and the fractions fy and fx, each (B*h*w*k*k,).
     """
-    taps, out_h, out_w = mask.shape
+    batch, taps = offset.shape[0], kernel * kernel
     dtype, device = offset.dtype, offset.device
-    step, pad = conv['stride'], conv['padding']
-    grid_y = torch.arange(out_h, dtype=dtype, device=device) * step - pad
-    grid_x = torch.arange(out_w, dtype=dtype, device=device) * step - pad
+    grid_y = torch.arange(offset.shape[2], dtype=dtype, device=device)
+    grid_x = torch.arange(offset.shape[3], dtype=dtype, device=device)
     tap = torch.arange(taps, device=device)
-    offset = offset.view(taps, 2, out_h, out_w).permute(2, 3, 0, 1)
-    y = grid_y[:, None, None] + (tap // kernel).to(dtype) + offset[..., 0]
-    x = grid_x[None, :, None] + (tap % kernel).to(dtype) + offset[..., 1]
-    y, x = y.reshape(-1), x.reshape(-1)
+    offset = offset.unflatten(1, (taps, 2)).permute(0, 3, 4, 1, 2)
+    y = (grid_y * stride - padding)[:, None, None] + (tap // kernel).to(dtype)
+    x = (grid_x * stride - padding)[None, :, None] + (tap % kernel).to(dtype)
+    y, x = (y + offset[..., 0]).flatten(), (x + offset[..., 1]).flatten()
     y0, x0 = y.floor(), x.floor()
     fy, fx = y - y0, x - x0
     # A far-away or non-finite position is outside; clamping keeps the cast defined.
@@ -44,7 +44,9 @@ def _corners(
     ys = torch.stack((y0, y0, y0 + 1, y0 + 1), dim=1)
     xs = torch.stack((x0, x0 + 1, x0, x0 + 1), dim=1)
     inside = (ys >= 0) & (ys < height) & (xs >= 0) & (xs < width)
-    index = ys.clamp(0, height - 1) * width + xs.clamp(0, width - 1)
+    index = ys.clamp_(0, height - 1) * width + xs.clamp_(0, width - 1)
+    first_row = torch.arange(batch, device=device) * (height * width)
+    index = (index.view(batch, -1) + first_row[:, None]).view(-1, 4)
     return index, inside.to(dtype), fy, fx
 
 
@@ -57,86 +59,73 @@ def _gather(index: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
     return F.embedding_bag(index, rows, per_sample_weights=weights, mode='sum')
 
 
+def _rows(x: Tensor) -> Tensor:
+    """Map (B, C, H, W) to one row per pixel, (B*H*W, C)."""
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _map(rows: Tensor, like: Tensor) -> Tensor:
+    """Rows (B*H*W, C) back to the (B, C, H, W) of ``like``'s batch and size."""
+    batch, _, height, width = like.shape
+    return rows.view(batch, height, width, -1).permute(0, 3, 1, 2).contiguous()
+
+
 class _GatherDeformConv(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, offset, mask, weight, stride, padding):
         ctx.save_for_backward(x, offset, mask, weight)
         ctx.conv = dict(stride=stride, padding=padding)
-        batch, channels, height, width = x.shape
-        out_channels, _, kernel, _ = weight.shape
-        taps, (out_h, out_w) = kernel * kernel, mask.shape[2:]
-        matrix = weight.permute(0, 2, 3, 1).reshape(out_channels, -1).t().contiguous()
-        out = x.new_empty(batch, out_h * out_w, out_channels)
-        for b in range(batch):
-            rows = x[b].reshape(channels, -1).t().contiguous()
-            index, inside, fy, fx = _corners(
-                offset[b], mask[b], height, width, kernel, **ctx.conv
-            )
-            weights = _bilinear(inside, fy, fx)
-            weights *= mask[b].reshape(taps, -1).t().reshape(-1, 1)
-            for start in range(0, out_h * out_w, _TILE):
-                stop = min(start + _TILE, out_h * out_w)
-                part = slice(start * taps, stop * taps)
-                columns = _gather(index[part], rows, weights[part])
-                torch.mm(
-                    columns.view(stop - start, -1), matrix, out=out[b, start:stop]
-                )
-        return out.transpose(1, 2).reshape(batch, out_channels, out_h, out_w)
+        kernel = weight.shape[-1]
+        taps = kernel * kernel
+        index, inside, fy, fx = _corners(
+            offset, *x.shape[2:], kernel, stride=stride, padding=padding
+        )
+        weights = _bilinear(inside, fy, fx) * _rows(mask).reshape(-1, 1)
+        rows = _rows(x)
+        matrix = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])
+        pixels = mask.shape[0] * mask.shape[2] * mask.shape[3]
+        out = x.new_empty(pixels, weight.shape[0])
+        for start in range(0, pixels, _TILE):
+            stop = min(start + _TILE, pixels)
+            part = slice(start * taps, stop * taps)
+            columns = _gather(index[part], rows, weights[part])
+            torch.mm(columns.view(stop - start, -1), matrix, out=out[start:stop])
+        return _map(out, mask)
 
     @staticmethod
     def backward(ctx, grad_out):
         x, offset, mask, weight = ctx.saved_tensors
-        batch, channels, height, width = x.shape
-        out_channels, _, kernel, _ = weight.shape
-        taps, (out_h, out_w) = kernel * kernel, mask.shape[2:]
-        pixels = out_h * out_w
+        out_channels, channels, kernel, _ = weight.shape
+        taps = kernel * kernel
+        index, inside, fy, fx = _corners(offset, *x.shape[2:], kernel, **ctx.conv)
+        bilinear = _bilinear(inside, fy, fx)
+        scale = _rows(mask).reshape(-1, 1)
+        weights = bilinear * scale
+        rows, grad_rows = _rows(x), _rows(grad_out)
         matrix = weight.permute(0, 2, 3, 1).reshape(out_channels, -1)
         grad_matrix = torch.zeros_like(matrix)
-        grad_x, grad_offset, grad_mask = (
-            torch.empty_like(t) for t in (x, offset, mask)
-        )
-        for b in range(batch):
-            rows = x[b].reshape(channels, -1).t().contiguous()
-            index, inside, fy, fx = _corners(
-                offset[b], mask[b], height, width, kernel, **ctx.conv
-            )
-            bilinear = _bilinear(inside, fy, fx)
-            scale = mask[b].reshape(taps, -1).t().reshape(-1, 1)
-            weights = bilinear * scale
-            grad_rows_out = grad_out[b].reshape(out_channels, -1).t().contiguous()
-            grad_columns = torch.empty(
-                pixels * taps, channels, dtype=x.dtype, device=x.device
-            )
-            grad_weights = torch.empty_like(weights)
-            for start in range(0, pixels, _TILE):
-                stop = min(start + _TILE, pixels)
-                part = slice(start * taps, stop * taps)
-                columns = _gather(index[part], rows, weights[part])
-                tile = grad_rows_out[start:stop]
-                grad_matrix.addmm_(tile.t(), columns.view(stop - start, -1))
-                torch.mm(
-                    tile, matrix, out=grad_columns[part].view(stop - start, -1)
-                )
-                grad_weights[part] = _corner_dots(
-                    grad_columns[part], rows, index[part]
-                )
-            grad_x[b] = _scatter(index, weights, grad_columns, height * width).view(
-                height, width, channels
-            ).permute(2, 0, 1)
-            grad_mask[b] = (
-                (grad_weights * bilinear).sum(1).view(pixels, taps).t()
-            ).view_as(mask[b])
-            grad_weights *= scale * inside
-            g00, g01, g10, g11 = grad_weights.unbind(1)
-            grad_y = (g10 - g00) * (1 - fx) + (g11 - g01) * fx
-            grad_xx = (g01 - g00) * (1 - fy) + (g11 - g10) * fy
-            grad_offset[b] = (
-                torch.stack((grad_y, grad_xx), 1).view(pixels, taps * 2).t()
-            ).view_as(offset[b])
+        pixels = len(grad_rows)
+        grad_columns = x.new_empty(pixels * taps, channels)
+        grad_weights = torch.empty_like(weights)
+        for start in range(0, pixels, _TILE):
+            stop = min(start + _TILE, pixels)
+            part = slice(start * taps, stop * taps)
+            columns = _gather(index[part], rows, weights[part])
+            tile = grad_rows[start:stop]
+            grad_matrix.addmm_(tile.t(), columns.view(stop - start, -1))
+            torch.mm(tile, matrix, out=grad_columns[part].view(stop - start, -1))
+            grad_weights[part] = _corner_dots(grad_columns[part], rows, index[part])
+        grad_x = _map(_scatter(index, weights, grad_columns, len(rows)), x)
+        grad_mask = _map((grad_weights * bilinear).sum(1).view(pixels, taps), mask)
+        grad_weights *= scale * inside
+        g00, g01, g10, g11 = grad_weights.unbind(1)
+        grad_y = (g10 - g00) * (1 - fx) + (g11 - g01) * fx
+        grad_at_x = (g01 - g00) * (1 - fy) + (g11 - g10) * fy
+        grad_offset = torch.stack((grad_y, grad_at_x), 1).view(pixels, taps * 2)
         grad_weight = grad_matrix.view(out_channels, kernel, kernel, channels)
         return (
             grad_x,
-            grad_offset,
+            _map(grad_offset, offset),
             grad_mask,
             grad_weight.permute(0, 3, 1, 2),
             None,

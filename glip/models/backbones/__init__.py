@@ -1,3 +1,4 @@
+from .mobilenet import TorchvisionMobileNetV2
 from .swin import SwinTransformer
 
-__all__ = ['SwinTransformer']
+__all__ = ['SwinTransformer', 'TorchvisionMobileNetV2']

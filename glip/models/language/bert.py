@@ -71,7 +71,9 @@ class BertModel(BaseModule):
             result is the same, only slower.
         config: Fields of ``transformers.BertConfig`` that differ from ``name``'s.
         vocab: Vocabulary file or directory when it is not that of ``name``.
-        pretrained: False starts training from random weights.
+        pretrained: Where training without a checkpoint takes its weights from: True
+            for ``name``, a directory for another source, False for random weights.
+        frozen: Keep the language model as it is while the rest trains.
         use_sub_sentence_represent: Only False is supported (a Grounding DINO field).
         add_pooling_layer: Keep BERT's pooler, which GLIP does not use.
         num_layers_of_embedded: Last layers averaged into the class embedding.
@@ -86,7 +88,8 @@ class BertModel(BaseModule):
         pad_to_max: bool = False,
         config: dict | None = None,
         vocab: str | None = None,
-        pretrained: bool = True,
+        pretrained: bool | str = True,
+        frozen: bool = False,
         use_sub_sentence_represent: bool = False,
         special_tokens_list: list | None = None,
         add_pooling_layer: bool = False,
@@ -125,6 +128,13 @@ class BertModel(BaseModule):
             use_checkpoint=use_checkpoint,
         )
         self.language_backbone = nn.Sequential(OrderedDict(body=encoder))
+        self.frozen = frozen
+        if frozen:
+            self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'BertModel':
+        """Switch the mode; a frozen language model stays in evaluation mode."""
+        return super().train(mode and not self.frozen)
 
     @property
     def language_dim(self) -> int:
@@ -139,21 +149,22 @@ class BertModel(BaseModule):
         """
         if not self.pretrained or self.skip_pretrained:
             return
+        name = self.name if self.pretrained is True else self.pretrained
         model = self.language_backbone.body.model
         try:
             source = HFBertModel.from_pretrained(
-                self.name, config=self.config, add_pooling_layer=model.pooler is not None
+                name, config=self.config, add_pooling_layer=model.pooler is not None
             )
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"no weights for the language model '{self.name}': give load_from=, "
+                f"no weights for the language model '{name}': give load_from=, "
                 'or a local directory as name and lang_model_name '
                 '(tools/misc/save_bert.py makes one), or pretrained=False to train it '
                 f'from scratch ({str(error).splitlines()[0]})'
             ) from None
         model.load_state_dict(source.state_dict())
-        origin = 'directory' if Path(self.name).is_dir() else 'hub'
-        print_log(f"language weights from {origin} '{self.name}'", 'current')
+        origin = 'directory' if Path(name).is_dir() else 'hub'
+        print_log(f"language weights from {origin} '{name}'", 'current')
 
     def forward(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
         """Encode a batch of prompts; equal ones go through BERT once.

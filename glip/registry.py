@@ -1,0 +1,109 @@
+"""Registries of scope ``glip``, children of mmengine's roots.
+
+An unscoped name means our class, else mmengine's or mmdet's, so a config written
+for mmdet carries over by ``default_scope = 'glip'``.
+"""
+
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import EVALUATOR as MMENGINE_EVALUATOR
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOG_PROCESSORS as MMENGINE_LOG_PROCESSORS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODEL_WRAPPERS as MMENGINE_MODEL_WRAPPERS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import (
+    OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS,
+)
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
+from mmengine.registry import OPTIMIZERS as MMENGINE_OPTIMIZERS
+from mmengine.registry import PARAM_SCHEDULERS as MMENGINE_PARAM_SCHEDULERS
+from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
+from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
+from mmengine.registry import Registry as _Registry
+from mmengine.registry import init_default_scope
+
+
+class Registry(_Registry):
+    """mmengine's registry that knows mmdet's classes by their unscoped names.
+
+    Ours come first. For transforms and data sets mmdet's are next: mmcv registers
+    others of the same names (``LoadAnnotations``, ``Resize``) in mmengine's root. For
+    all else mmdet is the last resort, as importing it takes seconds.
+    """
+
+    _MMDET_BEFORE_ROOT = ('transform', 'dataset')
+
+    def get(self, key: str) -> type | None:
+        """Class registered as ``key``, or None."""
+        scope, name = self.split_scope_key(key)
+        if scope is not None or '.' in name:
+            return super().get(key)
+        if self.name in self._MMDET_BEFORE_ROOT:
+            self.import_from_location()
+            if name in self.module_dict:
+                return self.module_dict[name]
+            return self._mmdet(name)
+        found = super().get(name)
+        return found if found is not None else self._mmdet(name)
+
+    def _mmdet(self, name: str) -> type | None:
+        # Deferred: mmdet imports all of its models, which takes seconds.
+        import mmdet.registry as mmdet
+
+        for registry in vars(mmdet).values():
+            if (
+                isinstance(registry, _Registry)
+                and registry.name == self.name
+                and registry.scope == 'mmdet'
+            ):
+                return registry.get(name)
+        return None
+
+
+def _child(parent: _Registry, *locations: str) -> Registry:
+    return Registry(
+        parent.name, parent=parent, scope='glip', locations=list(locations)
+    )
+
+
+MODELS = _child(MMENGINE_MODELS, 'glip.models')
+TASK_UTILS = _child(MMENGINE_TASK_UTILS, 'glip.models')
+DATASETS = _child(MMENGINE_DATASETS, 'glip.datasets')
+DATA_SAMPLERS = _child(MMENGINE_DATA_SAMPLERS, 'glip.datasets')
+TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'glip.datasets.transforms')
+METRICS = _child(MMENGINE_METRICS, 'glip.evaluation')
+EVALUATOR = _child(MMENGINE_EVALUATOR, 'glip.evaluation')
+RUNNERS = _child(MMENGINE_RUNNERS, 'glip.engine')
+LOOPS = _child(MMENGINE_LOOPS, 'glip.engine')
+HOOKS = _child(MMENGINE_HOOKS, 'glip.engine')
+MODEL_WRAPPERS = _child(MMENGINE_MODEL_WRAPPERS, 'glip.engine')
+WEIGHT_INITIALIZERS = _child(MMENGINE_WEIGHT_INITIALIZERS, 'glip.engine')
+OPTIMIZERS = _child(MMENGINE_OPTIMIZERS, 'glip.engine')
+OPTIM_WRAPPERS = _child(MMENGINE_OPTIM_WRAPPERS, 'glip.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, 'glip.engine')
+PARAM_SCHEDULERS = _child(MMENGINE_PARAM_SCHEDULERS, 'glip.engine')
+VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'glip.engine')
+VISBACKENDS = _child(MMENGINE_VISBACKENDS, 'glip.engine')
+LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'glip.engine')
+
+
+def register_all_modules(init_default_scope_too: bool = True) -> None:
+    """Import everything that registers itself.
+
+    Args:
+        init_default_scope_too: Also make ``glip`` the default scope, so that
+            unscoped types in a config mean ours.
+    """
+    import glip.datasets
+    import glip.engine
+    import glip.evaluation
+    import glip.models  # noqa: F401
+
+    if init_default_scope_too:
+        init_default_scope('glip')
