@@ -132,3 +132,15 @@ def test_nothing_named_nothing_changed(tmp_path):
     cfg = config(tmp_path, None)
     assert apply_custom_data(cfg).train_dataloader.dataset.data_root == 'data/coco/'
     assert METRICS.get(cfg.val_evaluator.type).__module__.startswith('glip.')
+
+
+def test_example_in_the_documentation(tmp_path):
+    root = Path(__file__).parents[2]
+    text = (root / 'docs/training.md').read_text()
+    example = text.split('```python\n')[1].split('```')[0]
+    file = tmp_path / 'raccoon.py'
+    file.write_text(example.replace("'configs/", f"'{root}/configs/"))
+    cfg = apply_custom_data(Config.fromfile(file))
+    assert cfg.train_dataloader.dataset.data_root == 'data/raccoon/'
+    assert cfg.test_evaluator.ann_file == 'data/raccoon/valid/annotations.json'
+    assert cfg.model.type == 'GLIP'
