@@ -52,8 +52,9 @@ def write(folder: Path, data: dict[str, Any] | None = None, **kwargs: Any) -> Pa
         for a in data['annotations']:
             if a.get('image_id') == image['id'] and a.get('category_id') in colours:
                 x, y, w, h = a['bbox']
+                corners = (x, y, x + w - 1, y + h - 1)
                 if w > 0 and h > 0:
-                    draw.rectangle((x, y, x + w - 1, y + h - 1), colours[a['category_id']])
+                    draw.rectangle(corners, colours[a['category_id']])
         picture.save(folder / image['file_name'])
     path = folder / 'annotations.json'
     path.write_text(json.dumps(data))

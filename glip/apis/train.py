@@ -62,7 +62,9 @@ def run_training(cfg: Config) -> Runner:
     return runner
 
 
-def run_test(cfg: Config, out: str | os.PathLike[str] | None = None) -> dict[str, float]:
+def run_test(
+    cfg: Config, out: str | os.PathLike[str] | None = None
+) -> dict[str, float]:
     """Build the runner and evaluate ``cfg.load_from``.
 
     Args:

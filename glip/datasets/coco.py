@@ -24,7 +24,7 @@ class CocoDataset(_MMDetCocoDataset):
     Where mmdet's data set of this name silently pairs names and ids in different
     orders, skips what it does not know, or needs the class names repeated in the
     config, this one takes them from the file, keeps the order asked for, and says
-    what is wrong.
+    what is wrong. Masks are not kept.
 
     Args:
         *args: See ``mmdet.datasets.CocoDataset``: ``ann_file``, ``metainfo`` and so on.
@@ -142,14 +142,13 @@ class CocoDataset(_MMDetCocoDataset):
             if box is None:
                 self._outside.append(annotation.get('id'))
                 continue
-            instance = {
-                'bbox': box,
-                'bbox_label': coco.labels[annotation['category_id']],
-                'ignore_flag': annotation['iscrowd'],
-            }
-            if annotation.get('segmentation'):
-                instance['mask'] = annotation['segmentation']
-            instances.append(instance)
+            instances.append(
+                {
+                    'bbox': box,
+                    'bbox_label': coco.labels[annotation['category_id']],
+                    'ignore_flag': annotation['iscrowd'],
+                }
+            )
         record['instances'] = instances
         return record
 

@@ -194,11 +194,13 @@ def _without_empty_super_categories(
         if category.get('supercategory') != category['name']
     }
     filled = {annotation['category_id'] for annotation in annotations}
-    dropped = [i for i, name in categories.items() if i not in filled and name in parents]
+    empty = {i: name for i, name in categories.items() if i not in filled}
+    dropped = [i for i, name in empty.items() if name in parents]
     if dropped:
         print_log(
             f'{path}: left out {_listed(categories[i] for i in dropped)}: a '
-            'super-category without annotations (name it in metainfo.classes to keep it)',
+            'super-category without annotations (to keep it, name it in '
+            'metainfo.classes)',
             logger='current',
         )
     return [i for i in categories if i not in dropped]

@@ -52,6 +52,7 @@ class CocoMetric(BaseMetric):
 
     Raises:
         ConfigError: An argument has no meaning here.
+        DatasetError: There is no such annotation file.
     """
 
     default_prefix = 'coco'
@@ -89,6 +90,14 @@ class CocoMetric(BaseMetric):
                 f'{list(self._places)}'
             )
         self.ann_file = os.fspath(ann_file)
+        if not backend_args and '://' not in self.ann_file:
+            # Asked here, as the metric itself comes after an epoch of training.
+            if not os.path.isfile(self.ann_file):
+                raise DatasetError(
+                    'annotation file of the evaluator not found: '
+                    f'{os.path.abspath(self.ann_file)}'
+                )
+        self._file: CocoFile | None = None
         self.classwise = classwise
         self.proposal_nums = sorted(proposal_nums)
         self.iou_thrs = None if iou_thrs is None else np.atleast_1d(iou_thrs)
@@ -126,13 +135,7 @@ class CocoMetric(BaseMetric):
         Raises:
             DatasetError: Classes or pictures are not those of the annotation file.
         """
-        classes = (self.dataset_meta or {}).get('classes')
-        coco = read_coco(
-            self.ann_file,
-            classes,
-            need_annotations=not self.format_only,
-            backend_args=self.backend_args,
-        )
+        coco = self._read()
         detections = _as_coco(results, coco)
         if self.outfile_prefix:
             path = Path(f'{self.outfile_prefix}.bbox.json')
@@ -150,6 +153,18 @@ class CocoMetric(BaseMetric):
         if self.classwise:
             values |= _by_class(evaluation, coco)
         return values
+
+    def _read(self) -> CocoFile:
+        """The annotations, with the classes of the data set, read once."""
+        classes = (self.dataset_meta or {}).get('classes')
+        if self._file is None or (classes and tuple(classes) != self._file.names):
+            self._file = read_coco(
+                self.ann_file,
+                classes,
+                need_annotations=not self.format_only,
+                backend_args=self.backend_args,
+            )
+        return self._file
 
     def _evaluate(
         self, coco: CocoFile, detections: list[dict[str, Any]], image_ids: list[Any]

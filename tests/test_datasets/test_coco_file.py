@@ -95,7 +95,7 @@ IMAGE = {'id': 1, 'file_name': 'x.png', 'width': 9, 'height': 9}
     ('changes', 'said'),
     [
         ({'annotations': [ANNOTATION]}, 'annotation id 41 has category_id 9'),
-        ({'annotations': [{'id': 8, 'image_id': 1}]}, 'annotation id 8 has category_id'),
+        ({'annotations': [{'id': 8, 'image_id': 1}]}, 'annotation id 8 has'),
         ({'annotations': None}, 'no list "annotations"'),
         ({'images': {}}, 'no list "images"'),
         ({'categories': 'x'}, 'no list "categories"'),

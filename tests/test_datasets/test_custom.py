@@ -17,7 +17,8 @@ BASE = Path(__file__).parents[2] / 'configs/_base_'
 def config(tmp_path, custom, *more):
     bases = [str(BASE / 'datasets/coco_detection.py'), str(BASE / 'default_runtime.py')]
     file = tmp_path / 'c.py'
-    file.write_text('\n'.join([f'_base_ = {bases!r}', f'custom_data = {custom!r}', *more]))
+    lines = [f'_base_ = {bases!r}', f'custom_data = {custom!r}', *more]
+    file.write_text('\n'.join(lines))
     return Config.fromfile(file)
 
 

@@ -47,8 +47,9 @@ def test_orientation_is_honoured_unless_boxes_are_of_the_stored_picture(
     exif[0x0112] = orientation
     Image.fromarray(RGB).save(tmp_path / 'a.png', exif=exif)
     turned = orientation >= 5
-    upright = load(tmp_path / 'a.png', height=36 if turned else 24, width=24 if turned else 36)
-    assert upright['img'].shape[:2] == ((36, 24) if turned else (24, 36))
+    height, width = (36, 24) if turned else (24, 36)
+    upright = load(tmp_path / 'a.png', height=height, width=width)
+    assert upright['img'].shape[:2] == (height, width)
     if turned:
         stored = load(tmp_path / 'a.png', height=24, width=36)
         assert np.array_equal(stored['img'], RGB[..., ::-1])

@@ -88,7 +88,11 @@ def test_seed_decides():
 
 @pytest.mark.parametrize(
     'wrong',
-    [{'max_classes': 0}, {'min_negatives': -1}, {'min_negatives': 3, 'max_negatives': 2}],
+    [
+        {'max_classes': 0},
+        {'min_negatives': -1},
+        {'min_negatives': 3, 'max_negatives': 2},
+    ],
 )
 def test_limits_must_make_sense(wrong):
     with pytest.raises(ValueError, match='must'):

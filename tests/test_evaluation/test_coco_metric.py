@@ -16,7 +16,8 @@ NAMES = ('red', 'green', 'blue')
 
 def samples(data, names, keep=lambda a: True, images=None):
     """Predictions equal to the annotations, labels indexing ``names``."""
-    label = {c['id']: names.index(c['name']) for c in data['categories'] if c['name'] in names}
+    ids = {c['name']: c['id'] for c in data['categories']}
+    label = {ids[name]: i for i, name in enumerate(names)}
     found = []
     for image in data['images']:
         if images is not None and image['id'] not in images:

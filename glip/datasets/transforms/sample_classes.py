@@ -73,10 +73,14 @@ class SampleClasses(BaseTransform):
             order = np.random.permutation(len(chosen))
         else:
             place = {name: i for i, name in enumerate(own)}
-            order = sorted(range(len(chosen)), key=lambda i: place.get(chosen[i], len(own)))
+            places = [place.get(name, len(own)) for name in chosen]
+            order = np.argsort(places, kind='stable')
         results['text'] = tuple(chosen[i] for i in order)
-        new_label = {int(positive[old]): new for new, old in enumerate(order)
-                     if old < len(positive)}
+        new_label = {
+            int(positive[old]): new
+            for new, old in enumerate(order)
+            if old < len(positive)
+        }
         keep = np.isin(labels, positive)
         results['gt_bboxes_labels'] = np.array(
             [new_label[label] for label in labels[keep].tolist()], dtype=np.int64

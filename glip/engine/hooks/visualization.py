@@ -48,13 +48,14 @@ class DetVisualizationHook(_MMDetVisualizationHook):
             return
         for sample in outputs:
             self._test_index += 1
-            name = os.path.basename(sample.img_path)
+            file = os.path.basename(sample.img_path)
             path = None
             if self.test_out_dir is not None:
                 folder = Path(runner.work_dir, runner.timestamp, self.test_out_dir)
                 folder.mkdir(parents=True, exist_ok=True)
-                path = _unused(folder / name)
-            self._draw(name if self.show else 'test_img', sample, self._test_index, path)
+                path = _unused(folder / file)
+            name = file if self.show else 'test_img'
+            self._draw(name, sample, self._test_index, path)
 
     def _draw(
         self, name: str, sample: DetDataSample, step: int, path: Path | None = None
