@@ -30,7 +30,7 @@ def apply_custom_data(cfg: Config) -> Config:
     ``train``, ``val`` and ``test`` name one set, or a list of sets that are mixed and
     evaluated one by one. ``img`` is the folder of the pictures, by default the
     annotation file's; ``classes`` (for all or per set) are by default those of the
-    annotation file; ``repeat`` shows a set several times per epoch; ``name`` is its
+    annotation file; ``repeat`` trains on a set several times per epoch; ``name`` is its
     heading in the results. ``test`` is by default ``val``; without ``val`` nothing is
     evaluated. ``batch_size`` is that of training.
 
@@ -87,7 +87,7 @@ def _sets(custom: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
                 'ann_file': entry['ann_file'],
                 'data_prefix': {'img': folder},
                 'classes': entry.get('classes', custom.get('classes')),
-                'repeat': entry.get('repeat', 1),
+                'repeat': entry.get('repeat', 1) if stage == 'train' else 1,
                 'name': entry.get('name') or _name(root, entry['ann_file']),
             }
         )

@@ -84,6 +84,7 @@ def test_several_sets(tmp_path):
     assert [d.data_root for d in data.datasets] == ['root', 'other']
     assert 'metainfo' not in data.datasets[0]
     assert data.datasets[1].metainfo.classes == ('z',)
+    assert cfg.val_dataloader.dataset.repeats == [1, 1]
     evaluator = cfg.val_evaluator
     assert evaluator.type == 'MultiDatasetsEvaluator'
     assert evaluator.dataset_prefixes == ['cats', 'zed']
