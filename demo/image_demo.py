@@ -20,7 +20,7 @@ from tqdm import tqdm
 import glip.apis
 from glip.apis import Detections
 from glip.apis.drawing import PALETTES
-from glip.apis.images import is_url
+from glip.images import is_url
 from glip.errors import GLIPError, ImageError, PromptError
 from glip.text import parse_text
 

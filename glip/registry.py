@@ -19,6 +19,7 @@ from mmengine.registry import (
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import OPTIMIZERS as MMENGINE_OPTIMIZERS
 from mmengine.registry import PARAM_SCHEDULERS as MMENGINE_PARAM_SCHEDULERS
+from mmengine.registry import RUNNER_CONSTRUCTORS as MMENGINE_RUNNER_CONSTRUCTORS
 from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
@@ -26,15 +27,16 @@ from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry as _Registry
-from mmengine.registry import init_default_scope
+from mmengine.registry import init_default_scope as _init_default_scope
 
 
 class Registry(_Registry):
     """mmengine's registry that knows mmdet's classes by their unscoped names.
 
-    Ours come first. For transforms and data sets mmdet's are next: mmcv registers
-    others of the same names (``LoadAnnotations``, ``Resize``) in mmengine's root. For
-    all else mmdet is the last resort, as importing it takes seconds.
+    Ours come first. For transforms and data sets mmdet's are next, as under mmdet's
+    own scope: mmengine and mmcv register others of the same names (``LoadAnnotations``,
+    ``Resize``, ``ConcatDataset``). Of the other kinds no name is taken twice, and mmdet
+    comes last, as importing it takes seconds.
     """
 
     _MMDET_BEFORE_ROOT = ('transform', 'dataset')
@@ -53,23 +55,12 @@ class Registry(_Registry):
         return found if found is not None else self._mmdet(name)
 
     def _mmdet(self, name: str) -> type | None:
-        # Deferred: mmdet imports all of its models, which takes seconds.
-        import mmdet.registry as mmdet
-
-        for registry in vars(mmdet).values():
-            if (
-                isinstance(registry, _Registry)
-                and registry.name == self.name
-                and registry.scope == 'mmdet'
-            ):
-                return registry.get(name)
-        return None
+        # mmengine imports the registries of a scope that is named, then looks there.
+        return super().get(f'mmdet.{name}')
 
 
 def _child(parent: _Registry, *locations: str) -> Registry:
-    return Registry(
-        parent.name, parent=parent, scope='glip', locations=list(locations)
-    )
+    return Registry(parent.name, parent=parent, scope='glip', locations=list(locations))
 
 
 MODELS = _child(MMENGINE_MODELS, 'glip.models')
@@ -80,6 +71,7 @@ TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'glip.datasets.transforms')
 METRICS = _child(MMENGINE_METRICS, 'glip.evaluation')
 EVALUATOR = _child(MMENGINE_EVALUATOR, 'glip.evaluation')
 RUNNERS = _child(MMENGINE_RUNNERS, 'glip.engine')
+RUNNER_CONSTRUCTORS = _child(MMENGINE_RUNNER_CONSTRUCTORS, 'glip.engine')
 LOOPS = _child(MMENGINE_LOOPS, 'glip.engine')
 HOOKS = _child(MMENGINE_HOOKS, 'glip.engine')
 MODEL_WRAPPERS = _child(MMENGINE_MODEL_WRAPPERS, 'glip.engine')
@@ -93,17 +85,19 @@ VISBACKENDS = _child(MMENGINE_VISBACKENDS, 'glip.engine')
 LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'glip.engine')
 
 
-def register_all_modules(init_default_scope_too: bool = True) -> None:
-    """Import everything that registers itself.
+def register_all_modules(init_default_scope: bool = True) -> None:
+    """Import everything that registers itself (the function mmdet has as well).
+
+    Rarely needed: a registry imports its classes when it is first asked for one.
 
     Args:
-        init_default_scope_too: Also make ``glip`` the default scope, so that
-            unscoped types in a config mean ours.
+        init_default_scope: Also make ``glip`` the default scope, so that unscoped
+            types in a config mean ours.
     """
     import glip.datasets
     import glip.engine
     import glip.evaluation
     import glip.models  # noqa: F401
 
-    if init_default_scope_too:
-        init_default_scope('glip')
+    if init_default_scope:
+        _init_default_scope('glip')

@@ -41,7 +41,7 @@ model = dict(
         feat_channels=channels,
         early_fuse=True,
         num_dyhead_blocks=2,
-        fusion=dict(embed_dim=256, num_heads=8, dropout=0.0),
+        fusion=dict(embed_dim=192, num_heads=6, dropout=0.0),
     ),
     language_model=dict(
         type='BertModel',
@@ -53,6 +53,7 @@ model = dict(
             num_hidden_layers=2,
             num_attention_heads=12,
             intermediate_size=1536,
+            max_position_embeddings=256,
         ),
     ),
     test_cfg=dict(
@@ -86,9 +87,7 @@ train_pipeline = [
     ),
     dict(type='RandomFlip_GLIP', prob=0.5),
     dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1), keep_empty=False),
-    dict(
-        type='SampleClasses', max_classes=16, min_negatives=2, vocabulary=vocabulary
-    ),
+    dict(type='SampleClasses', max_classes=16, min_negatives=2, vocabulary=vocabulary),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
@@ -126,8 +125,8 @@ custom_data = dict(
     ],
 )
 
-max_epochs = 7
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4)
+max_epochs = 6
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=3)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 param_scheduler = [

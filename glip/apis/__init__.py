@@ -2,13 +2,15 @@
 
 from glip.apis.detections import Detections
 from glip.apis.detector import Detector
-from glip.apis.images import find_images, load_image
 from glip.apis.loading import build_model, load, read_config
+from glip.apis.train import build_runner
+from glip.images import find_images, load_image
 
 __all__ = [
     'Detections',
     'Detector',
     'build_model',
+    'build_runner',
     'find_images',
     'load',
     'load_image',

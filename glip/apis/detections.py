@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from glip.apis.drawing import draw_detections
-from glip.apis.images import load_image
+from glip.images import load_image
 from glip.errors import ImageError
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 from glip.apis.detections import Detections
-from glip.apis.images import ImageSource, image_name, is_url, load_image
+from glip.images import ImageSource, image_name, is_url, load_image
 from glip.apis.pipeline import InferencePipeline
 from glip.errors import ImageError, PromptError
 from glip.text import TextPrompt, parse_text

@@ -25,7 +25,10 @@ class Pretrained:
     """
 
     def __init__(
-        self, checkpoint: str, prefix: str | None = None, map_location: str | None = None
+        self,
+        checkpoint: str,
+        prefix: str | None = None,
+        map_location: str | None = None,
     ) -> None:
         del map_location
         self.checkpoint = checkpoint

@@ -8,6 +8,7 @@ and one final limit (the original's ``modeling/rpn/inference.py``).
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from glip.errors import ConfigError
@@ -47,22 +48,28 @@ class EntityScores:
         self.labels = torch.tensor(prompt.prompt.labels).to(device)
         entities = prompt.entity_tokens
         weights = torch.zeros(num_tokens, len(entities))
+        # Row e lists the tokens of entity e, the first one repeated to equal length.
+        index = torch.zeros(len(entities), max(map(len, entities)), dtype=torch.long)
         for e, tokens in enumerate(entities):
-            weights[list(tokens), e] = 1 / len(tokens)
+            if tokens:
+                weights[list(tokens), e] = 1 / len(tokens)
+                index[e] = tokens[0]
+                index[e, : len(tokens)] = torch.tensor(tokens)
         self.weights = weights.to(device)
+        self.index = index.to(device)
+        # A phrase that the tokenizer drops altogether is never found.
+        self.present = torch.tensor([float(bool(t)) for t in entities]).to(device)
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Logits (N, T) to entity scores (N, E) in 0..1."""
         if self.aggregation == 'ONEHOT':
             return logits[:, : self.weights.shape[1]].sigmoid()
-        if self.aggregation == 'POWER':
-            log_prob = torch.nn.functional.logsigmoid(logits)
-            return (log_prob @ self.weights.to(logits)).exp()
-        prob = logits.sigmoid()
         if self.aggregation == 'MAX':
-            used = self.weights.t() > 0
-            return torch.stack([prob[:, tokens].amax(1) for tokens in used], dim=1)
-        return prob @ self.weights.to(logits)
+            return logits[:, self.index].amax(-1).sigmoid() * self.present
+        if self.aggregation == 'POWER':
+            log_prob = F.logsigmoid(logits)
+            return (log_prob @ self.weights.to(logits)).exp() * self.present
+        return logits.sigmoid() @ self.weights.to(logits)
 
 
 def select_candidates(

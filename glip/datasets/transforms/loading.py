@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from PIL import Image, UnidentifiedImageError
 
 from glip.errors import ImageError
+from glip.images import load_image
 from glip.registry import TRANSFORMS
 
 # EXIF orientation -> what takes an upright (H, W, C) array back to how it is stored.
@@ -81,9 +82,6 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
 
     def _read(self, path: str, annotated: tuple[int, int] | None) -> np.ndarray:
         """Read upright, or as stored where the annotation was made on that."""
-        # Reached only when pictures are loaded, by then the package is complete.
-        from glip.apis.images import load_image
-
         source: Any = path
         if self.backend_args or '://' in path:
             source = self._fetch(path)

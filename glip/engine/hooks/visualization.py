@@ -11,6 +11,7 @@ from mmdet.engine.hooks import DetVisualizationHook as _MMDetVisualizationHook
 from mmdet.structures import DetDataSample
 from mmengine.runner import Runner
 
+from glip.images import load_image
 from glip.registry import HOOKS
 
 
@@ -60,9 +61,6 @@ class DetVisualizationHook(_MMDetVisualizationHook):
     def _draw(
         self, name: str, sample: DetDataSample, step: int, path: Path | None = None
     ) -> None:
-        # Reached only when pictures are drawn, by then the package is complete.
-        from glip.apis.images import load_image
-
         text = sample.get('text')
         if isinstance(text, (list, tuple)):
             self._visualizer.dataset_meta = {'classes': tuple(text)}

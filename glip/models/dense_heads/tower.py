@@ -93,9 +93,7 @@ class VLFusionModule(BaseModule):
         self.dyhead_tower = nn.ModuleList(tower)
         self.bbox_pred = nn.Conv2d(in_channels, num_priors * 4, 1)
         self.centerness = nn.Conv2d(in_channels, num_priors, 1)
-        self.dot_product_projection_text = nn.Linear(
-            lang_dim, num_priors * in_channels
-        )
+        self.dot_product_projection_text = nn.Linear(lang_dim, num_priors * in_channels)
         self.log_scale = nn.Parameter(torch.zeros(1))
         self.bias_lang = nn.Parameter(torch.zeros(lang_dim))
         self.bias0 = nn.Parameter(

@@ -1,10 +1,12 @@
 """GLIP: a detector whose classes are the words of a prompt."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
 from mmdet.models.detectors.base import BaseDetector
+from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -66,6 +68,7 @@ class GLIP(BaseDetector):
                 lang_config=self.language_model.config,
             )
         )
+        self._warned_of_cut = False
         self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
         self._prompts: OrderedDict[tuple, tuple[EncodedPrompt, ...]] = OrderedDict()
         self._texts: OrderedDict[tuple, TextFeatures] = OrderedDict()
@@ -80,11 +83,6 @@ class GLIP(BaseDetector):
         """Switch the mode; encoded texts of other weights are forgotten."""
         self._texts.clear()
         return super().train(mode)
-
-    def load_state_dict(self, *args, **kwargs):
-        """Load weights; encoded texts of the old ones are forgotten."""
-        self._texts.clear()
-        return super().load_state_dict(*args, **kwargs)
 
     def _apply(self, fn, recurse: bool = True):
         self._texts.clear()
@@ -133,10 +131,21 @@ class GLIP(BaseDetector):
         """One prompt per picture, as training and raw outputs need it."""
         tokenizer = self.language_model.tokenizer
         budget = self.language_model.max_tokens
-        return [
+        prompts = [
             tokenizer.encode(self._prompt_of(sample), budget, truncate=truncate)
             for sample in samples
         ]
+        cut = max(sum(not tokens for tokens in p.entity_tokens) for p in prompts)
+        if cut and not self._warned_of_cut:
+            self._warned_of_cut = True
+            print_log(
+                f'{cut} names of a training prompt are past the budget of {budget} '
+                'tokens, so their boxes do not train; draw fewer names per picture '
+                'with the transform SampleClasses',
+                'current',
+                logging.WARNING,
+            )
+        return prompts
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """Pictures (B, 3, H, W) to pyramid levels (B, C, h, w)."""
@@ -146,12 +155,19 @@ class GLIP(BaseDetector):
         """Token features of prompts; in evaluation equal batches are encoded once."""
         if self.training or torch.is_grad_enabled():
             return self.language_model(prompts)
-        key = tuple(prompt.input_ids for prompt in prompts)
+        # Versions count in-place changes, so new weights are never read as old ones.
+        version = sum(p._version for p in self.language_model.parameters())
+        key = (version, torch.is_autocast_enabled(self._device_type))
+        key += tuple(prompt.input_ids for prompt in prompts)
         if key not in self._texts:
             self._texts[key] = self.language_model(prompts)
             if len(self._texts) > _CACHED_TEXTS:
                 self._texts.popitem(last=False)
         return self._texts[key]
+
+    @property
+    def _device_type(self) -> str:
+        return next(self.language_model.parameters()).device.type
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: Sequence):
         """Raw outputs (mode='tensor').

@@ -153,8 +153,8 @@ class BertModel(BaseModule):
         model = self.language_backbone.body.model
         try:
             source = HFBertModel.from_pretrained(
-                name, config=self.config, add_pooling_layer=model.pooler is not None
-            )
+                name, add_pooling_layer=model.pooler is not None
+            ).state_dict()
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"no weights for the language model '{name}': give load_from=, "
@@ -162,7 +162,16 @@ class BertModel(BaseModule):
                 '(tools/misc/save_bert.py makes one), or pretrained=False to train it '
                 f'from scratch ({str(error).splitlines()[0]})'
             ) from None
-        model.load_state_dict(source.state_dict())
+        # A cut of the source: its first layers, and no more positions than are used.
+        positions = 'embeddings.position_embeddings.weight'
+        source[positions] = source[positions][: self.config.max_position_embeddings]
+        own = model.state_dict()
+        if any(k not in source or source[k].shape != v.shape for k, v in own.items()):
+            raise ConfigError(
+                f"the weights of '{name}' have another shape than the language model's "
+                'config'
+            )
+        model.load_state_dict({key: source[key] for key in own})
         origin = 'directory' if Path(name).is_dir() else 'hub'
         print_log(f"language weights from {origin} '{name}'", 'current')
 
@@ -177,7 +186,9 @@ class BertModel(BaseModule):
         """
         unique = list(dict.fromkeys(p.input_ids for p in prompts))
         row = {ids: i for i, ids in enumerate(unique)}
-        device = self.language_backbone.body.model.embeddings.word_embeddings.weight.device
+        device = (
+            self.language_backbone.body.model.embeddings.word_embeddings.weight.device
+        )
         length = self.max_tokens if self.pad_to_max else max(map(len, unique))
         ids = torch.full((len(unique), length), self.tokenizer.pad_id)
         mask = torch.zeros(len(unique), length, dtype=torch.bool)

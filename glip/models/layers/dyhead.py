@@ -145,9 +145,7 @@ class DyConv(BaseModule):
         """Maps (B, C, H, W) from fine to coarse, to maps of the same shapes."""
         padded = (None, *visual, None)
         outs = []
-        for finer, feature, coarser in zip(
-            padded, visual, padded[2:], strict=False
-        ):
+        for finer, feature, coarser in zip(padded, visual, padded[2:], strict=False):
             if self.use_checkpoint and self.training:
                 out = checkpoint(
                     self._level, feature, finer, coarser, use_reentrant=False

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glip.apis.images import find_images, load_image
+from glip.images import find_images, load_image
 from glip.errors import ImageError
 
 

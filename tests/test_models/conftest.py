@@ -1,0 +1,152 @@
+"""Small models: one of the recorded original's shape, one as small as it gets."""
+
+import copy
+import importlib.util
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+
+from glip.checkpoints import load_into
+from glip.registry import MODELS
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'glip'
+SIZES = ((224, 320), (200, 288))
+
+
+def build(cfg):
+    """Build under our scope without leaving it set."""
+    with MODELS.switch_scope_and_registry('glip'):
+        return MODELS.build(copy.deepcopy(cfg))
+
+
+def sample(shape, text, **meta) -> DetDataSample:
+    """A data sample of one picture at its own scale."""
+    return DetDataSample(
+        metainfo=dict(
+            img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0), text=text
+        )
+        | meta
+    )
+
+
+def with_boxes(data_sample, boxes, labels) -> DetDataSample:
+    data_sample.gt_instances = InstanceData(
+        bboxes=torch.tensor(boxes).view(-1, 4).float(), labels=torch.tensor(labels)
+    )
+    return data_sample
+
+
+TINY = dict(
+    type='GLIP',
+    data_preprocessor=dict(type='DetDataPreprocessor', pad_size_divisor=32),
+    backbone=dict(
+        type='SwinTransformer',
+        embed_dims=8,
+        depths=[1, 2, 1, 1],
+        num_heads=[1, 2, 2, 2],
+        window_size=4,
+        out_indices=(1, 2, 3),
+    ),
+    neck=dict(
+        type='FPN_DropBlock',
+        in_channels=[16, 32, 64],
+        out_channels=32,
+        relu_before_extra_convs=True,
+        add_extra_convs='on_output',
+        num_outs=5,
+    ),
+    bbox_head=dict(
+        type='ATSSVLFusionHead',
+        in_channels=32,
+        feat_channels=32,
+        early_fuse=True,
+        num_dyhead_blocks=1,
+        fusion=dict(embed_dim=32, num_heads=2),
+    ),
+    language_model=dict(
+        type='BertModel',
+        config=dict(
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+        ),
+    ),
+    test_cfg=dict(score_thr=0.0, max_per_img=20),
+)
+
+
+def tiny(**changes) -> Config:
+    """The tiny model's config with some parts changed, as a config file would."""
+    cfg = Config(copy.deepcopy(TINY))
+    cfg.merge_from_dict(changes)
+    return cfg
+
+
+@pytest.fixture
+def tiny_model():
+    torch.manual_seed(0)
+    return build(tiny()).eval()
+
+
+@pytest.fixture(scope='session')
+def official(shared):
+    """The recorded original: ``fill``, ``meta``, ``arrays(variant)``, ``model(...)``."""
+    folder = shared / 'official'
+    spec = importlib.util.spec_from_file_location('fill', folder / 'fill.py')
+    fill = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fill)
+    meta = json.loads((folder / 'meta.json').read_text())
+
+    def model(variant: str, **test_cfg):
+        name = 'a' if variant == 'A' else 'b'
+        cfg = Config.fromfile(
+            CONFIGS / f'glip_atss_swin-t_{name}_fpn_dyhead_pretrain_obj365.py'
+        ).model
+        cfg.backbone.update(embed_dims=24, depths=(2, 2, 2, 2), num_heads=(2, 2, 4, 8))
+        cfg.neck.in_channels = [48, 96, 192]
+        cfg.bbox_head.num_dyhead_blocks = 2
+        cfg.language_model.update(
+            vocab=str(folder / 'vocab.txt'),
+            config=dict(vocab_size=128, num_hidden_layers=2),
+            pad_to_max=True,
+        )
+        cfg.test_cfg.update(test_cfg)
+        built = build(cfg)
+        recorded = meta[variant]['state_dict']
+        load_into(
+            built,
+            {
+                key: fill.fill(key, entry['shape'])
+                for key, entry in recorded.items()
+                if not fill.is_constant(key)
+            },
+        )
+        return built.eval()
+
+    pictures = torch.zeros(2, 3, *SIZES[0])
+    for i, (height, width) in enumerate(SIZES):
+        pictures[i, :, :height, :width] = fill.normalise(
+            fill.image(f'image{i}', height, width)
+        )
+    names = (
+        'person, bicycle, car, traffic light, teddy bear, hair drier, dog, '
+        'zebra_(animal), bird_feeder'
+    ).split(', ')
+    return SimpleNamespace(
+        folder=folder,
+        fill=fill,
+        meta=meta,
+        model=model,
+        pictures=pictures,
+        names=names,
+        samples=lambda: [sample(size, names, custom_entities=True) for size in SIZES],
+        arrays=lambda variant: np.load(folder / f'{variant}.npz'),
+    )

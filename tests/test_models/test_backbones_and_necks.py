@@ -1,0 +1,148 @@
+"""Backbones against independent implementations, freezing, DropBlock."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmdet.models.backbones import SwinTransformer as MMDetSwin
+from torchvision.models import mobilenet_v2
+
+from glip.errors import CheckpointError
+from glip.models import SwinTransformer, TorchvisionMobileNetV2
+from glip.models.necks.fpn_drop_block import drop_block
+
+from .conftest import build
+
+SMALL = dict(
+    embed_dims=8,
+    depths=[2, 2, 2, 2],
+    num_heads=[1, 2, 2, 4],
+    window_size=4,
+    out_indices=(0, 1, 2, 3),
+)
+
+
+@pytest.mark.parametrize('size', [(64, 64), (50, 77), (4, 4), (33, 128)])
+def test_swin_equals_mmdets(size):
+    torch.manual_seed(0)
+    theirs = MMDetSwin(**SMALL, drop_path_rate=0.2)
+    theirs.eval()  # returns None
+    ours = SwinTransformer(**SMALL, drop_path_rate=0.2).eval()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(2, 3, *size)
+    with torch.no_grad():
+        for one, other in zip(ours(x), theirs(x), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_swin_checkpointing_changes_no_gradient():
+    torch.manual_seed(0)
+    plain = SwinTransformer(**SMALL, drop_path_rate=0.0).train()
+    saving = SwinTransformer(**SMALL, drop_path_rate=0.0, with_cp=True).train()
+    saving.load_state_dict(plain.state_dict())
+    x = torch.randn(1, 3, 64, 64)
+    for model in (plain, saving):
+        sum(level.square().mean() for level in model(x)).backward()
+    for one, other in zip(plain.parameters(), saving.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+@pytest.mark.parametrize('frozen', [-1, 0, 2])
+def test_frozen_stages_do_not_train(frozen):
+    model = SwinTransformer(**SMALL, frozen_stages=frozen, drop_path_rate=0.5).train()
+    trains = {n for n, p in model.named_parameters() if p.requires_grad}
+    assert any(n.startswith('stages.3') for n in trains)
+    assert any(n.startswith('patch_embed') for n in trains) == (frozen < 0)
+    assert any(n.startswith('stages.1') for n in trains) == (frozen < 2)
+    assert model.stages[1].training == (frozen < 2)
+    assert model.stages[3].training
+
+
+def test_mobilenet_is_torchvisions():
+    torch.manual_seed(0)
+    theirs = mobilenet_v2().eval()
+    ours = TorchvisionMobileNetV2().eval()
+    own = ours.state_dict()
+    ours.load_state_dict({k: v for k, v in theirs.state_dict().items() if k in own})
+    x = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        found = ours(x)
+        for i, layer in enumerate(theirs.features[:18]):
+            x = layer(x)
+            if i in (6, 13, 17):
+                torch.testing.assert_close(found[(6, 13, 17).index(i)], x)
+    assert [f.shape[1] for f in found] == [32, 96, 320]
+
+
+def test_mobilenet_freezes_layers_and_statistics():
+    model = TorchvisionMobileNetV2(frozen_layers=7).train()
+    trains = {
+        int(n.split('.')[1]) for n, p in model.named_parameters() if p.requires_grad
+    }
+    assert trains == set(range(7, 18))
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms
+    assert not any(m.training for m in norms)
+
+
+def test_backbone_starts_from_a_file(tmp_path):
+    source = mobilenet_v2()
+    torch.save(source.state_dict(), tmp_path / 'weights.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))
+    cfg = dict(type='TorchvisionMobileNetV2', init_cfg=init)
+    model = build(cfg)
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope('glip'):
+        model.init_weights()
+    torch.testing.assert_close(
+        model.features[3].conv[0][0].weight, source.features[3].conv[0][0].weight
+    )
+
+
+def test_backbone_refuses_another_models_file(tmp_path):
+    torch.save({'fc.weight': torch.zeros(3)}, tmp_path / 'weights.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))
+    model = build(dict(type='TorchvisionMobileNetV2', init_cfg=init))
+    from mmengine.registry import DefaultScope
+
+    with (
+        DefaultScope.overwrite_default_scope('glip'),
+        pytest.raises(CheckpointError, match='does not fit'),
+    ):
+        model.init_weights()
+
+
+def test_drop_block_drops_squares_and_keeps_the_sum():
+    torch.manual_seed(0)
+    x = torch.ones(8, 3, 40, 40)
+    found = drop_block(x, 0.3, 3)
+    assert torch.equal(found[:, 0] == 0, found[:, 1] == 0)
+    share = (found == 0).float().mean().item()
+    assert 0.15 < share < 0.35  # squares overlap, so a little under the rate
+    torch.testing.assert_close(found.sum(), x.sum(), rtol=1e-4, atol=0)
+    # Every zero lies in a 3x3 square of zeros (or what the border leaves of one).
+    zero = (found[:, :1] == 0).float()
+    squares = F.max_pool2d(-F.max_pool2d(-F.pad(zero, [1] * 4, value=1), 3, 1), 3, 1)
+    inner = slice(2, -2)
+    covered = squares[..., 1:-1, 1:-1] if squares.shape[-1] > 38 else squares
+    assert (covered[..., inner, inner] >= zero[..., 3:-3, 3:-3]).all()
+
+
+@pytest.mark.parametrize('training', [False, True])
+def test_neck_drops_in_training_only_and_never_the_top(training):
+    torch.manual_seed(0)
+    cfg = dict(
+        in_channels=[4, 8, 16],
+        out_channels=8,
+        relu_before_extra_convs=True,
+        add_extra_convs='on_output',
+        num_outs=5,
+    )
+    plain = build(dict(type='FPN', **cfg)).train(training)
+    dropping = build(dict(type='FPN_DropBlock', **cfg)).train(training)
+    dropping.load_state_dict(plain.state_dict())
+    x = [torch.randn(1, 4 << i, 32 >> i, 32 >> i) for i in range(3)]
+    same = [torch.equal(a, b) for a, b in zip(plain(x), dropping(x), strict=True)]
+    assert same == [not training, not training, True, True, True]

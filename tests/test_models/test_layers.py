@@ -1,0 +1,153 @@
+"""Fusion, tower and text layers against plain formulas and other libraries."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from transformers import BertConfig, BertModel
+
+from glip.models.language import BertLayer, TextFeatures
+from glip.models.layers import BiAttention, DyConv, DyReLU, VLFuse
+from glip.models.layers.fusion import BiMultiHeadAttention
+
+
+def randomise(module):
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module.eval()
+
+
+@torch.no_grad()
+def test_cross_attention_is_the_papers_formula():
+    torch.manual_seed(0)
+    attention = randomise(
+        BiMultiHeadAttention(v_dim=6, l_dim=10, embed_dim=8, num_heads=2)
+    )
+    v, words = torch.randn(2, 9, 6), torch.randn(2, 4, 10)
+    mask = torch.tensor([[True] * 4, [True, True, False, False]])
+    found_v, found_l = attention(v, words, mask)
+    for b in range(2):
+        q, k = attention.v_proj(v[b]), attention.l_proj(words[b])
+        value_v, value_l = (
+            attention.values_v_proj(v[b]),
+            attention.values_l_proj(words[b]),
+        )
+        outs_v, outs_l = [], []
+        for head in (slice(0, 4), slice(4, 8)):
+            similarity = q[:, head] @ k[:, head].t() / 2  # sqrt(4) channels per head
+            to_words = similarity.masked_fill(~mask[b], float('-inf')).softmax(1)
+            outs_v.append(to_words @ value_l[:, head])
+            outs_l.append(similarity.t().softmax(1) @ value_v[:, head])
+        expected_v = attention.out_v_proj(torch.cat(outs_v, 1))
+        expected_l = attention.out_l_proj(torch.cat(outs_l, 1))
+        torch.testing.assert_close(found_v[b], expected_v, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(found_l[b], expected_l, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_fusion_adds_to_the_normed_input():
+    block = BiAttention(v_dim=6, l_dim=10, init_values=0.0, embed_dim=8, num_heads=2)
+    v, words = torch.randn(1, 5, 6), torch.randn(1, 3, 10)
+    found_v, found_l = block.eval()(v, words, torch.ones(1, 3, dtype=torch.bool))
+    torch.testing.assert_close(found_v, F.layer_norm(v, (6,)))
+    torch.testing.assert_close(found_l, F.layer_norm(words, (10,)))
+
+
+def test_fusion_with_checkpointing_gives_the_same_gradients():
+    torch.manual_seed(0)
+    fields = dict(
+        v_dim=6, l_dim=10, init_values=0.5, embed_dim=8, num_heads=2, dropout=0.0
+    )
+    plain, saving = VLFuse(**fields), VLFuse(**fields, use_checkpoint=True)
+    saving.load_state_dict(plain.state_dict())
+    levels = (torch.randn(1, 6, 4, 4), torch.randn(1, 6, 2, 2))
+    hidden = torch.randn(1, 3, 10)
+    text = TextFeatures(hidden, hidden, torch.ones(1, 3, dtype=torch.bool))
+    for block in (plain, saving):
+        visual, words = block.train()(levels, text)
+        assert [v.shape for v in visual] == [v.shape for v in levels]
+        (sum(v.square().sum() for v in visual) + words.hidden.sum()).backward()
+    for one, other in zip(plain.parameters(), saving.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+@torch.no_grad()
+def test_bert_layer_equals_transformers():
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=24,
+        num_attention_heads=3,
+        intermediate_size=48,
+        num_hidden_layers=1,
+        vocab_size=9,
+    )
+    theirs = randomise(BertModel(config, add_pooling_layer=False))
+    ours = BertLayer(config).eval()
+    ours.load_state_dict(theirs.encoder.layer[0].state_dict())
+    ids = torch.randint(0, 9, (2, 6))
+    mask = torch.tensor([[1] * 6, [1] * 3 + [0] * 3])
+    states = theirs(ids, attention_mask=mask, output_hidden_states=True).hidden_states
+    found = ours(states[0], mask.bool())
+    real = mask.bool()
+    torch.testing.assert_close(found[real], states[1][real], atol=1e-5, rtol=1e-4)
+
+
+@pytest.fixture
+def unit(shared):
+    folder = shared / 'official'
+    spec = importlib.util.spec_from_file_location('fill', folder / 'fill.py')
+    fill = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fill)
+    return lambda name, shape: fill.unit(f'op.{name}', shape).float()
+
+
+@torch.no_grad()
+def test_recorded_dyrelu(shared, unit):
+    layer = DyReLU(16)
+    for name, parameter in layer.named_parameters():
+        parameter.copy_(unit(f'dyrelu.{name}', parameter.shape))
+    expected = torch.from_numpy(np.load(shared / 'official' / 'ops.npz')['dyrelu.out'])
+    found = layer(unit('dyrelu.x', (2, 16, 5, 6)))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_dyconv_of_one_level_by_hand():
+    """A pyramid of one level has one source: conv, norm, attention, DyReLU."""
+    torch.manual_seed(0)
+    block = randomise(DyConv(8, num_groups=2, use_dcn=False))
+    x = torch.randn(1, 8, 6, 5)
+    same = block.dyconvs[1]
+    y = F.group_norm(
+        F.conv2d(x, same.conv.weight, same.conv.bias, padding=1),
+        2,
+        same.bn.weight,
+        same.bn.bias,
+    )
+    conv = block.attnconv[1]
+    gate = F.conv2d(y.mean((2, 3), keepdim=True), conv.weight, conv.bias).relu()
+    expected = block.relu(y * ((gate + 3).clamp(0, 6) / 6))
+    torch.testing.assert_close(block((x,))[0], expected)
+
+
+@pytest.mark.parametrize(
+    'options', [{}, dict(use_dcn=False), dict(use_dyfuse=False), dict(use_dyrelu=False)]
+)
+def test_dyconv_keeps_shapes_also_of_odd_sizes(options):
+    block = DyConv(16, **options)
+    levels = tuple(torch.randn(1, 16, *s) for s in ((13, 25), (7, 13), (4, 7), (1, 1)))
+    found = block(levels[:3])
+    assert [f.shape for f in found] == [x.shape for x in levels[:3]]
+
+
+def test_dyconv_with_checkpointing_gives_the_same_gradients():
+    torch.manual_seed(0)
+    plain, saving = DyConv(16), DyConv(16, use_checkpoint=True)
+    saving.load_state_dict(plain.state_dict())
+    levels = (torch.randn(1, 16, 8, 8), torch.randn(1, 16, 4, 4))
+    for block in (plain, saving):
+        sum(x.square().sum() for x in block.train()(levels)).backward()
+    for one, other in zip(plain.parameters(), saving.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)

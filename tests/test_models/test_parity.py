@@ -1,0 +1,221 @@
+"""Stage by stage, the numbers recorded from the original implementation.
+
+The original's float32 run differs from its float64 run by up to 1e-5; convolution
+kernels of other CPUs round differently again, so raw values may differ by 3e-5.
+"""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from glip.checkpoints import to_mmdet
+from glip.models.dense_heads.targets import assign_targets
+from glip.models.language import BertLayer
+from glip.models.layers import VLFuse
+from glip.ops import encode_inclusive
+from glip.text import TextPrompt
+
+ATOL = 3e-5
+VARIANTS = ('A', 'B')
+
+
+@pytest.fixture(scope='module', params=VARIANTS)
+def variant(request):
+    return request.param
+
+
+@pytest.fixture(scope='module')
+def model(official, variant):
+    return official.model(variant)
+
+
+@pytest.fixture(scope='module')
+def check(official, variant):
+    """Compare a tensor with what was recorded under a key (perhaps a stride of it)."""
+    arrays, recorded = official.arrays(variant), official.meta[variant]['arrays']
+
+    def compare(key: str, value: torch.Tensor) -> None:
+        expected = torch.from_numpy(arrays[key]).float().reshape(-1)
+        found = value.detach().float().reshape(-1)[:: recorded[key]['stride']]
+        assert found.shape == expected.shape, key
+        torch.testing.assert_close(found, expected, atol=ATOL, rtol=0, msg=key)
+
+    return compare
+
+
+@torch.no_grad()
+def test_every_stage(official, model, variant, check):
+    prompts = model._single_prompts(official.samples(), truncate=False)
+    assert prompts[0].prompt.caption == official.meta[variant]['eval_caption']
+    text = model.language_model(prompts)
+    check('eval/lang.hidden', text.hidden)
+    check('eval/lang.embedded', text.embedded)
+    maps = model.backbone(official.pictures)
+    for i, level in enumerate(maps):
+        check(f'eval/body.{i + 1}', level)
+    visual = model.neck(maps)
+    for i, level in enumerate(visual):
+        check(f'eval/fpn.{i}', level)
+    for k, block in enumerate(model.bbox_head.head.dyhead_tower):
+        if isinstance(block, VLFuse):
+            visual, text = block(visual, text)
+        elif isinstance(block, BertLayer):
+            text = dataclasses.replace(text, hidden=block(text.hidden, text.mask))
+        else:
+            visual = block(visual)
+        for i, level in enumerate(visual):
+            check(f'eval/tower.{k}.visual.{i}', level)
+        if variant != 'A':
+            check(f'eval/tower.{k}.lang', text.hidden)
+
+
+@torch.no_grad()
+def test_raw_outputs(official, model, check):
+    logits, deltas, centerness = model(
+        official.pictures, official.samples(), mode='tensor'
+    )
+    tokens = len(model._single_prompts(official.samples(), False)[0].input_ids)
+    for i in range(5):
+        check(f'eval/head.dot_product_logits.{i}', logits[i][..., :tokens])
+        check(f'eval/head.bbox_reg.{i}', deltas[i])
+        check(f'eval/head.centerness.{i}', centerness[i])
+
+
+def assert_same_detections(found, boxes, scores, labels) -> None:
+    """Each recorded detection has one of ours, and there are no others."""
+    # Ours are half-open and counted from 0, the original's inclusive and from 1.
+    inclusive = found.bboxes - torch.tensor([0.0, 0, 1, 1])
+    assert len(found) == len(boxes)
+    distance = (inclusive[:, None] - boxes[None]).abs().amax(-1)
+    distance += (found.scores[:, None] - scores[None]).abs() * 100
+    distance += (found.labels[:, None] + 1 != labels[None]) * 1e4
+    assert distance.min(0).values.max() < 3e-3  # pixels
+    assert distance.min(1).values.max() < 3e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('pad_to_max', [True, False])
+def test_detections(official, model, variant, pad_to_max, monkeypatch):
+    monkeypatch.setattr(model.language_model, 'pad_to_max', pad_to_max)
+    model.eval()
+    results = model(official.pictures, official.samples(), mode='predict')
+    arrays = official.arrays(variant)
+    for i, result in enumerate(results):
+        recorded = [
+            torch.from_numpy(arrays[f'eval/det.{i}.{what}'])
+            for what in ('boxes', 'scores', 'labels')
+        ]
+        assert len(recorded[0]) == 100
+        assert_same_detections(result.pred_instances, *recorded)
+
+
+SETTINGS = {
+    'default': {},
+    'topn50': dict(nms_pre=50),
+    'agg_max': dict(score_agg='MAX'),
+    'lvis': dict(max_per_img=300),
+    'power': dict(score_agg='POWER'),
+    'thr0': dict(score_thr=0.0, nms_pre=200),
+    'nms40': dict(nms=dict(type='nms', iou_threshold=0.4)),
+}
+
+
+def test_settings_are_those_recorded(official):
+    assert set(SETTINGS) == set(json.loads((official.folder / 'post.json').read_text()))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('setting', SETTINGS)
+def test_post_processing_settings(official, setting):
+    model = official.model('B', **SETTINGS[setting])
+    recorded = np.load(official.folder / 'post.npz')
+    results = model(official.pictures, official.samples(), mode='predict')
+    for i, result in enumerate(results):
+        assert_same_detections(
+            result.pred_instances,
+            *(
+                torch.from_numpy(recorded[f'{setting}.{i}.{what}'])
+                for what in ('boxes', 'scores', 'labels')
+            ),
+        )
+
+
+@pytest.fixture(scope='module')
+def ground_truth(official, variant):
+    arrays = official.arrays(variant)
+    bits = np.unpackbits(arrays['train/positive_map_bits'])
+    tokens = torch.from_numpy(bits[: 10 * 256].reshape(10, 256)).bool()
+    boxes = [torch.from_numpy(arrays[f'train/gt.{i}.boxes']).float() for i in (0, 1)]
+    return list(zip(boxes, tokens.split([len(b) for b in boxes]), strict=True))
+
+
+def test_assignment(official, model, variant, ground_truth):
+    arrays = official.arrays(variant)
+    sizes = [(28, 40), (14, 20), (7, 10), (4, 5), (2, 3)]
+    anchors = model.bbox_head._anchors(tuple(torch.zeros(1, 1, *s) for s in sizes))
+    targets = assign_targets(
+        model.bbox_head.assigner,
+        torch.cat(anchors),
+        [len(a) for a in anchors],
+        ground_truth,
+    )
+    total = sum(len(a) for a in anchors)
+    for i in range(2):
+        mine = targets.positive // total == i
+        index = targets.positive[mine] % total
+        recorded = torch.from_numpy(arrays[f'train/assign.{i}.pos_anchor'])
+        order, theirs = index.argsort(), recorded.argsort()
+        assert torch.equal(index[order], recorded[theirs].long())
+        deltas = encode_inclusive(targets.anchors[mine], targets.boxes[mine])
+        torch.testing.assert_close(
+            deltas[order],
+            torch.from_numpy(arrays[f'train/assign.{i}.reg_target'])[theirs],
+            atol=1e-5,
+            rtol=1e-5,
+        )
+
+
+def test_losses_and_gradients(official, model, variant, ground_truth):
+    captions = official.meta[variant]['train_captions']
+    tokenizer = model.language_model.tokenizer
+    prompts = [
+        tokenizer.encode(TextPrompt.from_spans(caption, [[[0, len(caption)]]]))
+        for caption in captions
+    ]
+    ids = official.arrays(variant)['train/input_ids']
+    for prompt, expected in zip(prompts, ids, strict=True):
+        assert tuple(expected[: len(prompt.input_ids)]) == prompt.input_ids
+    # As recorded: nothing stochastic acts, only gradients are taken.
+    text = model.language_model(prompts)
+    outputs = model.bbox_head(model.extract_feat(official.pictures), text)
+    losses = model.bbox_head.loss_by_feat(*outputs, text.mask, ground_truth)
+    recorded = official.meta[variant]['losses']
+    for ours, theirs in (
+        ('loss_cls', 'loss_dot_product_token'),
+        ('loss_bbox', 'loss_reg'),
+        ('loss_centerness', 'loss_centerness'),
+    ):
+        assert losses[ours].item() == pytest.approx(recorded[theirs], rel=1e-5)
+
+    model.zero_grad()
+    sum(losses.values()).backward()
+    norms = official.meta[variant]['grad_norm']
+    shapes = official.meta[variant]['state_dict']
+    # Each value is the number of its name, so the conversion tells who became whom.
+    numbered = to_mmdet(
+        {
+            name: torch.full(shapes[name]['shape'], float(i))
+            for i, name in enumerate(norms)
+        }
+    )
+    originals = list(norms)
+    assert len(numbered) > 200
+    for key, number in numbered.items():
+        norm = norms[originals[int(number.flatten()[0])]]
+        gradient = model.get_parameter(key).grad
+        found = 0.0 if gradient is None else gradient.norm().item()
+        # A bias of attention keys has no gradient but rounding noise.
+        assert found == pytest.approx(norm, rel=1e-3, abs=1e-5), key
