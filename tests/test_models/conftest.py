@@ -98,7 +98,7 @@ def tiny_model():
 
 @pytest.fixture(scope='session')
 def official(shared):
-    """The recorded original: ``fill``, ``meta``, ``arrays(variant)``, ``model(...)``."""
+    """The recorded original: ``fill``, ``meta``, ``arrays(variant)``, ``model()``."""
     folder = shared / 'official'
     spec = importlib.util.spec_from_file_location('fill', folder / 'fill.py')
     fill = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""Deformable convolution against the definition, torchvision and the recorded kernel."""
+"""Deformable convolution against its definition, torchvision and the recorded one."""
 
 import importlib.util
 

@@ -66,11 +66,8 @@ class WindowAttention(BaseModule):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Attend within windows: x (B*windows, w*w, C), mask (windows, w*w, w*w)."""
         count, length, dims = x.shape
-        q, k, v = (
-            self.qkv(x)
-            .view(count, length, 3, self.num_heads, -1)
-            .permute(2, 0, 3, 1, 4)
-        )
+        qkv = self.qkv(x).view(count, length, 3, self.num_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
         bias = self.relative_position_bias_table[self.relative_position_index]
         bias = bias.permute(2, 0, 1)[None]
         if mask is not None:

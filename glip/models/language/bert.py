@@ -186,9 +186,7 @@ class BertModel(BaseModule):
         """
         unique = list(dict.fromkeys(p.input_ids for p in prompts))
         row = {ids: i for i, ids in enumerate(unique)}
-        device = (
-            self.language_backbone.body.model.embeddings.word_embeddings.weight.device
-        )
+        device = next(self.parameters()).device
         length = self.max_tokens if self.pad_to_max else max(map(len, unique))
         ids = torch.full((len(unique), length), self.tokenizer.pad_id)
         mask = torch.zeros(len(unique), length, dtype=torch.bool)
