@@ -34,16 +34,25 @@ def model(official, variant):
 
 @pytest.fixture(scope='module')
 def check(official, variant):
-    """Compare a tensor with what was recorded under a key (perhaps a stride of it)."""
+    """Compare a tensor with what was recorded under a key (perhaps a stride of it).
+
+    ``pytest -s`` shows the largest difference of each stage.
+    """
     arrays, recorded = official.arrays(variant), official.meta[variant]['arrays']
+    worst = {}
 
     def compare(key: str, value: torch.Tensor) -> None:
         expected = torch.from_numpy(arrays[key]).float().reshape(-1)
         found = value.detach().float().reshape(-1)[:: recorded[key]['stride']]
         assert found.shape == expected.shape, key
+        stage = key.removeprefix('eval/').rstrip('.0123456789')
+        difference = (found - expected).abs().max().item()
+        worst[stage] = max(worst.get(stage, 0), difference)
         torch.testing.assert_close(found, expected, atol=ATOL, rtol=0, msg=key)
 
-    return compare
+    yield compare
+    for stage, difference in worst.items():
+        print(f'\n{variant} {stage:32} {difference:.1e}', end='')
 
 
 @torch.no_grad()
