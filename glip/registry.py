@@ -35,8 +35,8 @@ class Registry(_Registry):
 
     Ours come first. For transforms and data sets mmdet's are next, as under mmdet's
     own scope: mmengine and mmcv register others of the same names (``LoadAnnotations``,
-    ``Resize``, ``ConcatDataset``). Of the other kinds no name is taken twice, and mmdet
-    comes last, as importing it takes seconds.
+    ``Resize``, ``ConcatDataset``). For all else mmdet is the last resort, as importing
+    it takes seconds.
     """
 
     _MMDET_BEFORE_ROOT = ('transform', 'dataset')

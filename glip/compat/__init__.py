@@ -1,5 +1,5 @@
 """The one place that knows what versions of other packages lack."""
 
-from .mmcv_ops import install
+from .finder import install
 
 install()

@@ -1,0 +1,111 @@
+"""Serve ``mmcv._ext`` where mmcv was installed without its compiled ops.
+
+Every file of ``mmcv.ops`` loads the extension ``mmcv._ext`` and does the rest in
+Python. So this one module is all that has to be replaced: names, classes, registered
+types and state dicts stay mmcv's own.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+_EXTENSION = 'mmcv._ext'
+_logger = logging.getLogger('glip')
+
+
+class _StandInLoader(importlib.abc.Loader):
+    """Fills the module with functions on torchvision, once it is asked for."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Late: it needs torch, and prompts alone do not.
+        from . import mmcv_ext
+
+        for name in mmcv_ext.FUNCTIONS:
+            setattr(module, name, mmcv_ext.FUNCTIONS[name])
+        module.__getattr__ = mmcv_ext.missing_function
+
+
+class _CompiledLoader(importlib.abc.Loader):
+    """Loads the compiled extension, or the stand-in if it does not load.
+
+    An extension that was compiled for another torch cannot be loaded.
+    """
+
+    def __init__(self, spec: ModuleSpec) -> None:
+        self._spec = spec
+        self._failed: ImportError | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        try:
+            return self._spec.loader.create_module(self._spec)
+        except ImportError as error:
+            self._failed = error
+            return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        if self._failed is None:
+            try:
+                self._spec.loader.exec_module(module)
+            except ImportError as error:
+                self._failed = error
+        if self._failed is not None:
+            _logger.warning(
+                "mmcv's compiled ops cannot be loaded (%s); torchvision stands in",
+                self._failed,
+            )
+            _StandInLoader().exec_module(module)
+
+
+class _ExtensionFinder(importlib.abc.MetaPathFinder):
+    """Finds ``mmcv._ext``: the compiled one where there is one."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname != _EXTENSION:
+            return None
+        compiled = PathFinder.find_spec(fullname, path, target)
+        if compiled is None:
+            return ModuleSpec(fullname, _StandInLoader(), origin=__name__)
+        return importlib.util.spec_from_file_location(
+            fullname, compiled.origin, loader=_CompiledLoader(compiled)
+        )
+
+
+def install() -> None:
+    """Make ``mmcv.ops`` importable, whether mmcv is imported already or later.
+
+    Nothing is imported now, and a second call does nothing.
+    """
+    if any(isinstance(finder, _ExtensionFinder) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _ExtensionFinder())
+    _replace_placeholders()
+
+
+def _replace_placeholders() -> None:
+    """Undo what mmdet did if it was imported first and ``mmcv.ops`` failed then.
+
+    Its modules define functions and classes of the same names that only raise.
+    """
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if name.startswith('mmdet.') and module is not None
+    ]
+    if not modules or 'mmcv.ops' in sys.modules:
+        return
+    ops = importlib.import_module('mmcv.ops')
+    for module in modules:
+        for name in ops.__all__:
+            value = vars(module).get(name)
+            if getattr(value, '__module__', None) == module.__name__:
+                setattr(module, name, getattr(ops, name))
