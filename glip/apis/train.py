@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from glip.apis.loading import read_config
 from glip.datasets.custom import apply_custom_data
+from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError
 from glip.registry import METRICS, RUNNERS
 
@@ -34,8 +35,7 @@ def build_runner(cfg: Config) -> Runner:
     """
     apply_custom_data(cfg)
     cfg.setdefault('runner_type', 'GLIPRunner')
-    if cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs', Path(cfg.filename or 'glip').stem))
+    cfg.work_dir = _work_dir(cfg)
     _settle_backend(cfg)
     return _said_plainly(lambda: RUNNERS.build(cfg), cfg)
 
@@ -156,9 +156,24 @@ def set_training_options(
                 'config: the batch size that its learning rate is meant for'
             )
         cfg.auto_scale_lr.enable = True
-    if resume is not None:
+    if resume == 'auto':
+        # A run stopped before its first checkpoint starts again from load_from.
+        latest = latest_checkpoint(_work_dir(cfg))
+        cfg.resume = latest is not None
+        if latest is None:
+            print_log(f'nothing to resume in {_work_dir(cfg)}: starting anew', 'current')
+        else:
+            cfg.load_from = str(latest)
+    elif resume is not None:
         cfg.resume = True
-        cfg.load_from = None if resume == 'auto' else resume
+        cfg.load_from = resume
+
+
+def _work_dir(cfg: Config) -> str:
+    """Folder of logs and checkpoints, by default named after the config."""
+    if cfg.get('work_dir') is not None:
+        return cfg.work_dir
+    return str(Path('work_dirs', Path(cfg.filename or 'glip').stem))
 
 
 def set_test_options(
