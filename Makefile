@@ -1,0 +1,41 @@
+# The two commands to start with: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+PICTURE ?= demo/raccoon.jpg
+TEXTS ?= raccoon
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+STAMP := $(VENV)/.installed
+STAMP_TESTS := $(VENV)/.installed-tests
+DECLARED := setup.py pyproject.toml requirements/runtime.txt
+
+.PHONY: demo test install lint clean
+
+demo: $(STAMP)  ## find a raccoon in a picture with the model in the repository
+	$(BIN)/python demo/image_demo.py $(PICTURE) glip-nano --texts '$(TEXTS)'
+
+test: $(STAMP_TESTS)  ## run all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+install: $(STAMP)  ## create the environment only
+
+lint: $(STAMP)  ## check style
+	$(PIP) install -q pre-commit
+	$(BIN)/pre-commit run --all-files
+
+clean:  ## remove the environment and what was built
+	rm -rf $(VENV) build dist *.egg-info glip/.mim
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(DECLARED) | $(BIN)/python
+	@echo 'installing into $(VENV), which takes some minutes the first time'
+	$(PIP) install -q -e .
+	touch $@
+
+$(STAMP_TESTS): $(STAMP) requirements/tests.txt
+	$(PIP) install -q -r requirements/tests.txt
+	touch $@
