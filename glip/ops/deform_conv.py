@@ -3,28 +3,9 @@
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
+from glip.compat.mmcv_ext.deform_conv import match_output
+
 from .gather_deform_conv import gather_deform_conv2d
-
-
-def _match_output(field: Tensor, height: int, width: int) -> Tensor:
-    """Read a field that was predicted for a larger map as the CUDA kernel does.
-
-    DyHead feeds the offsets of level l to the convolution on the smaller level
-    l + 1. The kernel sees flat memory and strides of the *output* map, so each
-    image uses the first ``channels * height * width`` values. Trained weights
-    depend on it.
-    """
-    batch, channels = field.shape[:2]
-    if field.shape[2:] == (height, width):
-        return field
-    flat = field.reshape(batch, -1)
-    needed = channels * height * width
-    if flat.shape[1] < needed:
-        raise ValueError(
-            f'offset field {tuple(field.shape)} is smaller than the output '
-            f'map {height}x{width}'
-        )
-    return flat[:, :needed].reshape(batch, channels, height, width)
 
 
 def modulated_deform_conv2d(
@@ -45,7 +26,7 @@ def modulated_deform_conv2d(
     Args:
         x: Input, shape (B, C, H, W).
         offset: (dy, dx) per kernel tap, shape (B, 2*k*k, h, w) with h, w at least
-            the output size; a larger field is read flat, see the note above.
+            the output size; a larger field is read flat, see ``match_output``.
         mask: Modulation in 0..1, shape (B, k*k, h, w).
         weight: Shape (O, C, k, k).
         bias: Shape (O,) or None.
@@ -61,8 +42,8 @@ def modulated_deform_conv2d(
     kernel = weight.shape[-1]
     height = (x.shape[2] + 2 * padding - kernel) // stride + 1
     width = (x.shape[3] + 2 * padding - kernel) // stride + 1
-    offset = _match_output(offset, height, width)
-    mask = _match_output(mask, height, width)
+    offset = match_output(offset, height, width)
+    mask = match_output(mask, height, width)
     if x.device.type == 'cpu' and x.dtype.is_floating_point and x.itemsize >= 4:
         return gather_deform_conv2d(
             x, offset, mask, weight, bias, stride=stride, padding=padding

@@ -151,7 +151,7 @@ def test_larger_offsets_are_read_flat():
 def test_smaller_offsets_are_an_error():
     x, weight = _random(1, 2, 5, 5), _random(2, 2, 3, 3)
     offset, mask = _random(1, 18, 3, 3), _random(1, 9, 3, 3)
-    with pytest.raises(ValueError, match='too small for an output of 5 x 5'):
+    with pytest.raises(ValueError, match='smaller than the output map 5x5'):
         modulated_deform_conv2d(x, offset, mask, weight, None, 1, 1)
 
 

@@ -168,8 +168,8 @@ def match_output(field: Tensor, height: int, width: int) -> Tensor:
     needed = channels * height * width
     if field[0].numel() < needed:
         raise ValueError(
-            f'offsets or mask of shape {tuple(field.shape)} are too small for an '
-            f'output of {height} x {width}'
+            f'offsets or mask of shape {tuple(field.shape)} are smaller than the '
+            f'output map {height}x{width}'
         )
     return field.reshape(batch, -1)[:, :needed].reshape(batch, channels, height, width)
 
