@@ -111,13 +111,15 @@ def test_register_all_modules():
     assert 'CocoMetric' in METRICS.module_dict
 
 
-def test_scoped_name_in_a_fresh_process():
+def test_scoped_names_in_a_fresh_process():
     code = (
         f'import sys; sys.path.insert(0, {str(_ROOT)!r})\n'
-        'from glip.registry import MODELS\n'
+        'from glip.registry import MODELS, TRANSFORMS\n'
         'assert MODELS.get("mmdet.ATSSHead").__name__ == "ATSSHead"\n'
+        'assert TRANSFORMS.get("mmdet.Resize").__module__.startswith("mmdet")\n'
     )
     done = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout == ''  # mmdet would print what it did not find

@@ -1,5 +1,6 @@
-"""The one place that knows what versions of other packages lack."""
+"""The one place that knows what versions of other packages lack or do too much."""
 
-from .finder import install
+from . import finder, quiet
 
-install()
+finder.install()
+quiet.install()

@@ -54,6 +54,25 @@ def test_compiled_extension_is_left_alone(fake_mmcv):
     )
 
 
+def test_extension_imported_before_is_left_alone():
+    _run(
+        textwrap.dedent("""
+        from types import ModuleType
+
+        class Compiled(ModuleType):
+            def __getattr__(self, name):
+                if name.startswith('__'):
+                    raise AttributeError(name)
+                return lambda *args, **kwargs: [name]
+
+        compiled = sys.modules['mmcv._ext'] = Compiled('mmcv._ext')
+        import glip, mmcv.ops
+        assert sys.modules['mmcv._ext'] is compiled
+        assert sys.modules['mmcv.ops.nms'].ext_module is compiled
+        """)
+    )
+
+
 def test_extension_that_does_not_load_is_replaced_with_a_warning(fake_mmcv):
     folder = fake_mmcv('raise ImportError("undefined symbol: _ZN2at")')
     said = _run(
@@ -95,10 +114,11 @@ def test_mmdet_imported_first_is_repaired():
 
 
 def test_installing_twice_adds_nothing():
-    from glip.compat import install
+    from glip.compat import finder, quiet
 
     before = list(sys.meta_path)
-    install()
+    finder.install()
+    quiet.install()
     assert sys.meta_path == before
 
 
