@@ -1,6 +1,6 @@
 """The one place that knows what versions of other packages lack or do too much."""
 
-from . import finder, quiet
+from . import finder, quiet_mmdet
 
 finder.install()
-quiet.install()
+quiet_mmdet.install()

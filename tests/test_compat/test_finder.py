@@ -114,11 +114,11 @@ def test_mmdet_imported_first_is_repaired():
 
 
 def test_installing_twice_adds_nothing():
-    from glip.compat import finder, quiet
+    from glip.compat import finder, quiet_mmdet
 
     before = list(sys.meta_path)
     finder.install()
-    quiet.install()
+    quiet_mmdet.install()
     assert sys.meta_path == before
 
 
