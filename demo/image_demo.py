@@ -20,8 +20,8 @@ from tqdm import tqdm
 import glip.apis
 from glip.apis import Detections
 from glip.apis.drawing import PALETTES
-from glip.images import is_url
 from glip.errors import GLIPError, ImageError, PromptError
+from glip.images import is_url
 from glip.text import parse_text
 
 

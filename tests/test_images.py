@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glip.images import find_images, load_image
 from glip.errors import ImageError
+from glip.images import find_images, load_image
 
 
 @pytest.fixture(scope='module')

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from glip.apis.drawing import draw_detections
-from glip.images import load_image
 from glip.errors import ImageError
+from glip.images import load_image
 
 
 @dataclass(frozen=True, eq=False)

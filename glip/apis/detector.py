@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, repeat
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ from PIL import Image
 from torch import nn
 
 from glip.apis.detections import Detections
-from glip.images import ImageSource, image_name, is_url, load_image
 from glip.apis.pipeline import InferencePipeline
 from glip.errors import ImageError, PromptError
+from glip.images import ImageSource, image_name, is_url, load_image
 from glip.text import TextPrompt, parse_text
 
 OnError = Literal['raise', 'return']
 # What ``parse_text`` takes.
-Text = Union[str, Sequence[str], dict, TextPrompt]
+Text = str | Sequence[str] | dict | TextPrompt
 
 
 class Detector:

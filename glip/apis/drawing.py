@@ -147,9 +147,7 @@ def _padding(font: ImageFont.FreeTypeFont) -> int:
     return max(1, round(font.size / 8))
 
 
-def _fitted(
-    name: str, score: str, font: ImageFont.FreeTypeFont, width: int
-) -> str:
+def _fitted(name: str, score: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """Shorten a name until it fits the picture together with its score."""
     room = width - 1 - 2 * _padding(font)
     if font.getlength(name + score) <= room:

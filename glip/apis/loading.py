@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from glip.checkpoints import load_into, zoo
 from glip.apis.detector import Detector
+from glip.checkpoints import load_into, zoo
 from glip.errors import ConfigError, GLIPError
 from glip.registry import MODELS
 

@@ -161,7 +161,9 @@ def set_training_options(
         latest = latest_checkpoint(_work_dir(cfg))
         cfg.resume = latest is not None
         if latest is None:
-            print_log(f'nothing to resume in {_work_dir(cfg)}: starting anew', 'current')
+            print_log(
+                f'nothing to resume in {_work_dir(cfg)}: starting anew', 'current'
+            )
         else:
             cfg.load_from = str(latest)
     elif resume is not None:
@@ -205,7 +207,7 @@ def set_test_options(
         hook = cfg.get('default_hooks', {}).get('visualization')
         if not hook:
             raise ConfigError(
-                "--show and --show-dir need default_hooks.visualization=dict("
+                '--show and --show-dir need default_hooks.visualization=dict('
                 "type='DetVisualizationHook') in the config"
             )
         hook.draw = True

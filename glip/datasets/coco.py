@@ -187,9 +187,7 @@ class CocoDataset(_MMDetCocoDataset):
             )
 
 
-def _clipped(
-    box: Sequence[float], width: float, height: float
-) -> list[float] | None:
+def _clipped(box: Sequence[float], width: float, height: float) -> list[float] | None:
     """(x, y, w, h) to corners inside the picture; None for less than a pixel of it."""
     x, y, w, h = box
     x1, y1 = max(x, 0.0), max(y, 0.0)

@@ -33,9 +33,7 @@ class MultiDatasetsEvaluator(Evaluator):
         ConfigError: Not one metric and one name for each part.
     """
 
-    def __init__(
-        self, metrics: Sequence[Any], dataset_prefixes: Sequence[str]
-    ) -> None:
+    def __init__(self, metrics: Sequence[Any], dataset_prefixes: Sequence[str]) -> None:
         super().__init__(metrics)
         self.dataset_prefixes = list(dataset_prefixes)
         if len(self.metrics) != len(self.dataset_prefixes):

@@ -157,8 +157,6 @@ def test_bad_picture_among_good_ones(detector, tmp_path):
         assert 'none.jpg' in str(found[3]) and found[4].names == ['red']
 
 
-
-
 @pytest.mark.parametrize('text', [None, '', '  ', '...', [], [''], '?!'])
 def test_nothing_to_look_for(detector, text):
     with pytest.raises(PromptError):

@@ -47,9 +47,7 @@ def test_samples_carry_the_prompt(tmp_path):
 
 
 def test_labels_follow_the_order_of_the_classes(tmp_path):
-    data = dataset(
-        coco_folder.write(tmp_path), metainfo={'classes': ['blue', 'green']}
-    )
+    data = dataset(coco_folder.write(tmp_path), metainfo={'classes': ['blue', 'green']})
     assert data[0]['data_samples'].gt_instances.labels.tolist() == [1]
     assert data[1]['data_samples'].gt_instances.labels.tolist() == [1, 0]
     assert data.cat_ids == [3, 2]

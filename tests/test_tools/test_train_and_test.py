@@ -119,8 +119,9 @@ def test_mistakes_are_one_line(tiny, trained, train_tool, test_tool, capsys):
     assert '[purple] are not in' in train_error('--cfg-options', option)
     option = 'model.neck.type=Nonsense'
     assert "names the type 'Nonsense'" in train_error('--cfg-options', option)
-    assert 'auto_scale_lr' in train_error('--auto-scale-lr', '--cfg-options',
-                                          'auto_scale_lr=None')
+    assert 'auto_scale_lr' in train_error(
+        '--auto-scale-lr', '--cfg-options', 'auto_scale_lr=None'
+    )
     assert 'none.pth' in train_error('--resume', tiny / 'none.pth')
     if not torch.cuda.is_available():
         assert '--amp needs a GPU' in train_error('--amp')
@@ -155,6 +156,7 @@ def test_broken_picture_ends_an_evaluation_but_not_a_training(
         assert ran == 0
     finally:
         picture.write_bytes(intact)
-    assert 'picture skipped (1 so far)' in next(
-        (tiny / 'skipping').glob('*/*.log')
-    ).read_text()
+    assert (
+        'picture skipped (1 so far)'
+        in next((tiny / 'skipping').glob('*/*.log')).read_text()
+    )
