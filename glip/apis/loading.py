@@ -14,6 +14,7 @@ from torch import nn
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, zoo
 from glip.errors import ConfigError, GLIPError
+from glip.paths import config_root
 from glip.registry import MODELS
 
 # A config is Python, so nearly anything may go wrong in it.
@@ -141,13 +142,10 @@ def _resolve(model: str | os.PathLike[str] | Config) -> tuple[Config, Any]:
 
 
 def _zoo_config(name: str) -> Path:
-    """Where a config of the zoo lies: in a checkout, or inside an installation."""
-    package = Path(__file__).resolve().parent.parent
-    folders = (package.parent / 'configs' / 'glip', package / '.mim/configs/glip')
-    found = [folder / name for folder in folders if (folder / name).is_file()]
-    if not found:
+    path = config_root() / 'glip' / name
+    if not path.is_file():
         raise ConfigError(
             f'the config {name} is not in this installation; reinstall glip, or give '
             'a config file of your own'
         )
-    return found[0]
+    return path
