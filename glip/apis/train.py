@@ -37,7 +37,11 @@ def build_runner(cfg: Config) -> Runner:
     cfg.setdefault('runner_type', 'GLIPRunner')
     cfg.work_dir = _work_dir(cfg)
     _settle_backend(cfg)
-    return _said_plainly(lambda: RUNNERS.build(cfg), cfg)
+    # Looked up here, not by the scope that an earlier run in this process left.
+    runner = RUNNERS.get(cfg.runner_type)
+    if runner is None:
+        raise ConfigError(f'runner_type {cfg.runner_type!r} is not known')
+    return _said_plainly(lambda: runner.from_cfg(cfg), cfg)
 
 
 def run_training(cfg: Config) -> Runner:
