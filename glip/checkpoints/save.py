@@ -20,6 +20,10 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open('rb') as file:
             os.fsync(file.fileno())
+        # Some writers make files for their owner only.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

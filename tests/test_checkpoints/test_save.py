@@ -47,3 +47,11 @@ def test_a_failure_leaves_the_old_file(tmp_path, ours, monkeypatch):
     with pytest.raises(CheckpointError, match='No space left'):
         save_state_dict(ours, path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize('name', ['w.safetensors', 'w.pth'])
+def test_others_may_read_what_is_written(tmp_path, name):
+    (tmp_path / 'plain').write_bytes(b'')
+    save_state_dict({'a': torch.zeros(1)}, tmp_path / name)
+    expected = (tmp_path / 'plain').stat().st_mode
+    assert (tmp_path / name).stat().st_mode == expected
