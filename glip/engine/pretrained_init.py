@@ -1,19 +1,22 @@
 """Start a part of the model from the weights of somebody else's file."""
 
 from mmengine.logging import print_log
-from torch import nn
+from torch import Tensor, nn
 
-from glip.checkpoints import read_checkpoint
+from glip.checkpoints import read_checkpoint, to_mmdet
 from glip.errors import CheckpointError
 from glip.registry import WEIGHT_INITIALIZERS
+
+_ORIGINAL_SWIN = 'layers.0.blocks.0.attn.qkv.weight'
 
 
 @WEIGHT_INITIALIZERS.register_module()
 class Pretrained:
     """``init_cfg=dict(type='Pretrained', checkpoint=...)`` without running the file.
 
-    Every parameter of the module must be in the file with its shape; what else the
-    file holds, a classifier for instance, is left out.
+    What else the file holds, a classifier for instance, is left out. A few parameters
+    may be new, as the output norms of a Swin that was trained to classify; they are
+    named in the log. Names of the original Swin are converted.
 
     Args:
         checkpoint: Path of the weights.
@@ -21,7 +24,8 @@ class Pretrained:
         map_location: Accepted for mmengine's configs; parameters stay where they are.
 
     Raises:
-        CheckpointError: If parameters are missing or have other shapes.
+        CheckpointError: If parameters have other shapes, or more than a tenth of them
+            is not in the file.
     """
 
     def __init__(
@@ -34,20 +38,34 @@ class Pretrained:
         self.checkpoint = checkpoint
         self.prefix = f'{prefix}.' if prefix else ''
 
+    def _read(self) -> dict[str, Tensor]:
+        state = {
+            name.removeprefix(self.prefix): tensor
+            for name, tensor in read_checkpoint(self.checkpoint)['state_dict'].items()
+            if name.startswith(self.prefix)
+        }
+        if _ORIGINAL_SWIN not in state:
+            return state
+        inside = {f'backbone.body.{name}': tensor for name, tensor in state.items()}
+        return {
+            name.removeprefix('backbone.'): tensor
+            for name, tensor in to_mmdet(inside).items()
+        }
+
     def __call__(self, module: nn.Module) -> None:
-        state = read_checkpoint(self.checkpoint)['state_dict']
-        own = module.state_dict()
-        wrong = [
-            key
-            for key, value in own.items()
-            if self.prefix + key not in state
-            or state[self.prefix + key].shape != value.shape
-        ]
-        if wrong:
+        state, own = self._read(), module.state_dict()
+        # Integers are counters and indices, which a module makes itself.
+        learned = [n for n, tensor in own.items() if tensor.is_floating_point()]
+        missing = [n for n in learned if n not in state]
+        reshaped = [n for n in own if n in state and state[n].shape != own[n].shape]
+        if reshaped or len(missing) > len(learned) / 10:
             raise CheckpointError(
-                f'{self.checkpoint} does not fit {type(module).__name__}: '
-                f'{len(wrong)} of {len(own)} parameters are missing or of another '
-                f'shape, the first is {wrong[0]}'
+                f'{self.checkpoint} does not fit {type(module).__name__}: of '
+                f'{len(learned)} parameters {len(missing)} are missing and {len(reshaped)} '
+                f'of another shape, the first is {(reshaped + missing)[0]}'
             )
-        module.load_state_dict({key: state[self.prefix + key] for key in own})
-        print_log(f'{type(module).__name__} starts from {self.checkpoint}', 'current')
+        module.load_state_dict({n: state.get(n, own[n]) for n in own})
+        fresh = f'; new: {", ".join(missing)}' if missing else ''
+        print_log(
+            f'{type(module).__name__} starts from {self.checkpoint}{fresh}', 'current'
+        )

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmdet.models.backbones import SwinTransformer as MMDetSwin
+from mmengine.registry import DefaultScope
 from torchvision.models import mobilenet_v2
 
 from glip.errors import CheckpointError
@@ -92,8 +93,6 @@ def test_backbone_starts_from_a_file(tmp_path):
     init = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))
     cfg = dict(type='TorchvisionMobileNetV2', init_cfg=init)
     model = build(cfg)
-    from mmengine.registry import DefaultScope
-
     with DefaultScope.overwrite_default_scope('glip'):
         model.init_weights()
     torch.testing.assert_close(
@@ -105,13 +104,42 @@ def test_backbone_refuses_another_models_file(tmp_path):
     torch.save({'fc.weight': torch.zeros(3)}, tmp_path / 'weights.pth')
     init = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))
     model = build(dict(type='TorchvisionMobileNetV2', init_cfg=init))
-    from mmengine.registry import DefaultScope
-
     with (
         DefaultScope.overwrite_default_scope('glip'),
         pytest.raises(CheckpointError, match='does not fit'),
     ):
         model.init_weights()
+
+
+def test_swin_starts_from_the_originals_file(tmp_path):
+    """Names and channel order of a Swin trained to classify, which has no out norms."""
+    torch.manual_seed(0)
+    source = SwinTransformer(**SMALL)
+    original = {}
+    for name, tensor in source.state_dict().items():
+        if name.startswith('norm') or name.endswith('relative_position_index'):
+            continue
+        if 'downsample' in name:  # channel by neighbour -> neighbour by channel
+            lead = tensor.shape[:-1]
+            tensor = tensor.view(*lead, -1, 4)[..., [0, 2, 1, 3]]
+            tensor = tensor.transpose(-1, -2).reshape(*lead, -1)
+        for ours, theirs in (
+            ('stages.', 'layers.'),
+            ('patch_embed.projection', 'patch_embed.proj'),
+            ('attn.w_msa.', 'attn.'),
+            ('ffn.layers.0.0', 'mlp.fc1'),
+            ('ffn.layers.1', 'mlp.fc2'),
+        ):
+            name = name.replace(ours, theirs)
+        original[name] = tensor
+    original['head.weight'] = torch.zeros(10, 64)
+    torch.save({'model': original}, tmp_path / 'swin.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'swin.pth'))
+    model = build(dict(type='SwinTransformer', **SMALL, init_cfg=init))
+    with DefaultScope.overwrite_default_scope('glip'):
+        model.init_weights()
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor), name
 
 
 def test_drop_block_drops_squares_and_keeps_the_sum():

@@ -233,8 +233,8 @@ class SwinTransformer(BaseModule):
         frozen_stages: -1 trains everything; 0 freezes the patch embedding; n also
             freezes the first n stages (GLIP-L's recipe).
         with_cp: Recompute blocks in the backward pass to save memory.
-        convert_weights: Accepted for mmdet's configs; names of the original Swin are
-            converted whenever ``init_cfg`` names a checkpoint that has them.
+        convert_weights: Accepted for mmdet's configs; a file with the names of the
+            original Swin is converted whether or not it is set.
         init_cfg: mmengine's; ``dict(type='Pretrained', checkpoint=...)``.
     """
 

@@ -136,7 +136,7 @@ class GLIP(BaseDetector):
             for sample in samples
         ]
         cut = max(sum(not tokens for tokens in p.entity_tokens) for p in prompts)
-        if cut and not self._warned_of_cut:
+        if truncate and cut and not self._warned_of_cut:
             self._warned_of_cut = True
             print_log(
                 f'{cut} names of a training prompt are past the budget of {budget} '
