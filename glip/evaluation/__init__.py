@@ -2,5 +2,6 @@
 
 from glip.evaluation.coco_metric import CocoMetric
 from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
+from glip.evaluation.phrase_recall import Flickr30kMetric
 
-__all__ = ['CocoMetric', 'MultiDatasetsEvaluator']
+__all__ = ['CocoMetric', 'Flickr30kMetric', 'MultiDatasetsEvaluator']
