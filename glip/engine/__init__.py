@@ -1,7 +1,13 @@
 """What mmengine's training lacks for GLIP; importing this registers all of it."""
 
 from .hooks import DetVisualizationHook
+from .optim_constructor import GLIPOptimWrapperConstructor
 from .pretrained_init import Pretrained
 from .runner import GLIPRunner
 
-__all__ = ['DetVisualizationHook', 'GLIPRunner', 'Pretrained']
+__all__ = [
+    'DetVisualizationHook',
+    'GLIPOptimWrapperConstructor',
+    'GLIPRunner',
+    'Pretrained',
+]
