@@ -1,0 +1,262 @@
+"""What one annotated picture is, whatever file it came from, and the checks of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from glip.errors import DatasetError
+
+Span = tuple[int, int]
+Box = tuple[float, float, float, float]
+
+_EXAMPLES = 4  # places a summary names for each reason
+_SMALLEST = 1.0  # pixels of a picture that a box must cover in each direction
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words of a caption and where in the picture they are.
+
+    Two phrases of one caption are two entities, also where their words are the same.
+
+    Attributes:
+        spans: Characters of the caption, [begin, end) each.
+        boxes: (x1, y1, x2, y2) in pixels of the picture, ends exclusive.
+        scores: How sure the maker of the boxes was, one for each; empty for boxes
+            that people drew.
+    """
+
+    spans: tuple[Span, ...]
+    boxes: tuple[Box, ...]
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class GroundingSample:
+    """A picture with a sentence and the boxes of its phrases."""
+
+    file_name: str
+    width: int
+    height: int
+    caption: str
+    phrases: tuple[Phrase, ...]
+    image_id: Any = None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        file_name: str,
+        width: float,
+        height: float,
+        caption: Any,
+        phrases: Iterable[Phrase],
+        dropped: Dropped,
+        where: Any,
+        image_id: Any = None,
+    ) -> GroundingSample:
+        """Make one of what a file says.
+
+        Spans beyond the caption and boxes beyond use are left out and counted, and
+        so are phrases that have no span or no box left.
+
+        Args:
+            file_name: Of the picture, as in the annotations.
+            width: Of the picture in pixels.
+            height: Of the picture in pixels.
+            caption: The sentence; blanks are kept, as spans count them.
+            phrases: As read, nothing about them taken for granted.
+            dropped: Counts what is left out.
+            where: The place in the file, such as ``'line 3'``.
+            image_id: Of the picture, where the file has one.
+
+        Raises:
+            DatasetError: There is no caption or no size.
+        """
+        width, height = check_size(width, height, dropped.source, where)
+        if not isinstance(caption, str):
+            raise DatasetError(
+                f'{dropped.source}, {where}: no caption; a grounding record needs its '
+                'sentence as a string'
+            )
+        kept = []
+        for phrase in phrases:
+            spans = checked_spans(phrase.spans, caption, dropped, where)
+            boxes, index = checked_boxes(phrase.boxes, width, height, dropped, where)
+            if not spans or not boxes:
+                dropped.add('phrases left without words or boxes', where)
+                continue
+            scores = tuple(phrase.scores[i] for i in index) if phrase.scores else ()
+            kept.append(Phrase(spans, boxes, scores))
+        return cls(file_name, width, height, caption, tuple(kept), image_id)
+
+
+@dataclass(frozen=True)
+class DetectionSample:
+    """A picture with boxes of classes.
+
+    Attributes:
+        labels: Box -> index into the names of its data set.
+        ignored: Box -> whether it stands for a crowd; empty where none does.
+    """
+
+    file_name: str
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+    labels: tuple[int, ...]
+    image_id: Any = None
+    ignored: tuple[bool, ...] = ()
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        file_name: str,
+        width: float,
+        height: float,
+        boxes: Sequence[Sequence[float]],
+        labels: Sequence[int],
+        dropped: Dropped,
+        where: Any,
+        image_id: Any = None,
+        ignored: Sequence[bool] = (),
+    ) -> DetectionSample:
+        """Make one of what a file says; boxes beyond use are left out and counted.
+
+        Args:
+            file_name: Of the picture, as in the annotations.
+            width: Of the picture in pixels.
+            height: Of the picture in pixels.
+            boxes: (x1, y1, x2, y2) each.
+            labels: As many, indices into the data set's names.
+            dropped: Counts what is left out.
+            where: The place in the file, such as ``'line 3'``.
+            image_id: Of the picture, where the file has one.
+            ignored: As many, or none.
+
+        Raises:
+            DatasetError: The picture has no size.
+        """
+        width, height = check_size(width, height, dropped.source, where)
+        kept, index = checked_boxes(boxes, width, height, dropped, where)
+        return cls(
+            file_name,
+            width,
+            height,
+            kept,
+            tuple(labels[i] for i in index),
+            image_id,
+            tuple(ignored[i] for i in index) if any(ignored) else (),
+        )
+
+
+class Dropped:
+    """Counts of what reading a file leaves out, and why.
+
+    Args:
+        source: The file, for the summary and for errors.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.counts: Counter[str] = Counter()
+        self._places: dict[str, list[Any]] = {}
+
+    def add(self, reason: str, where: Any, count: int = 1) -> None:
+        """Count ``count`` things; ``reason`` names them in the plural."""
+        self.counts[reason] += count
+        places = self._places.setdefault(reason, [])
+        if len(places) < _EXAMPLES and where not in places:
+            places.append(where)
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+    def summary(self) -> str:
+        """All of it in one line, with the first places of each reason."""
+        parts = [
+            f'{count} {reason} ({", ".join(map(str, self._places[reason]))}'
+            f'{", ..." if count > len(self._places[reason]) else ""})'
+            for reason, count in self.counts.items()
+        ]
+        return f'{self.source}: left out {"; ".join(parts) or "nothing"}'
+
+
+def check_size(width: Any, height: Any, source: str, where: Any) -> tuple[int, int]:
+    """The size of a picture as whole pixels.
+
+    Raises:
+        DatasetError: It is no size.
+    """
+    for side in (width, height):
+        number = isinstance(side, (int, float)) and not isinstance(side, bool)
+        if not number or not 0 < side < math.inf:
+            raise DatasetError(
+                f'{source}, {where}: the picture has the size {width}x{height}; width '
+                'and height must be pixels'
+            )
+    return int(width), int(height)
+
+
+def checked_spans(
+    spans: Iterable[Sequence[int]], caption: str, dropped: Dropped, where: Any
+) -> tuple[Span, ...]:
+    """The spans that lie within the caption and have words in them, in order."""
+    kept: list[Span] = []
+    for span in spans:
+        if len(span) != 2 or not all(_is_whole(end) for end in span):
+            dropped.add('spans that are not two whole numbers', f'{where}: {span}')
+            continue
+        begin, end = int(span[0]), int(span[1])
+        if begin < 0 or end > len(caption):
+            place = f'{where}: [{begin}, {end}) of {len(caption)} characters'
+            dropped.add('spans beyond the caption', place)
+        elif not caption[begin:end].strip():
+            dropped.add('empty spans', f'{where}: [{begin}, {end})')
+        else:
+            kept.append((begin, end))
+    return tuple(kept)
+
+
+def checked_boxes(
+    boxes: Iterable[Sequence[float]],
+    width: int,
+    height: int,
+    dropped: Dropped,
+    where: Any,
+) -> tuple[tuple[Box, ...], tuple[int, ...]]:
+    """The boxes that can be learned, clipped to the picture, and their indices."""
+    kept: list[Box] = []
+    index: list[int] = []
+    for number, box in enumerate(boxes):
+        if len(box) != 4 or not all(_is_finite(value) for value in box):
+            dropped.add('boxes that are not four finite numbers', where)
+            continue
+        x1, y1, x2, y2 = (float(value) for value in box)
+        if x2 <= x1 or y2 <= y1:
+            dropped.add('boxes without size or inverted', where)
+            continue
+        x1, y1 = max(x1, 0.0), max(y1, 0.0)
+        x2, y2 = min(x2, float(width)), min(y2, float(height))
+        if x2 - x1 < _SMALLEST or y2 - y1 < _SMALLEST:
+            dropped.add('boxes outside their picture or below a pixel', where)
+            continue
+        kept.append((x1, y1, x2, y2))
+        index.append(number)
+    return tuple(kept), tuple(index)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether it is a number that can be computed with."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether it can be a position in a string."""
+    return _is_finite(value) and int(value) == value
