@@ -1,15 +1,13 @@
 # Fine-tune GLIP-L on COCO.
-_base_ = './glip_atss_swin-t_b_fpn_dyhead_16xb2_ms-2x_funtune_coco.py'
+_base_ = [
+    '../_base_/models/glip_swin-l.py',
+    '../_base_/datasets/coco_detection.py',
+    '../_base_/schedules/schedule_2x.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(
-    backbone=dict(
-        embed_dims=192,
-        depths=[2, 2, 18, 2],
-        num_heads=[6, 12, 24, 48],
-        window_size=12,
-        drop_path_rate=0.4,
-    ),
-    neck=dict(in_channels=[384, 768, 1536]),
-    bbox_head=dict(num_dyhead_blocks=8),
+model = dict(bbox_head=dict(use_checkpoint=True))
+optim_wrapper = dict(
+    optimizer=dict(lr=0.00001), clip_grad=dict(max_norm=1, norm_type=2)
 )
 load_from = 'glip-l'

@@ -1,14 +1,11 @@
-# GLIP-L: Swin-L and eight fused blocks, trained on FourODs, GoldG, CC12M and SBU.
-_base_ = './glip_atss_swin-t_b_fpn_dyhead_pretrain_obj365.py'
+# Pre-train GLIP-L on four detection sets, GoldG, CC12M and SBU: 1 M steps of 64.
+_base_ = [
+    '../_base_/models/glip_swin-l.py',
+    '../_base_/datasets/fourods_goldg_cc12m_sbu.py',
+    '../_base_/schedules/schedule_glip_pretrain_large.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(
-    backbone=dict(
-        embed_dims=192,
-        depths=[2, 2, 18, 2],
-        num_heads=[6, 12, 24, 48],
-        window_size=12,
-        drop_path_rate=0.4,
-    ),
-    neck=dict(in_channels=[384, 768, 1536]),
-    bbox_head=dict(num_dyhead_blocks=8),
-)
+model = dict(backbone=dict(frozen_stages=1))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000))
+log_processor = dict(by_epoch=False)

@@ -1,4 +1,7 @@
-# GLIP-T (B): (A) with words and picture fused in the tower.
-_base_ = './glip_atss_swin-t_a_fpn_dyhead_pretrain_obj365.py'
-
-model = dict(bbox_head=dict(early_fuse=True))
+# Pre-train GLIP-T (B), (A) with words and picture fused, on Objects365.
+_base_ = [
+    '../_base_/models/glip_swin-t.py',
+    '../_base_/datasets/objects365.py',
+    '../_base_/schedules/schedule_glip_pretrain.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,2 +1,7 @@
-# GLIP-T (C): the model of (B), trained on Objects365 and GoldG.
-_base_ = './glip_atss_swin-t_b_fpn_dyhead_pretrain_obj365.py'
+# Pre-train GLIP-T (C), the model of (B), on Objects365 and GoldG.
+_base_ = [
+    '../_base_/models/glip_swin-t.py',
+    '../_base_/datasets/objects365_goldg.py',
+    '../_base_/schedules/schedule_glip_pretrain.py',
+    '../_base_/default_runtime.py',
+]
