@@ -15,6 +15,7 @@ from typing import Any
 from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
+from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 
 _SHOWN = 8  # how many ids or names a message lists
@@ -49,6 +50,7 @@ def read_coco(
     *,
     need_annotations: bool = True,
     backend_args: Mapping[str, Any] | None = None,
+    dropped: Dropped | None = None,
 ) -> CocoFile:
     """Read and check an annotation file.
 
@@ -64,6 +66,7 @@ def read_coco(
         need_annotations: Whether a file without the list is an error; those of
             COCO's test sets have none.
         backend_args: Passed to mmengine's file backend.
+        dropped: Counts the annotations left out, in place of the log.
 
     Raises:
         DatasetError: The file is missing, no JSON, not of this format, contradicts
@@ -79,7 +82,9 @@ def read_coco(
     _check_category_ids(annotations, categories, path)
     used = _without_empty_super_categories(content, categories, annotations, path)
     names, category_ids, labels = _choose(categories, used, classes, path)
-    boxes = _group(annotations, (image['id'] for image in images), labels, path)
+    boxes = _group(
+        annotations, (image['id'] for image in images), labels, path, dropped
+    )
     return CocoFile(path, names, category_ids, labels, images, boxes)
 
 
@@ -250,6 +255,7 @@ def _group(
     image_ids: Iterable[Any],
     labels: Mapping[int, int],
     path: str,
+    dropped: Dropped | None,
 ) -> dict[Any, tuple[Mapping[str, Any], ...]]:
     """Usable annotations by picture."""
     found: dict[Any, list[Mapping[str, Any]]] = {image_id: [] for image_id in image_ids}
@@ -271,7 +277,10 @@ def _group(
         (stray, 'belong to pictures that it does not list'),
         (sizeless, 'have no box of positive size'),
     ):
-        if ids:
+        if dropped is not None:
+            for annotation_id in ids:
+                dropped.add(f'annotations that {why}', annotation_id)
+        elif ids:
             print_log(
                 f'{path}: left out {len(ids)} annotations that {why} '
                 f'(annotation ids {_listed(ids)})',
