@@ -1,5 +1,6 @@
 """Modulated deformable 3x3 convolution as DyHead uses it, without a compiled mmcv."""
 
+import torch
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
@@ -34,11 +35,24 @@ def modulated_deform_conv2d(
         padding: Zero padding in pixels.
 
     Returns:
-        Shape (B, O, Ho, Wo).
+        Shape (B, O, Ho, Wo). Under autocast it is computed in float32, as half
+        precision cannot tell neighbouring pixels apart, and has the type of ``x``.
 
     Raises:
         ValueError: If the offset field is smaller than the output.
     """
+    device = x.device.type
+    if torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            return modulated_deform_conv2d(
+                x.float(),
+                offset.float(),
+                mask.float(),
+                weight.float(),
+                None if bias is None else bias.float(),
+                stride=stride,
+                padding=padding,
+            ).to(x.dtype)
     kernel = weight.shape[-1]
     height = (x.shape[2] + 2 * padding - kernel) // stride + 1
     width = (x.shape[3] + 2 * padding - kernel) // stride + 1

@@ -154,3 +154,18 @@ def test_gpu_equals_cpu(dtype):
         atol=1e-4 if dtype is torch.float32 else 5e-2,
         rtol=1e-2,
     )
+
+
+def test_mixed_precision_keeps_positions_exact():
+    """Columns from 256 on are not told apart in bfloat16."""
+    args = [t.float() for t in inputs(height=3, width=600)]
+    exact = modulated_deform_conv2d(*args)
+    with torch.autocast('cpu', torch.bfloat16):
+        x = args[0].clone().requires_grad_()
+        mixed = modulated_deform_conv2d(x, *args[1:])
+        half = modulated_deform_conv2d(x.bfloat16(), *args[1:])
+    assert mixed.dtype is torch.float32 and half.dtype is torch.bfloat16
+    assert torch.equal(mixed, exact)
+    assert torch.allclose(half.float(), exact, atol=0.1, rtol=0.1)
+    half.sum().backward()
+    assert x.grad.isfinite().all()
