@@ -25,6 +25,10 @@ class DatasetError(GLIPError):
     """An annotation file or its pictures contradict the config or each other."""
 
 
+class TrainingError(GLIPError):
+    """Training cannot go on: the loss is no number, or the memory does not suffice."""
+
+
 def one_line(error: BaseException) -> str:
     """The message alone, also of an error that came out of a loading process.
 

@@ -20,7 +20,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', help='folder of logs and checkpoints (work_dirs/<config name>)'
     )
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='auto',
+        choices=['auto', 'bf16', 'fp16'],
+        help='automatic mixed precision; without a value bf16 where there is such',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -48,7 +54,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
     )
-    return parser.parse_args(argv)
+    return parser.parse_args(_with_amp_value(sys.argv[1:] if argv is None else argv))
+
+
+def _with_amp_value(argv: Sequence[str]) -> list[str]:
+    """Let ``--amp`` stand alone anywhere, also before the config."""
+    known = ('auto', 'bf16', 'fp16')
+    return [
+        '--amp=auto' if word == '--amp' and after not in known else word
+        for word, after in zip(argv, [*argv[1:], None], strict=False)
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,6 +14,9 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='DetVisualizationHook'),
+    status=dict(type='TrainStatusHook'),  # every learning rate; memory on the CPU
+    invalid_loss=dict(type='CheckInvalidLossHook'),  # stops, naming the pictures
+    curves=dict(type='CurvesHook'),  # work_dir/curves.png
 )
 
 env_cfg = dict(

@@ -13,16 +13,20 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from glip.apis.loading import read_config
+from glip.apis.memory import apply_use_checkpoint, memory_errors_explained
 from glip.datasets.custom import apply_custom_data
+from glip.engine.amp_optim_wrapper import amp_dtype
+from glip.engine.hooks.curves import draw_curves
 from glip.engine.runner import latest_checkpoint
-from glip.errors import ConfigError
+from glip.errors import ConfigError, GLIPError
 from glip.registry import METRICS, RUNNERS
 
 
 def build_runner(cfg: Config) -> Runner:
     """Build what trains and tests a config.
 
-    ``custom_data`` is put in place (:func:`glip.datasets.custom.apply_custom_data`)
+    ``custom_data`` is put in place (:func:`glip.datasets.custom.apply_custom_data`),
+    so is ``use_checkpoint`` (:func:`glip.apis.memory.apply_use_checkpoint`),
     and processes talk by gloo where there is no GPU. The runner is mmengine's, with
     ``train()``, ``val()`` and ``test()``; its type is ``cfg.runner_type``.
 
@@ -34,6 +38,7 @@ def build_runner(cfg: Config) -> Runner:
         DatasetError: Later, by ``train()`` or ``test()``: the data is not usable.
     """
     apply_custom_data(cfg)
+    apply_use_checkpoint(cfg)
     cfg.setdefault('runner_type', 'GLIPRunner')
     cfg.work_dir = _work_dir(cfg)
     _settle_backend(cfg)
@@ -50,6 +55,7 @@ def run_training(cfg: Config) -> Runner:
     Raises:
         ConfigError: The config names what does not exist, or has no training.
         DatasetError: The data is not usable.
+        TrainingError: The loss is no number, or the memory does not suffice.
     """
     runner = build_runner(cfg)
     missing = [
@@ -62,7 +68,13 @@ def run_training(cfg: Config) -> Runner:
             f'{cfg.filename or "the config"} cannot train: it has no '
             f'{", ".join(missing)}'
         )
-    _said_plainly(runner.train, cfg)
+    try:
+        with memory_errors_explained(cfg, training=True):
+            _said_plainly(runner.train, cfg)
+    except (GLIPError, KeyboardInterrupt):
+        if runner.rank == 0:
+            draw_curves(runner.work_dir)
+        raise
     return runner
 
 
@@ -82,6 +94,7 @@ def run_test(
         ConfigError: The config names what does not exist, or has no test data.
         CheckpointError: The weights are missing, damaged, or of another model.
         DatasetError: The data is not usable.
+        TrainingError: The memory does not suffice.
     """
     if out is not None and not str(out).endswith(('.pkl', '.pickle')):
         raise ConfigError(f'--out {out}: the name must end with .pkl or .pickle')
@@ -94,7 +107,8 @@ def run_test(
         runner.test_evaluator.metrics.append(
             METRICS.build({'type': 'DumpDetResults', 'out_file_path': str(out)})
         )
-    return _said_plainly(runner.test, cfg)
+    with memory_errors_explained(cfg, training=False):
+        return _said_plainly(runner.test, cfg)
 
 
 def prepare_config(
@@ -130,7 +144,7 @@ def prepare_config(
 def set_training_options(
     cfg: Config,
     *,
-    amp: bool = False,
+    amp: bool | str = False,
     auto_scale_lr: bool = False,
     resume: str | None = None,
 ) -> None:
@@ -138,7 +152,8 @@ def set_training_options(
 
     Args:
         cfg: Changed in place.
-        amp: Train with automatic mixed precision.
+        amp: Train with automatic mixed precision: ``'bf16'``, ``'fp16'``, or
+            ``'auto'`` (or True) for what the processor is good at.
         auto_scale_lr: Scale the learning rate with the batch size.
         resume: A checkpoint to go on from, or ``'auto'`` for the last one of the
             work directory.
@@ -147,12 +162,10 @@ def set_training_options(
         ConfigError: The machine or the config lacks what a flag needs.
     """
     if amp:
-        if not torch.cuda.is_available():
-            raise ConfigError('--amp needs a GPU; leave it out on the CPU')
         if not cfg.get('optim_wrapper'):
             raise ConfigError('--amp needs an optim_wrapper in the config')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.loss_scale = 'dynamic'
+        cfg.optim_wrapper.dtype = amp_dtype('auto' if amp is True else amp)
     if auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ConfigError(

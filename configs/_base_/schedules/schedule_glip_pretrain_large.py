@@ -1,5 +1,5 @@
 # How the original pre-trained GLIP-L: a million steps of 64 pictures, more decay, no
-# EMA. Of its backbone the patch embedding and the first stage are frozen (in the model).
+# EMA. Of its backbone patch embedding and first stage are frozen (by the model).
 _base_ = './schedule_glip_pretrain.py'
 
 max_iters = 1000000

@@ -1,0 +1,134 @@
+"""Mixed precision on GPUs and, in bfloat16, on CPUs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from glip.errors import ConfigError
+from glip.registry import OPTIM_WRAPPERS
+
+_DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
+_SHORT = {'bf16': 'bfloat16', 'fp16': 'float16'}
+
+
+def amp_dtype(name: str | torch.dtype | None = 'auto') -> str:
+    """The half precision to train in on this machine.
+
+    Args:
+        name: ``'bf16'`` or ``'bfloat16'``, ``'fp16'`` or ``'float16'``, or ``'auto'``
+            (or None): bfloat16 where the processor has it, else float16.
+
+    Returns:
+        ``'bfloat16'`` or ``'float16'``.
+
+    Raises:
+        ConfigError: The name is none of these, or the processor cannot do it.
+    """
+    name = str(name or 'auto').removeprefix('torch.')
+    name = _SHORT.get(name, name)
+    on_gpu = torch.cuda.is_available()
+    has_bf16 = not on_gpu or torch.cuda.is_bf16_supported(including_emulation=False)
+    if name == 'auto':
+        return 'bfloat16' if has_bf16 else 'float16'
+    if name not in _DTYPES:
+        raise ConfigError(
+            f'mixed precision {name!r} is not known; take bf16, fp16 or auto'
+        )
+    if name == 'float16' and not on_gpu:
+        raise ConfigError(
+            'mixed precision fp16 needs a GPU; on the CPU take bf16, or leave it out'
+        )
+    if name == 'bfloat16' and not has_bf16:
+        raise ConfigError('this GPU has no bfloat16; take fp16 for mixed precision')
+    return name
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpOptimWrapper(OptimWrapper):
+    """Forward in half precision, gradients, parameters and their update in full.
+
+    Differs from mmengine's of this name in that ``dtype`` may be ``'auto'``, that
+    bfloat16, whose range is that of float32, has no loss scale, and that bfloat16 also
+    works on the CPU.
+
+    Args:
+        dtype: See :func:`amp_dtype`.
+        loss_scale: Of float16: ``'dynamic'``, a fixed factor, or the arguments of
+            ``torch.amp.GradScaler``.
+        use_fsdp: Scale for parameters that are shared out over processes.
+        kwargs: ``optimizer``, ``accumulative_counts`` and ``clip_grad``.
+
+    Raises:
+        ConfigError: The processor cannot compute in this type.
+    """
+
+    def __init__(
+        self,
+        *,
+        dtype: str | torch.dtype | None = 'auto',
+        loss_scale: str | float | dict = 'dynamic',
+        use_fsdp: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        name = amp_dtype(dtype)
+        self.cast_dtype = _DTYPES[name]
+        self.loss_scaler = None
+        self._fixed_scale = None
+        if name == 'float16':
+            if isinstance(loss_scale, (int, float)):
+                self._fixed_scale = float(loss_scale)
+                loss_scale = dict(init_scale=self._fixed_scale)
+            options = {} if loss_scale == 'dynamic' else dict(loss_scale)
+            self.loss_scaler = _scaler(use_fsdp, options)
+
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        """Gradients of the (scaled) loss."""
+        if self.loss_scaler is not None:
+            loss = self.loss_scaler.scale(loss)
+        super().backward(loss, **kwargs)
+
+    def step(self, **kwargs: Any) -> None:
+        """Clip and update; with float16 a step whose gradients overflow is left out."""
+        if self.loss_scaler is None:
+            super().step(**kwargs)
+            return
+        if self.clip_grad_kwargs:
+            self.loss_scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self.loss_scaler.step(self.optimizer, **kwargs)
+        self.loss_scaler.update(self._fixed_scale)
+        self.message_hub.update_scalar('train/loss_scale', self.loss_scaler.get_scale())
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Where the forward pass belongs."""
+        device = self.optimizer.param_groups[0]['params'][0].device.type
+        with super().optim_context(model), torch.autocast(device, self.cast_dtype):
+            yield
+
+    def state_dict(self) -> dict:
+        """State of the optimizer, and ``loss_scaler`` where there is one."""
+        state = super().state_dict()
+        if self.loss_scaler is not None:
+            state['loss_scaler'] = self.loss_scaler.state_dict()
+        return state
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Take over a state, also that of a training in another precision."""
+        scaler = state_dict.pop('loss_scaler', None)
+        if scaler and self.loss_scaler is not None:
+            self.loss_scaler.load_state_dict(scaler)
+        super().load_state_dict(state_dict)
+
+
+def _scaler(use_fsdp: bool, options: dict) -> torch.amp.GradScaler:
+    if use_fsdp:
+        from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
+
+        return ShardedGradScaler(**options)
+    return torch.amp.GradScaler('cuda', **options)
