@@ -1,0 +1,1 @@
+"""From the formats that data sets come in to ODVG, and back."""

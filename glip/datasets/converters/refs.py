@@ -1,0 +1,155 @@
+"""The original files of RefCOCO, RefCOCO+, RefCOCOg and gRefCOCO."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from glip.datasets.coco_file import CocoFile
+from glip.datasets.sample import Dropped, GroundingSample, Phrase
+from glip.errors import DatasetError
+
+# What reading a damaged pickle raises, beside its own error.
+_DAMAGES = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ImportError,
+    MemoryError,
+    OverflowError,
+)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads lists, mappings, strings and numbers; a file with more is refused.
+
+    Code in a pickle runs through names of functions or classes that it looks up. No
+    name is ever looked up here, so nothing can run.
+    """
+
+    def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
+        raise DatasetError(
+            f'the pickle asks for {module_name}.{global_name}; those of RefCOCO hold '
+            'plain lists and strings only, so this one is not read'
+        )
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise DatasetError('the pickle refers to other files; it is not read')
+
+
+def read_refs(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read ``refs(unc).p`` or its like, or the same as JSON, without running code.
+
+    Returns:
+        The file's references. Each has ``image_id``, ``ann_id`` (gRefCOCO: a list),
+        ``split`` and ``sentences``.
+
+    Raises:
+        DatasetError: The file is missing, damaged, asks for code to be run, or is
+            something else.
+    """
+    path = os.fspath(path)
+    try:
+        with open(path, 'rb') as file:
+            if path.endswith('.json'):
+                refs = json.load(file)
+            else:
+                # Written by Python 2, whose strings are bytes.
+                unpickler = _PlainUnpickler(file, encoding='utf-8', errors='replace')
+                refs = unpickler.load()
+    except FileNotFoundError as error:
+        raise DatasetError(f'file not found: {os.path.abspath(path)}') from error
+    except OSError as error:
+        raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
+    except DatasetError as error:
+        raise DatasetError(f'{path}: {error}') from error
+    except _DAMAGES as error:
+        raise DatasetError(
+            f'{path} is damaged or no file of references ({type(error).__name__})'
+        ) from error
+    if not isinstance(refs, list) or not refs:
+        raise DatasetError(f'{path} holds no list of references')
+    for number, ref in enumerate(refs):
+        if not _is_reference(ref):
+            raise DatasetError(
+                f'{path}: entry {number} is no reference with image_id, ann_id, split '
+                f'and sentences: {str(ref)[:99]}'
+            )
+    return refs
+
+
+def _is_reference(ref: object) -> bool:
+    """Whether it has what is read of it."""
+    if not isinstance(ref, dict):
+        return False
+    ids = [ref.get('image_id'), *_listed(ref.get('ann_id'))]
+    sentences = ref.get('sentences')
+    return (
+        'split' in ref
+        and all(isinstance(value, (int, str)) for value in ids)
+        and isinstance(sentences, list)
+        and all(
+            isinstance(s, dict) and isinstance(s.get('sent'), str) for s in sentences
+        )
+    )
+
+
+def _is_text(sentence: object) -> bool:
+    return isinstance(sentence, dict) and isinstance(sentence.get('sent'), str)
+
+
+def _listed(value: Any) -> list[Any]:
+    """One id as the list that gRefCOCO has."""
+    return value if isinstance(value, list) else [value]
+
+
+def splits(refs: list[dict[str, Any]]) -> dict[str, int]:
+    """Split -> number of its references."""
+    found: dict[str, int] = {}
+    for ref in refs:
+        found[str(ref['split'])] = found.get(str(ref['split']), 0) + 1
+    return found
+
+
+def read_referring(
+    refs: list[dict[str, Any]], coco: CocoFile, dropped: Dropped
+) -> Iterator[GroundingSample]:
+    """Each sentence as a sample: the whole of it means the box or boxes.
+
+    Args:
+        refs: Of ``read_refs``.
+        coco: The ``instances.json`` beside them.
+        dropped: Counts what is left out.
+    """
+    images = {image['id']: image for image in coco.images}
+    boxes = {a['id']: a['bbox'] for group in coco.boxes.values() for a in group}
+    for ref in refs:
+        where = f'ref {ref.get("ref_id", "?")}'
+        image = images.get(ref['image_id'])
+        if image is None:
+            dropped.add('references to pictures that are not listed', where)
+            continue
+        found = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
+        if not found:
+            # gRefCOCO has sentences that mean nothing in the picture, on purpose.
+            dropped.add('references to no box', where)
+            continue
+        corners = tuple((x, y, x + w, y + h) for x, y, w, h in found)
+        for sentence in ref['sentences']:
+            caption = sentence['sent']
+            yield GroundingSample.checked(
+                file_name=image['file_name'],
+                width=image['width'],
+                height=image['height'],
+                caption=caption,
+                phrases=[Phrase(((0, len(caption)),), corners)],
+                dropped=dropped,
+                where=where,
+                image_id=image['id'],
+            )
