@@ -124,7 +124,7 @@ def test_mistakes_are_one_line(tiny, trained, train_tool, test_tool, capsys):
     )
     assert 'none.pth' in train_error('--resume', tiny / 'none.pth')
     if not torch.cuda.is_available():
-        assert '--amp needs a GPU' in train_error('--amp')
+        assert 'fp16 needs a GPU' in train_error('--amp', 'fp16')
     assert '.pkl' in test_error(weights, '--out', 'x.json')
     assert 'tta_model' in test_error(weights, '--tta')
     assert 'none.pth' in test_error(tiny / 'none.pth')

@@ -100,7 +100,8 @@ def read_curves(work_dir: str | Path) -> Curves:
                 # Results are logged by epoch; the steps before them tell the place.
                 place = int(entry.get('step', 0)) if step is None else step
                 for name, value in entry.items():
-                    if any(kind in name for kind in _RESULTS):
+                    # COCO says -1 of what the data has none of.
+                    if value >= 0 and any(kind in name for kind in _RESULTS):
                         curves.results[name][place] = value
     return curves
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -44,11 +45,12 @@ class CheckInvalidLossHook(Hook):
         """
         if not outputs or not self.every_n_train_iters(runner, self.interval):
             return
-        bad = [
-            f'{name} is {float(value)}'
+        values = {
+            name: float(torch.as_tensor(value).detach())
             for name, value in outputs.items()
-            if 'loss' in name and not math.isfinite(float(value))
-        ]
+            if 'loss' in name
+        }
+        bad = [f'{n} is {v}' for n, v in values.items() if not math.isfinite(v)]
         if not bad and (norm := self._gradient_norm(runner)) is not None:
             bad = [f'the norm of the gradients is {norm}']
         if not bad:
@@ -58,8 +60,13 @@ class CheckInvalidLossHook(Hook):
             f'{", ".join(bad)} at iteration {runner.iter + 1} (epoch '
             f'{runner.epoch + 1}), for {samples_of(data_batch)}; '
             + (f'the last checkpoint is {last}; ' if last else 'no checkpoint yet; ')
-            + 'look at these samples, lower the learning rate, or train without --amp'
+            + f'look at these samples, or {self._advice(runner)}'
         )
+
+    @staticmethod
+    def _advice(runner: Runner) -> str:
+        half = getattr(runner.optim_wrapper, 'cast_dtype', None) is not None
+        return 'lower the learning rate' + (', or train without --amp' if half else '')
 
     @staticmethod
     def _gradient_norm(runner: Runner) -> float | None:

@@ -19,22 +19,34 @@ class TrainStatusHook(Hook):
 
     mmengine shows the rate of the first parameter group alone. Here the groups that
     :class:`~glip.engine.GLIPOptimWrapperConstructor` made follow under their names, as
-    ``bias_lr`` or ``language_model_lr``.
+    ``bias_lr`` or ``language_model_lr``; of groups without a name those with a rate of
+    their own do, as ``group57_lr``.
     """
 
     priority = 'VERY_HIGH'
+
+    def __init__(self) -> None:
+        self._shown: dict[str, int] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Settle which groups to show."""
+        optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
+        self._shown, seen = {}, set()
+        for i, group in enumerate(optimizer.param_groups if optimizer else ()):
+            rate = group.get('initial_lr', group['lr'])
+            if 'name' in group:
+                self._shown[re.sub(r'\W', '_', group['name'])] = i
+            elif rate not in seen and i > 0:
+                self._shown[f'group{i}'] = i
+            seen.add(rate)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Note the rates of this step."""
-        optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
-        if optimizer is None:
-            return
-        for group in optimizer.param_groups:
-            if 'name' in group:
-                name = re.sub(r'\W', '_', group['name'])
-                runner.message_hub.update_scalar(f'train/{name}_lr', group['lr'])
+        for name, i in self._shown.items():
+            rate = runner.optim_wrapper.optimizer.param_groups[i]['lr']
+            runner.message_hub.update_scalar(f'train/{name}_lr', rate)
 
     def after_train_iter(
         self,

@@ -45,7 +45,10 @@ def test_the_message_says_what_where_and_from_where_to_go_on(runner, tmp_path, v
     assert f'loss_bbox is {value} at iteration 42 (epoch 4)' in said
     assert 'a/one.jpg (id 7), b/two.jpg;' in said
     assert f'the last checkpoint is {tmp_path / "epoch_3.pth"}' in said
-    assert '\n' not in said
+    assert said.endswith('lower the learning rate') and '\n' not in said
+    runner.optim_wrapper.cast_dtype = torch.bfloat16
+    with pytest.raises(TrainingError, match='or train without --amp$'):
+        look(runner, dict(loss=torch.tensor(value, requires_grad=True)))
 
 
 def test_gradients_count_too_unless_they_are_scaled(runner):

@@ -12,26 +12,41 @@ from glip.engine.hooks import TrainStatusHook
 from glip.engine.hooks.train_status import peak_memory
 
 
-def test_rates_by_group_and_memory(monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    one, two = nn.Linear(1, 1).parameters()
-    optimizer = torch.optim.SGD(
-        [dict(params=[one], lr=0.5, name='language_model bias'), dict(params=[two])],
-        lr=0.1,
-    )
-    hub = MessageHub.get_instance('status')
+def shown(optimizer, name: str) -> dict[str, float]:
+    """What the hook logs in a step."""
+    hub = MessageHub.get_instance(name)
     runner = SimpleNamespace(
         message_hub=hub, optim_wrapper=SimpleNamespace(optimizer=optimizer)
     )
     hook = TrainStatusHook()
+    hook.before_train(runner)
     hook.before_train_iter(runner, 0)
     hook.after_train_iter(runner, 0)
-    logged = hub.log_scalars
-    assert logged['train/language_model_bias_lr'].current() == 0.5
-    assert [name for name in logged if name.endswith('_lr')] == [
-        'train/language_model_bias_lr'
-    ]
-    assert logged['train/memory'].current() > 50
+    return {
+        name.removeprefix('train/'): history.current()
+        for name, history in hub.log_scalars.items()
+    }
+
+
+def groups(*options: dict) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
+        [dict(params=nn.Linear(1, 1).parameters(), **more) for more in options], lr=0.1
+    )
+
+
+def test_named_groups_and_memory(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    optimizer = groups(dict(name='base'), dict(lr=0.5, name='language_model bias'))
+    logged = shown(optimizer, 'named')
+    assert logged.pop('memory') > 50
+    assert logged == {'base_lr': 0.1, 'language_model_bias_lr': 0.5}
+
+
+def test_groups_without_a_name_where_their_rate_differs(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    optimizer = groups({}, dict(weight_decay=0.5), dict(lr=0.02), dict(lr=0.02))
+    # The first group's rate is in mmengine's log, as is the memory of a GPU.
+    assert shown(optimizer, 'unnamed') == {'group2_lr': 0.02}
 
 
 def test_memory_is_in_megabytes():
