@@ -3,6 +3,10 @@
 from glip.datasets.coco import CocoDataset
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.concat import ConcatDataset
+from glip.datasets.flickr30k_entities import Flickr30kEntitiesDataset
+from glip.datasets.mdetr import Flickr30kDataset, MDETRDataset
+from glip.datasets.odvg import ODVGDataset
+from glip.datasets.sample import DetectionSample, GroundingSample, Phrase
 from glip.datasets.transforms import (
     LoadImageFromFile,
     PackDetInputs,
@@ -13,8 +17,15 @@ __all__ = [
     'CocoDataset',
     'CocoFile',
     'ConcatDataset',
+    'DetectionSample',
+    'Flickr30kDataset',
+    'Flickr30kEntitiesDataset',
+    'GroundingSample',
     'LoadImageFromFile',
+    'MDETRDataset',
+    'ODVGDataset',
     'PackDetInputs',
+    'Phrase',
     'SampleClasses',
     'read_coco',
 ]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import logging
 import math
 import os
 from collections import Counter
@@ -12,13 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
+from glip.datasets.reading import check_names, listed, read_json, warn
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
-
-_SHOWN = 8  # how many ids or names a message lists
 
 
 @dataclass(frozen=True)
@@ -73,11 +68,11 @@ def read_coco(
             itself, or does not have a class asked for.
     """
     path = os.fspath(path)
-    content = _read_json(path, backend_args)
-    images = _checked_images(content, path)
+    content = read_sections(path, backend_args)
+    images = checked_images(content, path)
     annotations: list[dict[str, Any]] = []
     if need_annotations or 'annotations' in content:
-        annotations = _section(content, 'annotations', path)
+        annotations = section(content, 'annotations', path)
     categories = _checked_categories(content, path)
     _check_category_ids(annotations, categories, path)
     used = _without_empty_super_categories(content, categories, annotations, path)
@@ -88,26 +83,15 @@ def read_coco(
     return CocoFile(path, names, category_ids, labels, images, boxes)
 
 
-def _read_json(path: str, backend_args: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The top-level mapping of the file."""
-    try:
-        with get_local_path(path, backend_args=backend_args) as local_path:
-            with open(local_path, encoding='utf-8') as file:
-                content = json.load(file)
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f'annotation file not found: {os.path.abspath(path)} (it is data_root '
-            'joined with ann_file; set both in the config)'
-        ) from error
-    except OSError as error:
-        raise DatasetError(
-            f'annotation file {path} cannot be read: {error.strerror or error}'
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f'annotation file {path} is not valid JSON ({error}): it may be cut off or '
-            'of another format; export it again as COCO'
-        ) from error
+def read_sections(
+    path: str, backend_args: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The top-level mapping of a file in COCO's layout.
+
+    Raises:
+        DatasetError: The file is missing, no JSON or something else.
+    """
+    content = read_json(path, backend_args)
     if not isinstance(content, dict):
         raise DatasetError(
             f'annotation file {path} holds a {type(content).__name__}, not the mapping '
@@ -116,7 +100,7 @@ def _read_json(path: str, backend_args: Mapping[str, Any] | None) -> dict[str, A
     return content
 
 
-def _section(content: Mapping[str, Any], key: str, path: str) -> list[dict[str, Any]]:
+def section(content: Mapping[str, Any], key: str, path: str) -> list[dict[str, Any]]:
     """One of the lists every file must have."""
     entries = content.get(key)
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
@@ -127,12 +111,24 @@ def _section(content: Mapping[str, Any], key: str, path: str) -> list[dict[str, 
     return entries
 
 
-def _checked_images(
+def checked_images(
     content: Mapping[str, Any], path: str
 ) -> tuple[Mapping[str, Any], ...]:
-    """Records of pictures that have a name, a size and an id of their own."""
-    images = _section(content, 'images', path)
+    """Records of pictures that have a name, a size and an id of their own.
+
+    LVIS gives addresses for names: version 1 has nothing else, and the names of 0.5
+    are those of older files.
+
+    Raises:
+        DatasetError: Something is missing, or an id is used twice.
+    """
+    images = section(content, 'images', path)
     for image in images:
+        address = str(image.get('coco_url', ''))
+        if address and 'file_name' not in image:
+            image['file_name'] = '/'.join(address.split('/')[-2:])
+        elif address and str(image['file_name']).startswith('COCO_'):
+            image['file_name'] = address.rsplit('/', 1)[-1]
         missing = {'id', 'file_name', 'width', 'height'} - image.keys()
         if missing:
             raise DatasetError(
@@ -147,8 +143,7 @@ def _checked_images(
     repeated = [i for i, count in Counter(i['id'] for i in images).items() if count > 1]
     if repeated:
         raise DatasetError(
-            f'annotation file {path}: image ids used more than once: '
-            f'{_listed(repeated)}'
+            f'annotation file {path}: image ids used more than once: {listed(repeated)}'
         )
     return tuple(images)
 
@@ -156,7 +151,7 @@ def _checked_images(
 def _checked_categories(content: Mapping[str, Any], path: str) -> dict[int, str]:
     """Category id -> name, in the order of the file."""
     categories: dict[int, str] = {}
-    for category in _section(content, 'categories', path):
+    for category in section(content, 'categories', path):
         if 'id' not in category or 'name' not in category:
             raise DatasetError(
                 f'annotation file {path}: category {category} needs an id and a name'
@@ -182,7 +177,7 @@ def _check_category_ids(
         raise DatasetError(
             f'annotation file {path}: annotation id {first.get("id")} has category_id '
             f'{first.get("category_id")}, which is not among the categories '
-            f'{_listed(categories)} ({len(unknown)} such annotations)'
+            f'{listed(categories)} ({len(unknown)} such annotations)'
         )
 
 
@@ -203,7 +198,7 @@ def _without_empty_super_categories(
     dropped = [i for i, name in empty.items() if name in parents]
     if dropped:
         print_log(
-            f'{path}: left out {_listed(categories[i] for i in dropped)}: a '
+            f'{path}: left out {listed(categories[i] for i in dropped)}: a '
             'super-category without annotations (to keep it, name it in '
             'metainfo.classes)',
             logger='current',
@@ -222,7 +217,7 @@ def _choose(
         names = tuple(dict.fromkeys(categories[i] for i in used))
     else:
         names = (classes,) if isinstance(classes, str) else tuple(map(str, classes))
-        _check_names(names, categories, path)
+        check_names(names, categories.values(), path)
     ids_of: dict[str, list[int]] = {name: [] for name in names}
     for category_id, name in categories.items():
         if name in ids_of:
@@ -231,27 +226,8 @@ def _choose(
     return names, tuple(ids_of[name][0] for name in names), labels
 
 
-def _check_names(
-    names: Sequence[str], categories: Mapping[int, str], path: str
-) -> None:
-    """The classes asked for must be there, each once."""
-    known = list(dict.fromkeys(categories.values()))
-    missing = [name for name in names if name not in known]
-    if missing:
-        close = difflib.get_close_matches(missing[0], known, n=1)
-        hint = f'; did you mean {close[0]!r}?' if close else ''
-        raise DatasetError(
-            f'classes {_listed(missing)} are not in annotation file {path}, which has '
-            f'{_listed(known)}{hint} (metainfo.classes given: {_listed(names)})'
-        )
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated or not names:
-        what = f'names {_listed(repeated)} twice' if repeated else 'is empty'
-        raise DatasetError(f'metainfo.classes {what}; give each class once')
-
-
 def _group(
-    annotations: Iterable[Mapping[str, Any]],
+    annotations: Iterable[dict[str, Any]],
     image_ids: Iterable[Any],
     labels: Mapping[int, int],
     path: str,
@@ -270,9 +246,11 @@ def _group(
         if box is None:
             sizeless.append(annotation.get('id'))
             continue
-        whole = dict(annotation, bbox=box, iscrowd=int(annotation.get('iscrowd') or 0))
-        whole['area'] = annotation.get('area') or box[2] * box[3]
-        found[annotation['image_id']].append(whole)
+        # In place: a copy of each of 27 million is what some machines cannot hold.
+        annotation['bbox'] = box
+        annotation['iscrowd'] = int(annotation.get('iscrowd') or 0)
+        annotation['area'] = annotation.get('area') or box[2] * box[3]
+        found[annotation['image_id']].append(annotation)
     for ids, why in (
         (stray, 'belong to pictures that it does not list'),
         (sizeless, 'have no box of positive size'),
@@ -281,11 +259,9 @@ def _group(
             for annotation_id in ids:
                 dropped.add(f'annotations that {why}', annotation_id)
         elif ids:
-            print_log(
+            warn(
                 f'{path}: left out {len(ids)} annotations that {why} '
-                f'(annotation ids {_listed(ids)})',
-                logger='current',
-                level=logging.WARNING,
+                f'(annotation ids {listed(ids)})'
             )
     return {image_id: tuple(boxes) for image_id, boxes in found.items()}
 
@@ -304,11 +280,3 @@ def _box(value: object) -> list[float] | None:
 def _is_length(value: object) -> bool:
     """Whether it can be a picture's width or height."""
     return isinstance(value, (int, float)) and 0 < value < math.inf
-
-
-def _listed(values: Iterable[Any]) -> str:
-    """The first few, and how many more."""
-    values = list(values)
-    shown = ', '.join(map(str, values[:_SHOWN]))
-    more = f' and {len(values) - _SHOWN} more' if len(values) > _SHOWN else ''
-    return f'[{shown}{more}]'

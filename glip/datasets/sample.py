@@ -58,6 +58,7 @@ class GroundingSample:
         dropped: Dropped,
         where: Any,
         image_id: Any = None,
+        keep_boxless: bool = False,
     ) -> GroundingSample:
         """Make one of what a file says.
 
@@ -73,6 +74,8 @@ class GroundingSample:
             dropped: Counts what is left out.
             where: The place in the file, such as ``'line 3'``.
             image_id: Of the picture, where the file has one.
+            keep_boxless: Keep phrases whose words are there but not their boxes, so
+                that phrases keep their numbers; for evaluation.
 
         Raises:
             DatasetError: There is no caption or no size.
@@ -87,7 +90,7 @@ class GroundingSample:
         for phrase in phrases:
             spans = checked_spans(phrase.spans, caption, dropped, where)
             boxes, index = checked_boxes(phrase.boxes, width, height, dropped, where)
-            if not spans or not boxes:
+            if not spans or not (boxes or keep_boxless):
                 dropped.add('phrases left without words or boxes', where)
                 continue
             scores = tuple(phrase.scores[i] for i in index) if phrase.scores else ()
@@ -178,13 +181,17 @@ class Dropped:
         return bool(self.counts)
 
     def summary(self) -> str:
-        """All of it in one line, with the first places of each reason."""
-        parts = [
-            f'{count} {reason} ({", ".join(map(str, self._places[reason]))}'
-            f'{", ..." if count > len(self._places[reason]) else ""})'
-            for reason, count in self.counts.items()
-        ]
-        return f'{self.source}: left out {"; ".join(parts) or "nothing"}'
+        """All of it in one line."""
+        return f'{self.source}: left out {self.reasons() or "nothing"}'
+
+    def reasons(self) -> str:
+        """Each reason with its count and its first places."""
+        parts = []
+        for reason, count in self.counts.items():
+            places = self._places[reason]
+            more = ', ...' if count > len(places) else ''
+            parts.append(f'{count} {reason} ({", ".join(map(str, places))}{more})')
+        return '; '.join(parts)
 
 
 def check_size(width: Any, height: Any, source: str, where: Any) -> tuple[int, int]:
@@ -206,10 +213,11 @@ def check_size(width: Any, height: Any, source: str, where: Any) -> tuple[int, i
 def checked_spans(
     spans: Iterable[Sequence[int]], caption: str, dropped: Dropped, where: Any
 ) -> tuple[Span, ...]:
-    """The spans that lie within the caption and have words in them, in order."""
+    """The spans that lie within the caption and have words in them, each once."""
     kept: list[Span] = []
     for span in spans:
-        if len(span) != 2 or not all(_is_whole(end) for end in span):
+        pair = isinstance(span, (list, tuple)) and len(span) == 2
+        if not pair or not all(_is_whole(end) for end in span):
             dropped.add('spans that are not two whole numbers', f'{where}: {span}')
             continue
         begin, end = int(span[0]), int(span[1])
@@ -220,7 +228,7 @@ def checked_spans(
             dropped.add('empty spans', f'{where}: [{begin}, {end})')
         else:
             kept.append((begin, end))
-    return tuple(kept)
+    return tuple(sorted(set(kept)))
 
 
 def checked_boxes(
@@ -234,7 +242,8 @@ def checked_boxes(
     kept: list[Box] = []
     index: list[int] = []
     for number, box in enumerate(boxes):
-        if len(box) != 4 or not all(_is_finite(value) for value in box):
+        four = isinstance(box, (list, tuple)) and len(box) == 4
+        if not four or not all(_is_finite(value) for value in box):
             dropped.add('boxes that are not four finite numbers', where)
             continue
         x1, y1, x2, y2 = (float(value) for value in box)

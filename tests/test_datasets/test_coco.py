@@ -123,7 +123,7 @@ def test_broken_pictures_are_skipped_in_training(tmp_path):
     (tmp_path / '1.png').write_bytes(b'')
     data = dataset(path)
     assert {data[i]['data_samples'].img_id for i in range(4)} <= {3, 4}
-    assert len(data._broken) == 2
+    assert len(data.broken.messages()) == 2
     capped = dataset(path, max_broken_images=1)
     with pytest.raises(DatasetError, match='2 of the 4 pictures'):
         for i in range(4):
@@ -157,7 +157,8 @@ def test_unscoped_names_are_ours_then_mmdets():
     assert TRANSFORMS.get('LoadAnnotations').__module__.startswith('mmdet.')
     assert TRANSFORMS.get('FixScaleResize').__module__.startswith('mmdet.')
     assert DATASETS.get('ConcatDataset').__module__.startswith('glip.')
-    assert DATASETS.get('ODVGDataset').__module__.startswith('mmdet.')
+    assert DATASETS.get('ODVGDataset').__module__.startswith('glip.')
+    assert DATASETS.get('V3DetDataset').__module__.startswith('mmdet.')
 
 
 def test_inclusive_boxes_flip_onto_themselves(tmp_path):

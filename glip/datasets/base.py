@@ -1,0 +1,309 @@
+"""What all data sets of pictures with boxes and words share, whatever their files."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from mmdet.datasets import BaseDetDataset
+
+from glip.datasets.broken_pictures import BrokenPictures
+from glip.datasets.reading import listed, warn
+from glip.datasets.sample import (
+    DetectionSample,
+    Dropped,
+    GroundingSample,
+    Phrase,
+)
+from glip.errors import DatasetError, ImageError
+
+Sample = DetectionSample | GroundingSample
+_PROBED = 16  # pictures looked for before a wrong folder is reported
+_TAILS = (2, 1)  # last parts of a file name to try where the whole is not there
+
+
+class PromptedDataset(BaseDetDataset):
+    """Pictures with boxes of classes, or of phrases in a sentence.
+
+    A subclass yields samples. This class keeps them packed (one block of bytes that
+    loading processes share, filled while the file is read), and turns one of them at
+    a time into the record that the pipeline works on. Names of classes are one
+    object of the data set; no record holds a copy.
+
+    Args:
+        *args: See ``mmengine.dataset.BaseDataset``.
+        return_classes: Give samples of classes ``text`` (all the names),
+            ``custom_entities`` and ``caption_prompt``.
+        max_broken_images: How many different pictures training may fail to read and
+            skip, in all loading processes together, before it stops. In evaluation
+            the first one stops it.
+        **kwargs: As ``*args``. Of ``filter_cfg``, ``min_size`` (the shorter side in
+            pixels) and ``filter_empty_gt`` (pictures without boxes) have effect, in
+            training.
+
+    Attributes:
+        names: Classes, which labels of detection samples index.
+        dropped: What of the annotations could not be used, and why.
+        broken: Pictures that could not be read so far.
+
+    Raises:
+        DatasetError: Annotations or pictures are missing, or contradict the config.
+    """
+
+    METAINFO: dict[str, Any] = {}
+
+    def __init__(
+        self,
+        *args: Any,
+        return_classes: bool = True,
+        max_broken_images: int = 100,
+        **kwargs: Any,
+    ) -> None:
+        self.names: tuple[str, ...] = ()
+        self.max_broken_images = max_broken_images
+        self._parts = 0  # of file names that are kept; 0 stands for all
+        super().__init__(*args, return_classes=return_classes, **kwargs)
+
+    @abstractmethod
+    def samples(self) -> Iterator[Sample]:
+        """Read the annotations; ``self.dropped`` counts what cannot be used.
+
+        Raises:
+            DatasetError: They are missing or of another format.
+        """
+
+    def full_init(self) -> None:
+        """Read the annotations, keep what can be used, and look for the pictures.
+
+        Raises:
+            DatasetError: See the class; also where nothing can be used.
+        """
+        if self._fully_initialized:
+            return
+        self.dropped = Dropped(self._source)
+        self.broken = BrokenPictures(self._source, self.max_broken_images)
+        packed, ends = bytearray(), []
+        first: list[str] = []
+        total = 0
+        enough = self._indices if isinstance(self._indices, int) else -1
+        for sample in self.samples():
+            total += 1
+            if len(first) < _PROBED:
+                first.append(sample.file_name)
+            if not self._is_wanted(sample):
+                continue
+            if self.serialize_data:
+                packed += pickle.dumps(_pack(sample), protocol=5)
+                ends.append(len(packed))
+            else:
+                self.data_list.append(sample)
+            if max(len(ends), len(self.data_list)) == enough:
+                break
+        if self.dropped:
+            warn(self.dropped.summary())
+        if not ends and not self.data_list:
+            raise DatasetError(
+                f'{self._source}: none of its {total} pictures can be used '
+                f'({self._reasons()})'
+            )
+        self._find_folder(first)
+        if self.serialize_data:
+            self.data_bytes = np.frombuffer(packed, dtype=np.uint8)
+            self.data_address = np.asarray(ends, dtype=np.int64)
+        self._fully_initialized = True
+        if self._indices is not None and enough < 0:
+            self.get_subset_(self._indices)
+
+    def get_sample(self, idx: int) -> Sample:
+        """The annotation of one picture.
+
+        Raises:
+            IndexError: There is none of that number.
+        """
+        idx = range(len(self))[idx]
+        if not self.serialize_data:
+            return self.data_list[idx]
+        begin = int(self.data_address[idx - 1]) if idx else 0
+        end = int(self.data_address[idx])
+        return _unpack(pickle.loads(memoryview(self.data_bytes[begin:end])))
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The record of one picture as the pipeline works on it.
+
+        Returns:
+            ``img_path``, ``img_id``, ``width``, ``height``, ``sample_idx``,
+            ``instances`` (``bbox`` corners with exclusive ends, ``bbox_label``,
+            ``ignore_flag``), ``dataset_mode``, and the prompt: with ``'OD'``, labels
+            index ``text``, the names of all classes, beside which go
+            ``custom_entities`` and ``caption_prompt``; with ``'VG'``, they index
+            ``tokens_positive``, entity -> its (begin, end) in ``text``, the caption.
+        """
+        idx = range(len(self))[idx]
+        sample = self.get_sample(idx)
+        record: dict[str, Any] = {
+            'img_path': self._path_of(sample.file_name),
+            'img_id': idx if sample.image_id is None else sample.image_id,
+            'width': sample.width,
+            'height': sample.height,
+            'sample_idx': idx,
+        }
+        if isinstance(sample, DetectionSample):
+            self._add_classes(record, sample)
+        else:
+            self._add_caption(record, sample)
+        return record
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Labels of the boxes of one picture."""
+        sample = self.get_sample(idx)
+        if isinstance(sample, DetectionSample):
+            return list(sample.labels)
+        return [i for i, phrase in enumerate(sample.phrases) for _ in phrase.boxes]
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one picture.
+
+        Returns:
+            The packed sample, or None in training where the picture cannot be read,
+            so that another one is drawn.
+
+        Raises:
+            ImageError: The picture cannot be read, in evaluation.
+            DatasetError: Too many pictures cannot be read.
+        """
+        try:
+            return super().prepare_data(idx)
+        except ImageError as error:
+            if self.test_mode:
+                raise
+            self.broken.add(str(error), len(self))
+            return None
+
+    def _add_classes(self, record: dict[str, Any], sample: DetectionSample) -> None:
+        """Prompt and boxes of a detection sample."""
+        record['dataset_mode'] = 'OD'
+        if self.return_classes:
+            record['text'] = self.names
+            record['custom_entities'] = True
+            record['caption_prompt'] = self.caption_prompt
+        ignored = sample.ignored or (False,) * len(sample.boxes)
+        record['instances'] = [
+            {'bbox': list(box), 'bbox_label': label, 'ignore_flag': int(ignore)}
+            for box, label, ignore in zip(
+                sample.boxes, sample.labels, ignored, strict=True
+            )
+        ]
+
+    def _add_caption(self, record: dict[str, Any], sample: GroundingSample) -> None:
+        """Prompt and boxes of a grounding sample."""
+        record['dataset_mode'] = 'VG'
+        record['text'] = sample.caption
+        record['tokens_positive'] = tuple(p.spans for p in sample.phrases)
+        if not sample.phrases:
+            # A prompt needs an entity; without boxes all its words are negatives.
+            record['tokens_positive'] = ((_whole(sample.caption),),)
+        record['instances'] = [
+            {'bbox': list(box), 'bbox_label': entity, 'ignore_flag': 0}
+            for entity, phrase in enumerate(sample.phrases)
+            for box in phrase.boxes
+        ]
+
+    def _is_wanted(self, sample: Sample) -> bool:
+        """Whether it has words and, in training, passes ``filter_cfg``."""
+        if isinstance(sample, GroundingSample) and not sample.caption.strip():
+            self.dropped.add('captions without words', sample.file_name)
+            return False
+        if self.test_mode or not self.filter_cfg:
+            return True
+        smallest = self.filter_cfg.get('min_size', 0)
+        if min(sample.width, sample.height) < smallest:
+            self.dropped.add(f'pictures below {smallest} pixels', sample.file_name)
+            return False
+        if self.filter_cfg.get('filter_empty_gt', False) and not _has_boxes(sample):
+            self.dropped.add('pictures without boxes', sample.file_name)
+            return False
+        return True
+
+    def _reasons(self) -> str:
+        """Why nothing is left."""
+        config = dict(self.filter_cfg) if self.filter_cfg else None
+        reasons = [f'filter_cfg={config}']
+        if self.names:
+            reasons.append(f'classes={listed(self.names)}')
+        if self.dropped:
+            reasons.append(self.dropped.reasons())
+        return ', '.join(reasons)
+
+    @property
+    def _source(self) -> str:
+        """The annotations, for messages."""
+        return self.ann_file
+
+    @property
+    def _folder(self) -> str:
+        """Where file names in the annotations start from."""
+        return self.data_prefix.get('img', self.data_prefix.get('img_path', ''))
+
+    def _path_of(self, file_name: str) -> str:
+        """Where a picture is."""
+        if self._parts:
+            file_name = os.path.join(*file_name.split('/')[-self._parts :])
+        return os.path.join(self._folder, file_name)
+
+    def _find_folder(self, names: Sequence[str]) -> None:
+        """Tell a wrong folder from single missing pictures before training starts.
+
+        File names of Objects365 and LVIS begin with folders that are often not those
+        on disk, so shorter names are tried as well.
+        """
+        if self.backend_args or not names or '://' in self._path_of(names[0]):
+            return
+        for parts in (0, *_TAILS):
+            self._parts = parts
+            if any(os.path.exists(self._path_of(name)) for name in names):
+                return
+        self._parts = 0
+        folder = os.path.abspath(self._folder or '.')
+        what = 'has none of the first' if os.path.isdir(folder) else 'is not there:'
+        raise DatasetError(
+            f'picture folder {folder} {what} pictures of {self._source} '
+            f'(looked for {self._path_of(names[0])}); it is data_root joined with '
+            'data_prefix=dict(img=...), set both in the config'
+        )
+
+
+def _has_boxes(sample: Sample) -> bool:
+    """Whether there is anything in the picture to find."""
+    if isinstance(sample, DetectionSample):
+        return bool(sample.boxes)
+    return any(phrase.boxes for phrase in sample.phrases)
+
+
+def _whole(caption: str) -> tuple[int, int]:
+    """The span of all words."""
+    begin = len(caption) - len(caption.lstrip())
+    return begin, len(caption.rstrip())
+
+
+def _pack(sample: Sample) -> tuple[Any, ...]:
+    """Plain tuples, which pickle to a third of what objects would."""
+    head = (sample.file_name, sample.width, sample.height, sample.image_id)
+    if isinstance(sample, DetectionSample):
+        return (*head, sample.boxes, sample.labels, sample.ignored)
+    phrases = tuple((phrase.spans, phrase.boxes) for phrase in sample.phrases)
+    return (*head, sample.caption, phrases)
+
+
+def _unpack(packed: tuple[Any, ...]) -> Sample:
+    """What was packed; scores of boxes are not kept."""
+    name, width, height, image_id, *rest = packed
+    if len(rest) == 3:
+        boxes, labels, ignored = rest
+        return DetectionSample(name, width, height, boxes, labels, image_id, ignored)
+    caption, phrases = rest
+    made = tuple(Phrase(spans, boxes) for spans, boxes in phrases)
+    return GroundingSample(name, width, height, caption, made, image_id)

@@ -1,0 +1,144 @@
+"""Annotation files from disk: JSON whole, JSON lines one by one, names checked."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mmengine.fileio import get_local_path
+from mmengine.logging import print_log
+
+from glip.errors import DatasetError
+
+_SHOWN = 8  # how many ids or names a message lists
+_LARGE = 200 * 2**20  # bytes from which on reading a file is worth a line
+_QUIET = 15.0  # seconds between two lines about the same file
+_LINES_PER_LOOK = 10_000
+
+
+def read_json(path: str, backend_args: Mapping[str, Any] | None = None) -> Any:
+    """What a JSON file holds.
+
+    Args:
+        path: Local or of a backend of mmengine.
+        backend_args: Passed to mmengine's file backend.
+
+    Raises:
+        DatasetError: The file is missing, unreadable or no JSON.
+    """
+    with _opened(path, backend_args) as local_path:
+        size = os.path.getsize(local_path)
+        if size > _LARGE:
+            print_log(f'{path}: reading {size / 2**30:.1f} GiB', logger='current')
+        with open(local_path, encoding='utf-8') as file:
+            try:
+                return json.load(file)
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                raise DatasetError(
+                    f'annotation file {path} is not valid JSON ({error}): it may be '
+                    'cut off or of another format; export it again as COCO'
+                ) from error
+
+
+def json_lines(
+    path: str, backend_args: Mapping[str, Any] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Records of a file with one JSON object per line, one in memory at a time.
+
+    Long reads say in the log how far they are. Empty lines are passed over.
+
+    Yields:
+        Number of the line, from 1, and its record.
+
+    Raises:
+        DatasetError: The file is missing or unreadable; a line is no JSON object.
+    """
+    with _opened(path, backend_args) as local_path:
+        size = os.path.getsize(local_path)
+        done, said = 0, time.monotonic()
+        with open(local_path, 'rb') as file:
+            for number, line in enumerate(file, 1):
+                done += len(line)
+                if number % _LINES_PER_LOOK == 0 and time.monotonic() - said > _QUIET:
+                    said = time.monotonic()
+                    print_log(
+                        f'{path}: {number} lines read, {done / size:.0%}',
+                        logger='current',
+                    )
+                if line.strip():
+                    yield number, _record(line, path, number)
+
+
+def check_names(names: Sequence[str], known: Iterable[str], path: str) -> None:
+    """The classes asked for must be in the file, each once.
+
+    Raises:
+        DatasetError: One is not, with the closest one that is; one comes twice.
+    """
+    known = list(dict.fromkeys(known))
+    present = set(known)
+    missing = [name for name in names if name not in present]
+    if missing:
+        close = difflib.get_close_matches(missing[0], known, n=1)
+        hint = f'; did you mean {close[0]!r}?' if close else ''
+        raise DatasetError(
+            f'classes {listed(missing)} are not in annotation file {path}, which has '
+            f'{listed(known)}{hint} (metainfo.classes given: {listed(names)})'
+        )
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated or not names:
+        what = f'names {listed(repeated)} twice' if repeated else 'is empty'
+        raise DatasetError(f'metainfo.classes {what}; give each class once')
+
+
+def listed(values: Iterable[Any]) -> str:
+    """The first few, and how many more."""
+    values = list(values)
+    shown = ', '.join(map(str, values[:_SHOWN]))
+    more = f' and {len(values) - _SHOWN} more' if len(values) > _SHOWN else ''
+    return f'[{shown}{more}]'
+
+
+def warn(message: str) -> None:
+    """One line into the log of the run."""
+    print_log(message, logger='current', level=logging.WARNING)
+
+
+@contextmanager
+def _opened(path: str, backend_args: Mapping[str, Any] | None) -> Iterator[str]:
+    """A local file of the same content; what goes wrong becomes one line."""
+    try:
+        with get_local_path(path, backend_args=backend_args) as local_path:
+            yield local_path
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f'annotation file not found: {os.path.abspath(path)} (it is data_root '
+            'joined with ann_file; set both in the config)'
+        ) from error
+    except OSError as error:
+        raise DatasetError(
+            f'annotation file {path} cannot be read: {error.strerror or error}'
+        ) from error
+
+
+def _record(line: bytes, path: str, number: int) -> dict[str, Any]:
+    """One line as the mapping it must be."""
+    try:
+        record = json.loads(line)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f'{path}, line {number}: not JSON ({error}); each line must be one record '
+            'in braces'
+        ) from error
+    if not isinstance(record, dict):
+        raise DatasetError(
+            f'{path}, line {number}: a {type(record).__name__}, not a record in braces'
+        )
+    return record
