@@ -25,6 +25,8 @@ class MDETRDataset(PromptedDataset):
     caption. Boxes of the same characters are one phrase; of other characters, however
     alike the words, other phrases. What the file says of categories has no effect.
 
+    A box that a teacher wrote may have a ``score``.
+
     In evaluation, where the file says which phrases are asked for
     (``tokens_positive_eval``), these are the phrases, in that order.
 
@@ -35,12 +37,16 @@ class MDETRDataset(PromptedDataset):
         **kwargs: As ``*args``. ``filter_cfg=dict(filter_empty_gt=True)`` leaves out
             captions without a box; otherwise all their words are negatives.
 
+    Attributes:
+        num_listed: Captions in the file, once reading it has begun.
+
     Raises:
         DatasetError: The file is missing or of another format.
     """
 
     def __init__(self, *args: Any, whole_caption: bool = False, **kwargs: Any) -> None:
         self.whole_caption = whole_caption
+        self.num_listed = 0
         super().__init__(*args, **kwargs)
 
     def samples(self) -> Iterator[GroundingSample]:
@@ -49,6 +55,7 @@ class MDETRDataset(PromptedDataset):
         images = checked_images(content, self.ann_file)
         _check_captions(images, self.ann_file)
         annotations = self._by_image(content, images)
+        self.num_listed = len(images)
         for image in images:
             phrases = [
                 self._phrase(annotation, image)
@@ -100,7 +107,9 @@ class MDETRDataset(PromptedDataset):
         if isinstance(box, list) and len(box) == 4 and None not in box:
             x, y, w, h = box
             box = (x, y, x + w, y + h)
-        return Phrase(tuple(spans), (box,))
+        score = annotation.get('score')
+        scores = (float(score),) if isinstance(score, (int, float)) else ()
+        return Phrase(tuple(spans), (box,), scores)
 
     def _asked(
         self,
