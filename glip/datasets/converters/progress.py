@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -15,17 +15,19 @@ T = TypeVar('T')
 _BAR = '{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, ETA {remaining}, {rate_fmt}]'
 
 
-def track(items: Iterable[T], total: int | None, what: str) -> Iterator[T]:
+def track(items: Iterable[T], total: int | Callable[[], int], what: str) -> Iterator[T]:
     """Iterate with a bar.
 
     Args:
         items: What is worked through.
-        total: How many there are, or None.
+        total: How many there are; a function is asked once the first is there.
         what: Written before the bar.
     """
-    bar_format = None if total is None else _BAR
-    with _bar(total=total, desc=what, bar_format=bar_format) as bar:
+    first = total if isinstance(total, int) else None
+    with _bar(total=first, desc=what, bar_format=_BAR) as bar:
         for item in items:
+            if bar.total is None and callable(total):
+                bar.total = total()
             yield item
             bar.update()
 
@@ -69,6 +71,12 @@ def track_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[int, 
         raise DatasetError(
             f'{path}, line {number}: not UTF-8 text ({error.reason}); is it compressed?'
         ) from error
+
+
+def count_lines(path: str | os.PathLike[str]) -> int:
+    """Number of lines of a file, without looking into them."""
+    with open(path, 'rb') as file:
+        return sum(1 for _ in file)
 
 
 def _bar(**kwargs: object) -> tqdm:

@@ -67,5 +67,5 @@ def _region(phrase: Phrase, caption: str) -> dict[str, Any]:
     }
     if phrase.scores:
         scores = [round(score, _DECIMALS) for score in phrase.scores]
-        region['score'] = scores[0] if len(scores) == 1 else scores
+        region |= {'score': scores[0]} if len(scores) == 1 else {'scores': scores}
     return region

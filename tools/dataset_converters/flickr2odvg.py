@@ -1,0 +1,40 @@
+"""Convert Flickr30k Entities, as its authors publish it, to ODVG."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from glip.datasets.converters.command import run
+from glip.datasets.converters.from_flickr30k import flickr30k_to_odvg
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('input', help='folder with Sentences/ and Annotations/')
+    parser.add_argument('--output', '-o', required=True, help='records to write')
+    parser.add_argument(
+        '--ids', help='list of the pictures wanted, such as train.txt (all)'
+    )
+    parser.add_argument(
+        '--unrelated', help='the list UNRELATED_CAPTIONS of sentences to leave out'
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, turning errors that a user can mend into one line."""
+    args = parse_args(argv)
+    return run(
+        flickr30k_to_odvg,
+        args.input,
+        args.output,
+        ids=args.ids,
+        unrelated=args.unrelated,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

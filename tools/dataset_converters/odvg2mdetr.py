@@ -1,0 +1,35 @@
+"""Convert ODVG grounding records to MDETR's layout."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from glip.datasets.converters.command import run
+from glip.datasets.converters.from_odvg import odvg_to_mdetr
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('input', help='records (.json or .jsonl)')
+    parser.add_argument(
+        '--output', '-o', help='file to write (<input>_mdetr.json beside the input)'
+    )
+    parser.add_argument(
+        '--dataset-name',
+        default='flickr',
+        help='what "dataset_name" of the pictures says (%(default)s)',
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, turning errors that a user can mend into one line."""
+    args = parse_args(argv)
+    return run(odvg_to_mdetr, args.input, args.output, dataset_name=args.dataset_name)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
