@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from glip.errors import DatasetError
 
@@ -17,7 +18,27 @@ PathLike = str | os.PathLike[str]
 
 @contextlib.contextmanager
 def atomic_text(path: PathLike, *, inputs: Iterable[PathLike] = ()) -> Iterator[TextIO]:
-    """Open a text file that takes its name only when all of it is written.
+    """Open a text file as ``atomic_binary`` does.
+
+    Args:
+        path: The file to make.
+        inputs: Files that are read, none of which may be written.
+
+    Raises:
+        DatasetError: See ``atomic_binary``.
+    """
+    with atomic_binary(path, inputs=inputs) as stream:
+        file = io.TextIOWrapper(stream, encoding='utf-8', newline='\n')
+        yield file
+        file.flush()
+        file.detach()
+
+
+@contextlib.contextmanager
+def atomic_binary(
+    path: PathLike, *, inputs: Iterable[PathLike] = ()
+) -> Iterator[BinaryIO]:
+    """Open a file that takes its name only when all of it is written.
 
     Until then it has a temporary name beside it, which is removed where writing ends
     by an error or by Ctrl-C. A file that was there before stays as it was until then.
@@ -33,12 +54,12 @@ def atomic_text(path: PathLike, *, inputs: Iterable[PathLike] = ()) -> Iterator[
     check_output(path, inputs)
     # A link is written through, as it would be by open().
     target = os.path.realpath(path)
+    folder, name = os.path.split(target)
     part = None
     try:
-        folder, name = os.path.split(target)
         os.makedirs(folder, exist_ok=True)
         handle, part = tempfile.mkstemp(prefix=f'.{name}.', suffix='.part', dir=folder)
-        with open(handle, 'w', encoding='utf-8', newline='\n') as file:
+        with open(handle, 'wb') as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -46,10 +67,11 @@ def atomic_text(path: PathLike, *, inputs: Iterable[PathLike] = ()) -> Iterator[
         os.replace(part, target)
         part = None
     except OSError as error:
-        if error.filename not in (None, part, target, os.path.dirname(target)):
-            raise
+        # What is read while this is written may fail as well.
+        other = error.filename not in (None, part, target, folder)
+        what = f'{error.filename} cannot be read' if other else ''
         raise DatasetError(
-            f'{path} cannot be written: {error.strerror or error}'
+            f'{what or f"{path} cannot be written"}: {error.strerror or error}'
         ) from error
     finally:
         if part is not None:
