@@ -1,19 +1,25 @@
 """Tensor operations that stand alone; nothing here knows about words or configs."""
 
 from .deform_conv import modulated_deform_conv2d
+from .focal_loss import focal_loss_sum
 from .gather_deform_conv import gather_deform_conv2d
 from .inclusive_boxes import (
     batched_nms_inclusive,
     clip_inclusive,
     decode_inclusive,
     encode_inclusive,
+    iou_inclusive,
 )
+from .transfer import to_device
 
 __all__ = [
     'batched_nms_inclusive',
     'clip_inclusive',
     'decode_inclusive',
     'encode_inclusive',
+    'focal_loss_sum',
     'gather_deform_conv2d',
+    'iou_inclusive',
     'modulated_deform_conv2d',
+    'to_device',
 ]

@@ -27,7 +27,9 @@ def encode_inclusive(
     center, size = _center_size(anchors)
     box_center, box_size = _center_size(boxes)
     deltas = torch.cat(((box_center - center) / size, (box_size / size).log()), -1)
-    return deltas * deltas.new_tensor(weights)
+    return torch.stack(
+        [d * w for d, w in zip(deltas.unbind(-1), weights, strict=True)], -1
+    )
 
 
 def decode_inclusive(
@@ -35,7 +37,10 @@ def decode_inclusive(
 ) -> Tensor:
     """Boxes, shape (N, 4), that the deltas make of the anchors."""
     center, size = _center_size(anchors)
-    deltas = deltas / deltas.new_tensor(weights)
+    # Column by column: a tensor of the weights would be a copy from the host.
+    deltas = torch.stack(
+        [d / w for d, w in zip(deltas.unbind(-1), weights, strict=True)], -1
+    )
     center = center + deltas[..., :2] * size
     half = (size * deltas[..., 2:].clamp(max=MAX_LOG_RATIO).exp() - 1) / 2
     return torch.cat((center - half, center + half), -1)
@@ -43,8 +48,19 @@ def decode_inclusive(
 
 def clip_inclusive(boxes: Tensor, height: int, width: int) -> Tensor:
     """Boxes moved into a picture whose last pixel is (width - 1, height - 1)."""
-    limit = boxes.new_tensor([width - 1, height - 1, width - 1, height - 1])
-    return torch.minimum(boxes.clamp(min=0), limit)
+    x = boxes[..., 0::2].clamp(0, width - 1)
+    y = boxes[..., 1::2].clamp(0, height - 1)
+    return torch.stack((x, y), -1).flatten(-2)
+
+
+def iou_inclusive(one: Tensor, other: Tensor) -> Tensor:
+    """IoU of boxes with the "+1" sizes of the original; shapes (..., 4) broadcast."""
+    low = torch.maximum(one[..., :2], other[..., :2])
+    high = torch.minimum(one[..., 2:], other[..., 2:])
+    overlap = (high - low + 1).clamp(min=0).prod(-1)
+    areas = (b[..., 2:] - b[..., :2] + 1 for b in (one, other))
+    first, second = (size.prod(-1) for size in areas)
+    return overlap / (first + second - overlap)
 
 
 def batched_nms_inclusive(

@@ -10,12 +10,15 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from glip.checkpoints import to_mmdet
-from glip.models.dense_heads.targets import assign_targets
+from glip.models.dense_heads import GroundTruth
+from glip.models.dense_heads.targets import make_targets
 from glip.models.language import BertLayer
 from glip.models.layers import VLFuse
 from glip.ops import encode_inclusive
+from glip.registry import TASK_UTILS
 from glip.text import TextPrompt
 
 ATOL = 3e-5
@@ -153,41 +156,52 @@ def test_post_processing_settings(official, setting):
 
 
 @pytest.fixture(scope='module')
-def ground_truth(official, variant):
+def truth(official, variant):
     arrays = official.arrays(variant)
     bits = np.unpackbits(arrays['train/positive_map_bits'])
     tokens = torch.from_numpy(bits[: 10 * 256].reshape(10, 256)).bool()
     boxes = [torch.from_numpy(arrays[f'train/gt.{i}.boxes']).float() for i in (0, 1)]
-    return list(zip(boxes, tokens.split([len(b) for b in boxes]), strict=True))
-
-
-def test_assignment(official, model, variant, ground_truth):
-    arrays = official.arrays(variant)
-    sizes = [(28, 40), (14, 20), (7, 10), (4, 5), (2, 3)]
-    anchors = model.bbox_head._anchors(tuple(torch.zeros(1, 1, *s) for s in sizes))
-    targets = assign_targets(
-        model.bbox_head.assigner,
-        torch.cat(anchors),
-        [len(a) for a in anchors],
-        ground_truth,
+    tokens = tokens.split([len(b) for b in boxes])
+    blank = max(map(len, boxes)) + 1
+    return GroundTruth(
+        *(
+            torch.stack([F.pad(x, (0, 0, 0, blank - len(x))) for x in rows])
+            for rows in (boxes, tokens)
+        )
     )
-    total = sum(len(a) for a in anchors)
+
+
+@pytest.mark.parametrize('assigner', ['ATSSAssigner', 'mmdet.ATSSAssigner'])
+def test_assignment(official, variant, truth, assigner):
+    arrays = official.arrays(variant)
+    head = official.model(variant).bbox_head
+    sizes = [(28, 40), (14, 20), (7, 10), (4, 5), (2, 3)]
+    levels = head._anchors(tuple(torch.zeros(1, 1, *s) for s in sizes))
+    anchors = torch.cat(levels)
+    overlaps = dict(type='BboxOverlaps2D_GLIP')
+    targets = make_targets(
+        TASK_UTILS.build(dict(type=assigner, topk=9, iou_calculator=overlaps)),
+        anchors,
+        [len(level) for level in levels],
+        truth,
+    )
     for i in range(2):
-        mine = targets.positive // total == i
-        index = targets.positive[mine] % total
-        recorded = torch.from_numpy(arrays[f'train/assign.{i}.pos_anchor'])
-        order, theirs = index.argsort(), recorded.argsort()
-        assert torch.equal(index[order], recorded[theirs].long())
-        deltas = encode_inclusive(targets.anchors[mine], targets.boxes[mine])
+        index = targets.positive[i].nonzero()[:, 0]
+        recorded = torch.from_numpy(arrays[f'train/assign.{i}.pos_anchor']).long()
+        theirs = recorded.argsort()
+        assert torch.equal(index, recorded[theirs])
         torch.testing.assert_close(
-            deltas[order],
+            encode_inclusive(anchors[index], targets.boxes[i, index]),
             torch.from_numpy(arrays[f'train/assign.{i}.reg_target'])[theirs],
             atol=1e-5,
             rtol=1e-5,
         )
+        bits = np.unpackbits(arrays[f'train/assign.{i}.token_label_bits'])
+        tokens = torch.from_numpy(bits[: len(index) * 256].reshape(-1, 256)).bool()
+        assert torch.equal(targets.tokens[i, index], tokens[theirs])
 
 
-def test_losses_and_gradients(official, model, variant, ground_truth):
+def test_losses_and_gradients(official, model, variant, truth):
     captions = official.meta[variant]['train_captions']
     tokenizer = model.language_model.tokenizer
     prompts = [
@@ -200,7 +214,7 @@ def test_losses_and_gradients(official, model, variant, ground_truth):
     # As recorded: nothing stochastic acts, only gradients are taken.
     text = model.language_model(prompts)
     outputs = model.bbox_head(model.extract_feat(official.pictures), text)
-    losses = model.bbox_head.loss_by_feat(*outputs, text.mask, ground_truth)
+    losses = model.bbox_head.loss_by_feat(*outputs, text.mask, truth)
     recorded = official.meta[variant]['losses']
     for ours, theirs in (
         ('loss_cls', 'loss_dot_product_token'),

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from glip.models.dense_heads.targets import centerness_target, positive_map
 from glip.models.postprocess import EntityScores, merge_candidates, select_candidates
-from glip.text import TextPrompt, Tokenizer
+from glip.text import TextPrompt
 from glip.text.tokenizer import EncodedPrompt
 
 
@@ -112,23 +111,3 @@ def test_the_limit_keeps_the_best():
         boxes, scores, torch.zeros(10).long(), iou_threshold=0.5, max_per_img=3
     )
     torch.testing.assert_close(kept, scores.flip(0)[:3])
-
-
-def test_positive_map_of_repeated_and_lost_names():
-    tokenizer = Tokenizer()
-    prompt = tokenizer.encode(
-        TextPrompt.from_classes(['cat', 'dog', 'cat', 'bird']), 6, truncate=True
-    )
-    tokens, fits = positive_map(prompt, torch.tensor([0, 2, 1, 3]), 6)
-    # [CLS] cat . dog . [SEP]: the bird is past the budget.
-    assert tokens[0].nonzero().flatten().tolist() == [1]
-    assert torch.equal(tokens[1], tokens[0])
-    assert tokens[2].nonzero().flatten().tolist() == [3]
-    assert fits.tolist() == [True, True, True, False]
-
-
-def test_centerness_by_hand():
-    boxes = torch.tensor([[0.0, 0, 8, 4]]).repeat(3, 1)
-    anchors = torch.tensor([[4.0, 2, 4, 2], [2, 2, 2, 2], [4, 1, 4, 1]])
-    expected = torch.tensor([1.0, (2 / 6) ** 0.5, (1 / 3) ** 0.5])
-    torch.testing.assert_close(centerness_target(anchors, boxes), expected)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import torch
-from mmdet.utils import reduce_mean
-from mmengine.logging import MessageHub
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 from transformers import BertConfig
 
-from glip.errors import ConfigError, DatasetError
+from glip.errors import ConfigError
 from glip.models.language import TextFeatures, resolve_bert_config
 from glip.models.postprocess import (
     EntityScores,
@@ -21,7 +20,9 @@ from glip.models.postprocess import (
 from glip.registry import MODELS, TASK_UTILS
 from glip.text import EncodedPrompt
 
-from .targets import assign_targets, centerness_target, positive_map
+from .ground_truth import GroundTruth
+from .losses import grounding_losses
+from .targets import make_targets
 from .tower import VLFusionModule
 
 Levels = tuple[Tensor, ...]
@@ -149,55 +150,28 @@ class ATSSVLFusionHead(BaseModule):
 
     def _anchors(self, levels: Levels) -> list[Tensor]:
         """Inclusive anchors (H*W, 4) of each level."""
-        priors = self.prior_generator.grid_priors(
-            [level.shape[-2:] for level in levels],
-            dtype=torch.float32,
-            device=levels[0].device,
+        generator, device = self.prior_generator, levels[0].device
+        # The generator copies these from the host each time unless they are there.
+        generator.base_anchors = [base.to(device) for base in generator.base_anchors]
+        priors = generator.grid_priors(
+            [level.shape[-2:] for level in levels], dtype=torch.float32, device=device
         )
-        last = priors[0].new_tensor([0, 0, 1, 1])
-        return [prior - last for prior in priors]
+        return [torch.cat((p[:, :2], p[:, 2:] - 1), 1) for p in priors]
 
     def loss(
-        self,
-        visual: Levels,
-        text: TextFeatures,
-        prompts: Sequence[EncodedPrompt],
-        batch_data_samples: Sequence,
+        self, visual: Levels, text: TextFeatures, truth: GroundTruth
     ) -> dict[str, Tensor]:
-        """Losses of a batch (paper eq. 1-3 and the original's ATSS loss).
+        """Losses of a batch.
 
         Args:
             visual: Pyramid, (B, C, H, W) per level.
             text: Encoded prompts, one per picture.
-            prompts: The same prompts as words.
-            batch_data_samples: ``gt_instances`` with inclusive ``bboxes`` and
-                ``labels`` that index the prompt's names.
+            truth: Boxes and their tokens, see :func:`collect_ground_truth`.
 
         Returns:
             ``loss_cls``, ``loss_bbox`` and ``loss_centerness``.
         """
-        logits, deltas, centerness = self(visual, text)
-        num_tokens = logits[0].shape[-1]
-        ground_truth = [
-            self._ground_truth(sample, prompt, num_tokens)
-            for sample, prompt in zip(batch_data_samples, prompts, strict=True)
-        ]
-        return self.loss_by_feat(logits, deltas, centerness, text.mask, ground_truth)
-
-    def _ground_truth(
-        self, sample, prompt: EncodedPrompt, num_tokens: int
-    ) -> tuple[Tensor, Tensor]:
-        boxes = sample.gt_instances.bboxes
-        boxes = boxes.tensor if hasattr(boxes, 'tensor') else boxes
-        labels = sample.gt_instances.labels
-        names = prompt.prompt.names
-        if len(labels) and int(labels.max()) >= len(names):
-            raise DatasetError(
-                f'{sample.get("img_path", "a picture")}: label {int(labels.max())} but '
-                f'the prompt has {len(names)} names; check the classes of its data set'
-            )
-        tokens, fits = positive_map(prompt, labels, num_tokens)
-        return boxes.float()[fits], tokens[fits]
+        return self.loss_by_feat(*self(visual, text), text.mask, truth)
 
     def loss_by_feat(
         self,
@@ -205,7 +179,7 @@ class ATSSVLFusionHead(BaseModule):
         deltas: Levels,
         centerness: Levels,
         token_mask: Tensor,
-        ground_truth: Sequence[tuple[Tensor, Tensor]],
+        truth: GroundTruth,
     ) -> dict[str, Tensor]:
         """Losses from raw predictions.
 
@@ -214,51 +188,24 @@ class ATSSVLFusionHead(BaseModule):
             deltas: (B, 4, H, W) per level.
             centerness: (B, 1, H, W) per level.
             token_mask: True where a token is real, (B, T).
-            ground_truth: Per picture inclusive boxes (G, 4) and token maps (G, T).
+            truth: Boxes and their tokens, of which there may be fewer than T.
         """
         anchors = self._anchors(deltas)
         sizes = [len(level) for level in anchors]
-        target = assign_targets(self.assigner, torch.cat(anchors), sizes, ground_truth)
-        logits = torch.cat(logits, 1).float()
-        deltas = torch.cat([d.flatten(2) for d in deltas], 2).transpose(1, 2)
-        centerness = torch.cat([c.flatten(1) for c in centerness], 1)
-
-        labels = torch.zeros_like(logits).flatten(0, 1)
-        labels[target.positive] = target.tokens.to(labels)
-        labels = labels.view_as(logits)
-        count = logits.new_tensor(float(len(target.positive)))
-        count = reduce_mean(count).clamp(min=1.0)
-        valid = token_mask[:, None].expand_as(logits)
-        loss_cls = self.loss_cls(
-            logits.flatten(),
-            labels.flatten(),
-            weight=valid.flatten().to(logits),
-            avg_factor=count,
-        )
-
-        deltas = deltas.flatten(0, 1)[target.positive].float()
-        centerness = centerness.flatten()[target.positive].float()
-        quality = centerness_target(target.anchors, target.boxes)
-        total_quality = reduce_mean(quality.sum()).clamp(min=1e-6)
-        if len(target.positive) == 0:
-            # Keeps every parameter in the graph, which distributed training needs.
-            zero = deltas.sum() + centerness.sum()
-            loss_bbox, loss_centerness = zero, zero
-        else:
-            loss_bbox = self.loss_bbox(
-                self.bbox_coder.decode(target.anchors, deltas),
-                target.boxes,
-                weight=quality,
-                avg_factor=total_quality,
-            )
-            loss_centerness = self.loss_centerness(
-                centerness, quality, avg_factor=count
-            )
-        MessageHub.get_current_instance().update_scalar(
-            'train/positive_anchors', float(len(target.positive)), 1
-        )
-        return dict(
-            loss_cls=loss_cls, loss_bbox=loss_bbox, loss_centerness=loss_centerness
+        anchors = torch.cat(anchors)
+        missing = token_mask.shape[1] - truth.tokens.shape[2]
+        truth = GroundTruth(truth.boxes, F.pad(truth.tokens, (0, missing)))
+        return grounding_losses(
+            torch.cat(logits, 1),
+            torch.cat([d.flatten(2) for d in deltas], 2).transpose(1, 2),
+            torch.cat([c.flatten(1) for c in centerness], 1),
+            token_mask=token_mask,
+            anchors=anchors,
+            targets=make_targets(self.assigner, anchors, sizes, truth),
+            bbox_coder=self.bbox_coder,
+            loss_cls=self.loss_cls,
+            loss_bbox=self.loss_bbox,
+            loss_centerness=self.loss_centerness,
         )
 
     def predict(

@@ -1,4 +1,4 @@
-"""What each anchor should predict: boxes, centerness and tokens."""
+"""What each anchor should predict: box, centerness and tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,88 +7,84 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from glip.text import EncodedPrompt
-
-
-def positive_map(
-    prompt: EncodedPrompt, labels: Tensor, num_tokens: int
-) -> tuple[Tensor, Tensor]:
-    """Tokens that stand for each ground-truth box.
-
-    Args:
-        prompt: Encoded prompt of the picture.
-        labels: Indices into the prompt's names, shape (G,).
-        num_tokens: T.
-
-    Returns:
-        Binary map (G, T), and whether each box has any token, shape (G,); a box has
-        none when its name lies past the token budget.
-    """
-    names = prompt.prompt.names
-    # A repeated name stands in the caption once, under its first index.
-    first = {name: i for i, name in reversed(tuple(enumerate(names)))}
-    table = torch.zeros(len(names), num_tokens, dtype=torch.bool)
-    for entity, tokens in enumerate(prompt.entity_tokens):
-        table[prompt.prompt.labels[entity], list(tokens)] = True
-    table = table[[first[name] for name in names]].to(labels.device)
-    tokens = table[labels.long()]
-    return tokens, tokens.any(1)
+from .ground_truth import GroundTruth
 
 
 def centerness_target(anchors: Tensor, boxes: Tensor) -> Tensor:
-    """Centerness (arXiv 1904.01355, eq. 3) of anchor centers in boxes, (P,)."""
-    center = (anchors[:, :2] + anchors[:, 2:]) / 2
-    near, far = center - boxes[:, :2], boxes[:, 2:] - center
+    """Centerness (arXiv 1904.01355, eq. 3) of anchor centers in boxes.
+
+    Args:
+        anchors: Shape (..., 4).
+        boxes: Shape (..., 4).
+
+    Returns:
+        Shape (...); of no meaning where the center is outside of the box.
+    """
+    center = (anchors[..., :2] + anchors[..., 2:]) / 2
+    near, far = center - boxes[..., :2], boxes[..., 2:] - center
     low, high = torch.minimum(near, far), torch.maximum(near, far)
-    return (low / high).prod(1).clamp(min=0).sqrt()
+    return (low / high).prod(-1).clamp(min=0).sqrt()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Targets:
-    """Targets of a batch; P positives over all pictures.
+    """Targets of N anchors in B pictures; those of the background are of no meaning.
 
     Attributes:
-        positive: Indices into the flattened (B * N) anchors, (P,).
-        anchors: Inclusive anchors of the positives, (P, 4).
-        boxes: Inclusive ground-truth boxes, (P, 4).
-        tokens: Binary token targets, (P, T).
+        positive: Whether an anchor has a box, shape (B, N).
+        boxes: Inclusive boxes, shape (B, N, 4).
+        centerness: Centerness, zero for the background, shape (B, N).
+        tokens: Binary token targets, False for the background, shape (B, N, T).
     """
 
     positive: Tensor
-    anchors: Tensor
     boxes: Tensor
+    centerness: Tensor
     tokens: Tensor
 
 
-def assign_targets(
-    assigner,
-    anchors: Tensor,
-    level_sizes: Sequence[int],
-    ground_truth: Sequence[tuple[Tensor, Tensor]],
+def make_targets(
+    assigner, anchors: Tensor, level_sizes: Sequence[int], truth: GroundTruth
 ) -> Targets:
-    """ATSS assignment (arXiv 1912.02424) of every picture of a batch.
+    """Targets of a batch, without waiting for the device.
 
     Args:
-        assigner: ``mmdet.ATSSAssigner`` or one with its interface.
+        assigner: ``ATSSAssigner``, or any of mmdet's assigners, which then works
+            picture by picture.
         anchors: Inclusive anchors of all levels, (N, 4).
         level_sizes: Anchors per level.
-        ground_truth: Per picture boxes (G, 4), inclusive, and token maps (G, T).
+        truth: Boxes and tokens.
     """
-    positives, boxes, tokens = [], [], []
-    for i, (gt_boxes, gt_tokens) in enumerate(ground_truth):
+    batched = getattr(assigner, 'assign_batch', None)
+    if batched is None or getattr(assigner, 'alpha', None) is not None:
+        owner = _one_by_one(assigner, anchors, level_sizes, truth)
+    else:
+        owner = batched(anchors, level_sizes, truth.boxes, truth.valid)
+    picture = torch.arange(len(owner), device=owner.device)[:, None]
+    positive = owner >= 0
+    boxes = truth.boxes[picture, owner]
+    centerness = centerness_target(anchors, boxes)
+    return Targets(
+        positive,
+        boxes,
+        centerness.where(positive, 0),
+        truth.tokens[picture, owner],
+    )
+
+
+def _one_by_one(
+    assigner, anchors: Tensor, level_sizes: Sequence[int], truth: GroundTruth
+) -> Tensor:
+    """Index of the box of each anchor, -1 for none, by an assigner of one picture."""
+    owners = []
+    for boxes, valid in zip(truth.boxes, truth.valid, strict=True):
+        rows = valid.nonzero()[:, 0]
         result = assigner.assign(
             InstanceData(priors=anchors),
             list(level_sizes),
-            InstanceData(
-                bboxes=gt_boxes, labels=torch.zeros_like(gt_boxes[:, 0]).long()
-            ),
+            InstanceData(bboxes=boxes[rows], labels=torch.zeros_like(rows)),
         )
-        index = (result.gt_inds > 0).nonzero()[:, 0]
-        owner = result.gt_inds[index] - 1
-        positives.append(index + i * len(anchors))
-        boxes.append(gt_boxes[owner])
-        tokens.append(gt_tokens[owner])
-    positive = torch.cat(positives)
-    return Targets(
-        positive, anchors[positive % len(anchors)], torch.cat(boxes), torch.cat(tokens)
-    )
+        # Theirs count from 1; 0 is background and -1 is to be ignored.
+        rows = torch.cat((rows.new_full((1,), -1), rows))
+        owners.append(rows[result.gt_inds.clamp(min=0)])
+    return torch.stack(owners)

@@ -11,6 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from glip.errors import PromptError
+from glip.models.dense_heads import collect_ground_truth
 from glip.models.language import TextFeatures
 from glip.registry import MODELS
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
@@ -188,9 +189,10 @@ class GLIP(BaseDetector):
         Boxes whose names lie past the token budget do not take part.
         """
         prompts = self._single_prompts(batch_data_samples, truncate=True)
+        truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
         visual = self.extract_feat(batch_inputs)
-        return self.bbox_head.loss(visual, text, prompts, batch_data_samples)
+        return self.bbox_head.loss(visual, text, truth)
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: Sequence, rescale: bool = True

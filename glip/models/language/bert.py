@@ -12,6 +12,7 @@ from transformers import BertConfig
 from transformers import BertModel as HFBertModel
 
 from glip.errors import ConfigError
+from glip.ops import to_device
 from glip.registry import MODELS
 from glip.text import EncodedPrompt, Tokenizer
 
@@ -193,9 +194,9 @@ class BertModel(BaseModule):
         for i, tokens in enumerate(unique):
             ids[i, : len(tokens)] = torch.tensor(tokens)
             mask[i, : len(tokens)] = True
-        ids, mask = ids.to(device), mask.to(device)
+        ids, mask = to_device(ids, device), to_device(mask, device)
         features = TextFeatures(*self.language_backbone.body(ids, mask), mask)
         if len(unique) == len(prompts):
             return features
-        rows = torch.tensor([row[p.input_ids] for p in prompts]).to(device)
-        return features.take(rows)
+        rows = torch.tensor([row[p.input_ids] for p in prompts])
+        return features.take(to_device(rows, device))
