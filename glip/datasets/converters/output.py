@@ -90,6 +90,9 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = ()) -> None:
         raise DatasetError('the name of the file to write is empty')
     if os.path.isdir(path):
         raise DatasetError(f'{path} is a folder; name a file to write')
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise DatasetError(f'{path} cannot be written: {folder} is no folder')
     for source in inputs:
         if os.path.realpath(source) == os.path.realpath(path) or (
             os.path.exists(path)
