@@ -44,11 +44,11 @@ def flickr30k_to_odvg(
     )
     dataset.dropped = dropped
 
+    def total() -> int:
+        listed = len(os.listdir(dataset.annotations))
+        return listed if ids is None else count_lines(ids)
+
     def samples() -> Iterator[GroundingSample]:
-        if ids is not None:
-            total = count_lines(ids)
-        else:
-            total = len(os.listdir(dataset.annotations))
         groups = groupby(dataset.samples(), key=lambda sample: sample.file_name)
         for _, group in track(groups, total, 'pictures'):
             yield from group

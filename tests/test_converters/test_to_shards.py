@@ -1,0 +1,62 @@
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import coco_folder
+import pytest
+
+from glip.datasets.converters.from_coco import coco_to_odvg
+from glip.datasets.converters.to_shards import odvg_to_shards
+from glip.errors import DatasetError
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    coco = coco_folder.write(tmp_path / 'coco', num_images=5)
+    coco_to_odvg(coco, tmp_path / 'a.jsonl')
+    return tmp_path / 'a.jsonl'
+
+
+def test_pictures_and_records_side_by_side(records: Path, tmp_path: Path):
+    pictures = tmp_path / 'coco'
+    (pictures / '3.png').unlink()
+    result = odvg_to_shards(
+        records, pictures, tmp_path / 'out', name='sbu', shard_size=2
+    )
+    assert sorted(os.listdir(tmp_path / 'out')) == ['sbu-000000.tar', 'sbu-000001.tar']
+    assert result.written == {'records': 4, 'files': 2}
+    assert '1 records of pictures that cannot be read (3.png)' in result.lines()[-1]
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    with tarfile.open(tmp_path / 'out' / 'sbu-000001.tar') as tar:
+        assert tar.getnames() == [
+            '000000002.png',
+            '000000002.json',
+            '000000003.png',
+            '000000003.json',
+        ]
+        assert tar.extractfile('000000003.png').read() == (
+            (pictures / '4.png').read_bytes()
+        )
+        assert json.load(tar.extractfile('000000003.json')) == lines[4]
+
+
+def test_bad_input_is_one_line(records: Path, tmp_path: Path):
+    pictures, out = tmp_path / 'coco', tmp_path / 'out'
+    with pytest.raises(DatasetError, match='no folder of pictures'):
+        odvg_to_shards(records, tmp_path / 'absent', out)
+    with pytest.raises(DatasetError, match='both must be given'):
+        odvg_to_shards(records, pictures, out, shard_size=0)
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(DatasetError, match='nothing to write.*5 records of pictures'):
+        odvg_to_shards(records, tmp_path / 'empty', out)
+    records.write_text('{"filename": "0.png"}\n')
+    with pytest.raises(DatasetError, match='line 1: no ODVG record'):
+        odvg_to_shards(records, pictures, out)
+    assert not out.exists() or not os.listdir(out)
+
+
+def test_old_files_are_not_mixed_with_new_ones(records: Path, tmp_path: Path):
+    odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')
+    with pytest.raises(DatasetError, match='already has train-000000.tar'):
+        odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')
