@@ -17,6 +17,7 @@ default_hooks = dict(
     status=dict(type='TrainStatusHook'),  # every learning rate; memory on the CPU
     invalid_loss=dict(type='CheckInvalidLossHook'),  # stops, naming the pictures
     curves=dict(type='CurvesHook'),  # work_dir/curves.png
+    broken_pictures=dict(type='BrokenPicturesHook'),  # work_dir/broken_pictures.txt
 )
 
 env_cfg = dict(

@@ -40,13 +40,14 @@ class BrokenPictures:
         Raises:
             DatasetError: It is one too many.
         """
+        message = ' '.join(message.split())
         known = self.messages()
         if message not in known:
             flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY
             descriptor = os.open(self._path, flags, 0o600)
             try:
                 # A short write to a file opened for appending is not torn apart.
-                os.write(descriptor, (' '.join(message.split()) + '\n').encode())
+                os.write(descriptor, f'{message}\n'.encode())
             finally:
                 os.close(descriptor)
             known = self.messages()
