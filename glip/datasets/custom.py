@@ -12,7 +12,18 @@ from mmengine.config import Config
 from glip.errors import ConfigError
 
 _KEYS = {'data_root', 'classes', 'train', 'val', 'test', 'batch_size', 'num_workers'}
-_SET_KEYS = {'ann_file', 'img', 'data_root', 'classes', 'repeat', 'name'}
+_SET_KEYS = {
+    'ann_file',
+    'classes',
+    'data_root',
+    'format',
+    'img',
+    'label_map',
+    'name',
+    'repeat',
+}
+_TYPES = {'coco': 'CocoDataset', 'odvg': 'ODVGDataset', 'mdetr': 'MDETRDataset'}
+_BEST_OF_PHRASES = 'flickr30k/R@1'
 
 
 def apply_custom_data(cfg: Config) -> Config:
@@ -33,6 +44,10 @@ def apply_custom_data(cfg: Config) -> Config:
     annotation file; ``repeat`` trains on a set several times per epoch; ``name`` is its
     heading in the results. ``test`` is by default ``val``; without ``val`` nothing is
     evaluated. ``batch_size`` is that of training.
+
+    ``format`` is ``'coco'``, ``'odvg'`` (by default that of ``.jsonl``; ``label_map``
+    names the classes of its detection records) or ``'mdetr'``. The last two hold
+    captions with phrases, which are evaluated by the recall of phrases.
 
     Args:
         cfg: Changed in place; ``custom_data`` is used up.
@@ -76,13 +91,15 @@ def _sets(custom: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
         entry = {'ann_file': entry} if isinstance(entry, str) else dict(entry)
         _check_keys(entry, _SET_KEYS, where)
         if not entry.get('ann_file'):
-            raise ConfigError(f'{where} needs ann_file, the COCO-format annotations')
+            raise ConfigError(f'{where} needs ann_file, its annotations')
         root = entry.get('data_root', custom.get('data_root')) or ''
         folder = entry.get('img')
         if folder is None:
             folder = os.path.dirname(entry['ann_file'])
         sets.append(
             {
+                'format': _format(entry, stage, where),
+                'label_map': entry.get('label_map'),
                 'data_root': root,
                 'ann_file': entry['ann_file'],
                 'data_prefix': {'img': folder},
@@ -92,6 +109,25 @@ def _sets(custom: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
             }
         )
     return sets
+
+
+def _format(entry: Mapping[str, Any], stage: str, where: str) -> str:
+    """How the annotations are written: as said, or by the name of the file."""
+    by_name = 'odvg' if str(entry['ann_file']).endswith('.jsonl') else 'coco'
+    kind = entry.get('format') or by_name
+    if kind not in _TYPES:
+        known = ', '.join(_TYPES)
+        raise ConfigError(f'{where} has the format {kind!r}; known: {known}')
+    if entry.get('label_map') and kind != 'odvg':
+        raise ConfigError(
+            f'{where} has a label_map, which only the odvg format (.jsonl) takes'
+        )
+    if entry.get('label_map') and stage != 'train':
+        raise ConfigError(
+            f'{where}: detection records of ODVG are for training; name the '
+            'COCO-format file of the same pictures to evaluate'
+        )
+    return kind
 
 
 def _name(root: str, ann_file: str) -> str:
@@ -131,6 +167,9 @@ def _fill(
             loader['persistent_workers'] = False
     if stage != 'train':
         cfg[f'{stage}_evaluator'] = _evaluator(cfg.get(f'{stage}_evaluator'), sets)
+        checkpoint = cfg.get('default_hooks', {}).get('checkpoint', {})
+        if stage == 'val' and sets[0]['format'] != 'coco' and 'save_best' in checkpoint:
+            checkpoint['save_best'] = _BEST_OF_PHRASES
 
 
 def _innermost(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -150,7 +189,9 @@ def _dataset(template: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str,
         for key, value in template.items()
         if key not in ('metainfo', 'type', 'caption_prompt', 'label_map_file')
     }
-    dataset['type'] = 'CocoDataset'
+    dataset['type'] = _TYPES[entry['format']]
+    if entry['label_map']:
+        dataset['label_map_file'] = entry['label_map']
     for key in ('data_root', 'ann_file', 'data_prefix'):
         dataset[key] = entry[key]
     if entry['classes'] is not None:
@@ -159,14 +200,23 @@ def _dataset(template: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str,
 
 
 def _evaluator(base: Any, sets: list[dict[str, Any]]) -> dict[str, Any]:
-    """The base's COCO metric on other annotations, one for each set."""
+    """The base's COCO metric on other annotations, or recall, one for each set."""
     while isinstance(base, (list, tuple)) or (base and 'metrics' in base):
         base = base[0] if isinstance(base, (list, tuple)) else base['metrics']
-    base = dict(base or {}, type='CocoMetric')
-    metrics = [
-        dict(base, ann_file=os.path.join(entry['data_root'], entry['ann_file']))
-        for entry in sets
-    ]
+    of_phrases = [entry['format'] != 'coco' for entry in sets]
+    if any(of_phrases) and not all(of_phrases):
+        raise ConfigError(
+            'custom_data: boxes of classes and phrases of captions cannot be evaluated '
+            'in one run; name one kind under val and test the other on its own'
+        )
+    if all(of_phrases):
+        metrics = [{'type': 'Flickr30kMetric'} for _ in sets]
+    else:
+        base = dict(base or {}, type='CocoMetric')
+        metrics = [
+            dict(base, ann_file=os.path.join(entry['data_root'], entry['ann_file']))
+            for entry in sets
+        ]
     if len(metrics) == 1:
         return metrics[0]
     names = [entry['name'] for entry in sets]

@@ -146,3 +146,49 @@ def test_example_in_the_documentation(tmp_path):
     assert cfg.train_dataloader.dataset.data_root == 'data/raccoon/'
     assert cfg.test_evaluator.ann_file == 'data/raccoon/valid/annotations.json'
     assert cfg.model.type == 'GLIP'
+
+
+@pytest.mark.parametrize(
+    ('entry', 'kind'),
+    [
+        ({'ann_file': 'a/x.json'}, 'CocoDataset'),
+        ({'ann_file': 'a/x.jsonl', 'label_map': 'a/map.json'}, 'ODVGDataset'),
+        ({'ann_file': 'a/x.jsonl'}, 'ODVGDataset'),
+        ({'ann_file': 'a/x.json', 'format': 'odvg'}, 'ODVGDataset'),
+        ({'ann_file': 'a/x.json', 'format': 'mdetr'}, 'MDETRDataset'),
+    ],
+)
+def test_formats(tmp_path, entry, kind):
+    cfg = apply_custom_data(config(tmp_path, {'train': entry}))
+    data = cfg.train_dataloader.dataset
+    assert data.type == kind and data.ann_file == entry['ann_file']
+    assert data.get('label_map_file') == entry.get('label_map')
+
+
+def test_captions_are_evaluated_by_the_recall_of_phrases(tmp_path):
+    sets = [{'ann_file': 'a/x.json', 'format': 'mdetr'}, 'b/x.jsonl']
+    cfg = apply_custom_data(config(tmp_path, {'train': 'c/x.json', 'val': sets[0]}))
+    assert cfg.val_evaluator == {'type': 'Flickr30kMetric'}
+    assert cfg.default_hooks.checkpoint.save_best == 'flickr30k/R@1'
+    assert METRICS.get('Flickr30kMetric').__module__.startswith('glip.')
+    cfg = apply_custom_data(config(tmp_path, {'train': 'c/x.json', 'val': sets}))
+    assert cfg.val_evaluator.dataset_prefixes == ['a', 'b']
+    cfg = apply_custom_data(config(tmp_path, {'train': sets, 'val': 'c/x.json'}))
+    assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
+    types = [d.type for d in cfg.train_dataloader.dataset.datasets]
+    assert types == ['MDETRDataset', 'ODVGDataset']
+
+
+@pytest.mark.parametrize(
+    ('custom', 'said'),
+    [
+        ({'train': {'ann_file': 'x', 'format': 'voc'}}, "has the format 'voc'; known"),
+        ({'train': {'ann_file': 'x.json', 'label_map': 'y'}}, 'only the odvg format'),
+        ({'val': {'ann_file': 'x.jsonl', 'label_map': 'y'}}, 'name the COCO-format'),
+        ({'val': ['a/x.json', 'b/x.jsonl']}, 'cannot be evaluated in one run'),
+    ],
+)
+def test_mistakes_about_formats_are_named(tmp_path, custom, said):
+    with pytest.raises(ConfigError) as error:
+        apply_custom_data(config(tmp_path, custom))
+    assert said in str(error.value)
