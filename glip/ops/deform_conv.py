@@ -1,5 +1,7 @@
 """Modulated deformable 3x3 convolution as DyHead uses it, without a compiled mmcv."""
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor
 from torchvision.ops import deform_conv2d
@@ -58,10 +60,23 @@ def modulated_deform_conv2d(
     width = (x.shape[3] + 2 * padding - kernel) // stride + 1
     offset = match_output(offset, height, width)
     mask = match_output(mask, height, width)
-    if x.device.type == 'cpu' and x.dtype.is_floating_point and x.itemsize >= 4:
-        return gather_deform_conv2d(
-            x, offset, mask, weight, bias, stride=stride, padding=padding
-        )
-    return deform_conv2d(
-        x, offset, weight, bias, stride=stride, padding=padding, mask=mask
-    )
+    dtype, device = x.dtype, x.device.type
+    mixed = torch.is_autocast_enabled(device)
+    if mixed or device == 'cpu' or dtype is torch.bfloat16:
+        # Positions must not be rounded, and few kernels exist in half precision.
+        x, offset, mask, weight, bias = map(_wide, (x, offset, mask, weight, bias))
+    with torch.autocast(device, enabled=False) if mixed else nullcontext():
+        if device == 'cpu':
+            out = gather_deform_conv2d(
+                x, offset, mask, weight, bias, stride=stride, padding=padding
+            )
+        else:
+            out = deform_conv2d(
+                x, offset, weight, bias, stride=stride, padding=padding, mask=mask
+            )
+    return out.to(dtype)
+
+
+def _wide(tensor: Tensor | None) -> Tensor | None:
+    """At least float32."""
+    return tensor.float() if tensor is not None and tensor.itemsize < 4 else tensor

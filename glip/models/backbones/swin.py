@@ -1,8 +1,6 @@
 """Swin Transformer (arXiv 2103.14030) with the parameter names of mmdet's."""
 
-import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -22,17 +20,22 @@ def _relative_position_index(window: int) -> Tensor:
     return delta[0] * (2 * window - 1) + delta[1]
 
 
-@lru_cache(maxsize=64)
-def _shift_mask(height: int, width: int, window: int, shift: int) -> Tensor:
-    """Additive mask (windows, w*w, w*w) that separates pixels wrapped by the shift."""
-    region = torch.zeros(height, width)
-    cuts = (slice(0, -window), slice(-window, -shift), slice(-shift, None))
-    for i, rows in enumerate(cuts):
-        for j, columns in enumerate(cuts):
-            region[rows, columns] = 3 * i + j
-    region = region.view(height // window, window, width // window, window)
-    region = region.transpose(1, 2).reshape(-1, window * window)
-    return (region[:, None] != region[:, :, None]).float() * -100.0
+def _shift_mask(
+    rows: int, columns: int, window: int, shift: int, device: torch.device
+) -> Tensor:
+    """Additive mask (rows*columns, w*w, w*w) that separates what the shift wraps.
+
+    Only the last window of a row or column holds wrapped pixels, so four patterns
+    serve. Made on the device: a copy from the host would wait for it in every block.
+    """
+    wrapped = (torch.arange(window, device=device) >= window - shift).int()
+    side = torch.stack((torch.zeros_like(wrapped), wrapped))
+    part = 2 * side[:, None, :, None] + side[None, :, None, :]
+    part = part.reshape(4, window * window)
+    patterns = (part[:, None] != part[:, :, None]).float() * -100.0
+    row = 2 * (torch.arange(rows, device=device) == rows - 1)
+    column = (torch.arange(columns, device=device) == columns - 1).long()
+    return patterns[(row[:, None] + column).flatten()]
 
 
 class WindowAttention(BaseModule):
@@ -102,7 +105,7 @@ class ShiftedWindows(BaseModule):
         mask = None
         if self.shift:
             x = x.roll((-self.shift, -self.shift), dims=(1, 2))
-            mask = _shift_mask(rows * w, columns * w, w, self.shift).to(x.device)
+            mask = _shift_mask(rows, columns, w, self.shift, x.device)
         x = x.view(batch, rows, w, columns, w, dims).transpose(2, 3)
         x = self.w_msa(x.reshape(-1, w * w, dims), mask)
         x = x.view(batch, rows, columns, w, w, dims).transpose(2, 3)
@@ -299,8 +302,6 @@ class SwinTransformer(BaseModule):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        fan_out = self.patch_embed.projection.weight[:, 0].numel()
-        nn.init.normal_(self.patch_embed.projection.weight, 0, math.sqrt(2 / fan_out))
 
     def _freeze(self) -> None:
         if self.frozen_stages < 0:

@@ -79,7 +79,7 @@ class VLFusionModule(BaseModule):
                         **fusion,
                     )
                 )
-                tower.append(BertLayer(lang_config))
+                tower.append(BertLayer(lang_config, use_checkpoint=use_checkpoint))
             tower.append(
                 DyConv(
                     in_channels,
@@ -109,9 +109,10 @@ class VLFusionModule(BaseModule):
     ) -> tuple[tuple[Tensor, ...], TextFeatures]:
         """Run the blocks; without ``early_fuse`` the text passes through untouched."""
         for block in self.dyhead_tower:
-            if isinstance(block, VLFuse):
+            kind = getattr(block, 'module', block)  # what FSDP has wrapped
+            if isinstance(kind, VLFuse):
                 visual, text = block(visual, text)
-            elif isinstance(block, BertLayer):
+            elif isinstance(kind, BertLayer):
                 hidden = block(text.hidden, text.mask)
                 text = TextFeatures(hidden, text.embedded, text.mask)
             else:
@@ -131,7 +132,9 @@ class VLFusionModule(BaseModule):
         Returns:
             Logits (B, H*W, T) per level.
         """
-        tokens = F.normalize(text.hidden if self.early_fuse else text.embedded, dim=-1)
+        tokens = text.hidden if self.early_fuse else text.embedded
+        # In half precision the norm of a token may overflow, or vanish for padding.
+        tokens = F.normalize(tokens.float(), dim=-1).to(tokens.dtype)
         keys = self.dot_product_projection_text(tokens / 2) / self.log_scale.exp()
         bias = tokens @ self.bias_lang + self.bias0
         logits = []

@@ -43,7 +43,7 @@ class BertEncoder(nn.Module):
         self.num_layers_of_embedded = num_layers_of_embedded
         self.model = HFBertModel(config, add_pooling_layer=add_pooling_layer)
         if use_checkpoint:
-            self.model.gradient_checkpointing_enable()
+            self.model.gradient_checkpointing_enable(dict(use_reentrant=False))
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, T) and their mask to (hidden, embedded), each (B, T, D)."""

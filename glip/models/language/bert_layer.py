@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import BertConfig
 
 
@@ -62,20 +63,18 @@ class BertLayer(BaseModule):
 
     Args:
         config: Shape, dropout rates and norm epsilon.
+        use_checkpoint: Recompute in the backward pass to save memory.
     """
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: BertConfig, *, use_checkpoint: bool = False) -> None:
         super().__init__()
+        self.use_checkpoint = use_checkpoint
         dims = config.hidden_size
         self.attention = nn.ModuleDict()
         self.attention['self'] = _SelfAttention(config)
         self.attention['output'] = _Output(dims, config)
         self.intermediate = _Intermediate(config)
         self.output = _Output(config.intermediate_size, config)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=config.initializer_range)
-                nn.init.zeros_(module.bias)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Refine tokens.
@@ -87,6 +86,11 @@ class BertLayer(BaseModule):
         Returns:
             Shape (B, T, D).
         """
+        if self.use_checkpoint and self.training:
+            return checkpoint(self._refine, hidden, mask, use_reentrant=False)
+        return self._refine(hidden, mask)
+
+    def _refine(self, hidden: Tensor, mask: Tensor) -> Tensor:
         attended = self.attention['self'](hidden, mask)
         attended = self.attention['output'](attended, hidden)
         return self.output(self.intermediate(attended), attended)

@@ -9,38 +9,53 @@ from torch.utils.checkpoint import checkpoint
 from glip.ops import modulated_deform_conv2d
 
 
-class _Weight(nn.Module):
-    """Weight and bias of a 3x3 convolution whose offsets come from elsewhere."""
+class DeformConv3x3(nn.Module):
+    """3x3 convolution whose offsets, if it has any, are predicted elsewhere."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, deformable: bool
+    ) -> None:
         super().__init__()
+        self.stride = stride
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        nn.init.normal_(self.weight, std=0.01)
+        # The original sets 0.01 only for plain convolutions.
+        if deformable:
+            bound = (9 * in_channels) ** -0.5
+            nn.init.uniform_(self.weight, -bound, bound)
+        else:
+            nn.init.normal_(self.weight, std=0.01)
+
+    def forward(
+        self, x: Tensor, offset: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        if offset is None:
+            return F.conv2d(x, self.weight, self.bias, stride=self.stride, padding=1)
+        return modulated_deform_conv2d(
+            x, offset, mask, self.weight, self.bias, stride=self.stride, padding=1
+        )
 
 
 class Conv3x3Norm(BaseModule):
     """3x3 convolution, deformable when offsets are given, and group norm."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int, num_groups: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int,
+        num_groups: int,
+        deformable: bool,
     ) -> None:
         super().__init__()
-        self.stride = stride
-        self.conv = _Weight(in_channels, out_channels)
+        self.conv = DeformConv3x3(in_channels, out_channels, stride, deformable)
         self.bn = nn.GroupNorm(num_groups, out_channels)
 
     def forward(
         self, x: Tensor, offset: Tensor | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        weight, bias = self.conv.weight, self.conv.bias
-        if offset is None:
-            x = F.conv2d(x, weight, bias, stride=self.stride, padding=1)
-        else:
-            x = modulated_deform_conv2d(
-                x, offset, mask, weight, bias, stride=self.stride, padding=1
-            )
-        return self.bn(x)
+        return self.bn(self.conv(x, offset, mask))
 
 
 class DyReLU(BaseModule):
@@ -101,7 +116,14 @@ class DyConv(BaseModule):
         super().__init__()
         self.use_checkpoint = use_checkpoint
         self.dyconvs = nn.ModuleList(
-            Conv3x3Norm(channels, channels, stride, num_groups) for stride in (1, 1, 2)
+            Conv3x3Norm(
+                channels,
+                channels,
+                stride=stride,
+                num_groups=num_groups,
+                deformable=use_dcn,
+            )
+            for stride in (1, 1, 2)
         )
         self.attnconv = None
         if use_dyfuse:
@@ -114,8 +136,6 @@ class DyConv(BaseModule):
         self.offset = None
         if use_dcn:
             self.offset = nn.Conv2d(channels, 27, 3, padding=1)
-            nn.init.normal_(self.offset.weight, std=0.01)
-            nn.init.zeros_(self.offset.bias)
 
     def _level(
         self, feature: Tensor, finer: Tensor | None, coarser: Tensor | None

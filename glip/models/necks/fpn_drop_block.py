@@ -36,13 +36,20 @@ class FPN_DropBlock(FPN):  # noqa: N801 (the name mmdet's configs use)
     Args:
         drop_prob: Share of positions dropped.
         block_size: Side of a dropped square in positions.
+        init_cfg: mmengine's; by default uniform by the fan-in, as the original's.
         kwargs: Those of ``mmdet.FPN``.
     """
 
     def __init__(
-        self, *args, drop_prob: float = 0.3, block_size: int = 3, **kwargs
+        self,
+        *args,
+        drop_prob: float = 0.3,
+        block_size: int = 3,
+        init_cfg: dict | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        init_cfg = init_cfg or dict(type='Caffe2Xavier', layer='Conv2d')
+        super().__init__(*args, init_cfg=init_cfg, **kwargs)
         self.drop_prob, self.block_size = drop_prob, block_size
         for conv in self.fpn_convs[: len(self.lateral_convs) - 1]:
             conv.register_forward_pre_hook(self._drop)
