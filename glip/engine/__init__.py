@@ -1,14 +1,19 @@
 """What mmengine's training lacks for GLIP; importing this registers all of it."""
 
 from .amp_optim_wrapper import AmpOptimWrapper
+from .flexible_runner import GLIPFlexibleRunner
 from .hooks import DetVisualizationHook
 from .optim_constructor import GLIPOptimWrapperConstructor
 from .pretrained_init import Pretrained
 from .runner import GLIPRunner
+from .strategies import DDPStrategy, FSDPStrategy
 
 __all__ = [
     'AmpOptimWrapper',
+    'DDPStrategy',
     'DetVisualizationHook',
+    'FSDPStrategy',
+    'GLIPFlexibleRunner',
     'GLIPOptimWrapperConstructor',
     'GLIPRunner',
     'Pretrained',

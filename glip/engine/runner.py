@@ -93,7 +93,7 @@ class GLIPRunner(Runner):
         """
         checkpoint = read_checkpoint(filename)
         if self._resuming:
-            _require_training_state(checkpoint, filename)
+            require_training_state(checkpoint, filename)
             # Files of old mmengine carry their config, which resuming would execute.
             checkpoint['meta'].pop('config', None)
         state = checkpoint['state_dict']
@@ -197,7 +197,12 @@ def _is_pretrained(init_cfg: dict) -> bool:
     return str(init_cfg.get('type', '')).endswith('Pretrained')
 
 
-def _require_training_state(checkpoint: dict, filename: str) -> None:
+def require_training_state(checkpoint: dict, filename: str) -> None:
+    """Refuse a checkpoint from which no training can go on.
+
+    Raises:
+        CheckpointError: It lacks the counters or the history.
+    """
     missing = [key for key in _TRAINING_STATE if key not in checkpoint]
     meta = checkpoint.get('meta')
     if not missing and not {'epoch', 'iter'} <= set(meta or ()):
