@@ -7,7 +7,7 @@ from .box_overlaps import BboxOverlaps2D_GLIP
 from .dense_heads import ATSSVLFusionHead
 from .detectors import GLIP
 from .language import BertModel
-from .losses import FocalLoss
+from .losses import FocalLoss, GIoULoss
 from .necks import FPN_DropBlock
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     'DeltaXYWHBBoxCoderForGLIP',
     'FPN_DropBlock',
     'FocalLoss',
+    'GIoULoss',
     'GLIP',
     'SwinTransformer',
     'TorchvisionMobileNetV2',

@@ -3,6 +3,7 @@
 from .deform_conv import modulated_deform_conv2d
 from .focal_loss import focal_loss_sum
 from .gather_deform_conv import gather_deform_conv2d
+from .generalized_iou import generalized_iou
 from .inclusive_boxes import (
     batched_nms_inclusive,
     clip_inclusive,
@@ -19,6 +20,7 @@ __all__ = [
     'encode_inclusive',
     'focal_loss_sum',
     'gather_deform_conv2d',
+    'generalized_iou',
     'iou_inclusive',
     'modulated_deform_conv2d',
     'to_device',

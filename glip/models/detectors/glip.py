@@ -142,7 +142,7 @@ class GLIP(BaseDetector):
             print_log(
                 f'{cut} names of a training prompt are past the budget of {budget} '
                 'tokens, so their boxes do not train; draw fewer names per picture '
-                'with the transform SampleClasses',
+                'with the transform RandomSamplingNegPos',
                 'current',
                 logging.WARNING,
             )

@@ -1,3 +1,4 @@
 from .focal_loss import FocalLoss
+from .giou_loss import GIoULoss
 
-__all__ = ['FocalLoss']
+__all__ = ['FocalLoss', 'GIoULoss']
