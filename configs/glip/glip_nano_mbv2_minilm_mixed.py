@@ -23,7 +23,13 @@ vocabulary = [
 ]  # fmt: skip
 
 train_pipeline = _base_.train_pipeline[:-1] + [
-    dict(type='SampleClasses', max_classes=16, min_negatives=2, vocabulary=vocabulary),
+    dict(
+        type='RandomSamplingNegPos',
+        max_classes=16,
+        min_negatives=2,
+        full_sampling_prob=0.0,
+        vocabulary=vocabulary,
+    ),
     _base_.train_pipeline[-1],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

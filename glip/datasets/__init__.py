@@ -9,8 +9,9 @@ from glip.datasets.odvg import ODVGDataset
 from glip.datasets.sample import DetectionSample, GroundingSample, Phrase
 from glip.datasets.transforms import (
     LoadImageFromFile,
+    NegativeCaptions,
     PackDetInputs,
-    SampleClasses,
+    RandomSamplingNegPos,
 )
 
 __all__ = [
@@ -23,9 +24,10 @@ __all__ = [
     'GroundingSample',
     'LoadImageFromFile',
     'MDETRDataset',
+    'NegativeCaptions',
     'ODVGDataset',
     'PackDetInputs',
     'Phrase',
-    'SampleClasses',
+    'RandomSamplingNegPos',
     'read_coco',
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 
 from glip.datasets.broken_pictures import BrokenPictures
+from glip.datasets.captions import Captions
 from glip.datasets.reading import listed, warn
 from glip.datasets.sample import (
     DetectionSample,
@@ -140,7 +141,8 @@ class PromptedDataset(BaseDetDataset):
             ``ignore_flag``), ``dataset_mode``, and the prompt: with ``'OD'``, labels
             index ``text``, the names of all classes, beside which go
             ``custom_entities`` and ``caption_prompt``; with ``'VG'``, they index
-            ``tokens_positive``, entity -> its (begin, end) in ``text``, the caption.
+            ``tokens_positive``, entity -> its (begin, end) in ``text``, the caption,
+            beside which goes ``captions``, those of all pictures.
         """
         idx = range(len(self))[idx]
         sample = self.get_sample(idx)
@@ -202,6 +204,7 @@ class PromptedDataset(BaseDetDataset):
         """Prompt and boxes of a grounding sample."""
         record['dataset_mode'] = 'VG'
         record['text'] = sample.caption
+        record['captions'] = Captions(self)
         record['tokens_positive'] = tuple(p.spans for p in sample.phrases)
         if not sample.phrases:
             # A prompt needs an entity; without boxes all its words are negatives.

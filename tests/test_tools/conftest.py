@@ -75,7 +75,7 @@ train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='GTBoxSubOne_GLIP'),
-    dict(type='SampleClasses'),
+    dict(type='RandomSamplingNegPos'),
     dict(type='RandomFlip_GLIP', prob=0.5),
     dict(type='PackDetInputs'),
 ]

@@ -2,6 +2,12 @@
 
 from glip.datasets.transforms.formatting import PackDetInputs
 from glip.datasets.transforms.loading import LoadImageFromFile
-from glip.datasets.transforms.sample_classes import SampleClasses
+from glip.datasets.transforms.negative_captions import NegativeCaptions
+from glip.datasets.transforms.random_sampling_neg_pos import RandomSamplingNegPos
 
-__all__ = ['LoadImageFromFile', 'PackDetInputs', 'SampleClasses']
+__all__ = [
+    'LoadImageFromFile',
+    'NegativeCaptions',
+    'PackDetInputs',
+    'RandomSamplingNegPos',
+]

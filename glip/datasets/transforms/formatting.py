@@ -9,7 +9,14 @@ from mmdet.datasets.transforms import PackDetInputs as _MMDetPackDetInputs
 
 from glip.registry import TRANSFORMS
 
-_TEXT_KEYS = ('text', 'custom_entities', 'caption_prompt', 'tokens_positive')
+_TEXT_KEYS = (
+    'text',
+    'custom_entities',
+    'caption_prompt',
+    'tokens_positive',
+    'dataset_mode',
+    'num_boxes_cut',
+)
 _DEFAULT_KEYS = (
     'img_id',
     'img_path',
