@@ -180,6 +180,28 @@ def test_a_thousand_classes_fill_the_budget_and_no_more():
     assert np.mean(np.array(sizes[30:]) >= 253) > 0.9
 
 
+def test_names_are_measured_once_per_data_set(monkeypatch):
+    """Else a picture of a set with a thousand classes takes a second."""
+    measured = []
+    tokenize = Tokenizer.tokenize
+    monkeypatch.setattr(
+        Tokenizer,
+        'tokenize',
+        lambda self, text: measured.append(text) or tokenize(self, text),
+    )
+    transform = RandomSamplingNegPos()
+    names = dataset_classes('coco')
+    first = len(measured)
+    transform(sample([3], names))
+    assert len(measured) > first
+    first = len(measured)
+    for labels in ([0], [5, 7], []):
+        transform(sample(labels, tuple(list(names))))  # equal, as in another process
+    assert len(measured) == first
+    transform(sample([1]))
+    assert len(measured) > first
+
+
 def test_positives_that_fit_are_never_given_up_for_negatives():
     # 'x', 'y' and 'z' take 5 tokens with their separators, [CLS] and [SEP] two more.
     transform = RandomSamplingNegPos(max_tokens=7)
