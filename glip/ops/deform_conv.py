@@ -74,7 +74,8 @@ def modulated_deform_conv2d(
             out = deform_conv2d(
                 x, offset, weight, bias, stride=stride, padding=padding, mask=mask
             )
-    return out.to(dtype)
+    # Left in float32 under autocast, as in the original: a norm follows.
+    return out if mixed else out.to(dtype)
 
 
 def _wide(tensor: Tensor | None) -> Tensor | None:

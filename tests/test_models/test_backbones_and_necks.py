@@ -49,15 +49,43 @@ def test_swin_checkpointing_changes_no_gradient():
         torch.testing.assert_close(one.grad, other.grad)
 
 
-@pytest.mark.parametrize('frozen', [-1, 0, 2])
+@pytest.mark.parametrize('frozen', [-1, 0, 1, 2])
 def test_frozen_stages_do_not_train(frozen):
-    model = SwinTransformer(**SMALL, frozen_stages=frozen, drop_path_rate=0.5).train()
-    trains = {n for n, p in model.named_parameters() if p.requires_grad}
-    assert any(n.startswith('stages.3') for n in trains)
-    assert any(n.startswith('patch_embed') for n in trains) == (frozen < 0)
-    assert any(n.startswith('stages.1') for n in trains) == (frozen < 2)
-    assert model.stages[1].training == (frozen < 2)
-    assert model.stages[3].training
+    torch.manual_seed(0)
+    model = SwinTransformer(
+        **SMALL,
+        frozen_stages=frozen,
+        drop_path_rate=0.9,
+        drop_rate=0.3,
+        attn_drop_rate=0.3,
+    ).train()
+    sum(level.sum() for level in model(torch.randn(1, 3, 64, 64))).backward()
+    trained = {n for n, p in model.named_parameters() if p.grad is not None}
+    fixed = {n for n, p in model.named_parameters() if not p.requires_grad}
+    assert trained | fixed == {n for n, _ in model.named_parameters()}
+    assert not trained & fixed
+    expected = {'patch_embed'} if frozen >= 0 else set()
+    expected |= {f'stages.{i}' for i in range(frozen)}
+    expected |= {f'norm{i}' for i in range(frozen)}
+    prefixes = tuple(f'{name}.' for name in expected)
+    names = {n for n, _ in model.named_parameters() if n.startswith(prefixes)}
+    assert fixed == (names if prefixes else set())
+    # Nothing in them is left to chance or to statistics of the batch.
+    for name in expected:
+        assert not any(m.training for m in model.get_submodule(name).modules())
+    assert all(m.training for m in model.stages[3].modules())
+    assert model.eval().train().stages[0].training == (frozen < 1)
+
+
+def test_frozen_stages_see_the_same_picture_twice():
+    torch.manual_seed(0)
+    chance = dict(drop_path_rate=0.9, attn_drop_rate=0.5, drop_rate=0.2)
+    model = SwinTransformer(**SMALL, frozen_stages=2, **chance).train()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        one, other = model(x), model(x)
+    same = [torch.equal(a, b) for a, b in zip(one, other, strict=True)]
+    assert same == [True, True, False, False]
 
 
 def test_mobilenet_is_torchvisions():

@@ -234,7 +234,8 @@ class SwinTransformer(BaseModule):
         drop_path_rate: Stochastic depth of the last block, linear from 0.
         out_indices: Stages returned.
         frozen_stages: -1 trains everything; 0 freezes the patch embedding; n also
-            freezes the first n stages (GLIP-L's recipe).
+            freezes the first n stages. As mmdet counts: GLIP-L's recipe, called 2 in
+            the original, is 1 here.
         with_cp: Recompute blocks in the backward pass to save memory.
         convert_weights: Accepted for mmdet's configs; a file with the names of the
             original Swin is converted whether or not it is set.
@@ -307,6 +308,8 @@ class SwinTransformer(BaseModule):
         if self.frozen_stages < 0:
             return
         frozen = [self.patch_embed, *self.stages[: self.frozen_stages]]
+        if self.frozen_stages:
+            frozen.append(self.drop_after_pos)
         for i in range(self.frozen_stages):
             if i in self.out_indices:
                 frozen.append(getattr(self, f'norm{i}'))

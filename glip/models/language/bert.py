@@ -42,6 +42,9 @@ class BertEncoder(nn.Module):
         self.language_dim = config.hidden_size
         self.num_layers_of_embedded = num_layers_of_embedded
         self.model = HFBertModel(config, add_pooling_layer=add_pooling_layer)
+        if add_pooling_layer:
+            # Never used, so it has no gradient, which distributed training refuses.
+            self.model.pooler.requires_grad_(False)
         if use_checkpoint:
             self.model.gradient_checkpointing_enable(dict(use_reentrant=False))
 
