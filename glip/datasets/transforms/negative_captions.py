@@ -164,7 +164,9 @@ class NegativeCaptions(BaseTransform):
             ):
                 continue
             known.add(plain)
-            if any(words in plain for words in forbidden):
+            # A word is at least a token, so most that do not fit need no counting.
+            too_long = plain.count(' ') - 1 > room
+            if too_long or any(words in plain for words in forbidden):
                 continue
             other = other.strip()
             size = self._size(other)
