@@ -132,6 +132,72 @@ def test_dyconv_of_one_level_by_hand():
     torch.testing.assert_close(block((x,))[0], expected)
 
 
+def aligned(size, wide):
+    """Matrix that resamples a line of ``size`` to ``wide``, ends on ends."""
+    matrix = torch.zeros(wide, size)
+    for i in range(wide):
+        at = i * (size - 1) / (wide - 1)
+        low = min(int(at), size - 2)
+        matrix[i, low], matrix[i, low + 1] = 1 - (at - low), at - low
+    return matrix
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('use_dcn', [False, True])
+def test_dyconv_of_three_levels_by_hand(use_dcn):
+    """Finer by stride 2, coarser by resampling, the mean of what they are gated to."""
+    torch.manual_seed(0)
+    block = randomise(DyConv(8, num_groups=2, use_dcn=use_dcn))
+    levels = [torch.randn(1, 8, *s) for s in ((8, 12), (4, 6), (2, 3))]
+    above, same, below = block.dyconvs
+    feature = levels[1]
+    field = ()
+    if use_dcn:
+        offset, mask = block.offset(feature).split((18, 9), 1)
+        field = (offset, mask.sigmoid())
+    up = aligned(2, 4) @ above(levels[2], *field) @ aligned(3, 6).t()
+    conv = block.attnconv[1]
+    sources = []
+    for y in (same(feature, *field), below(levels[0], *field), up):
+        gate = F.conv2d(y.mean((2, 3), keepdim=True), conv.weight, conv.bias).relu()
+        sources.append(y * ((gate + 3).clamp(0, 6) / 6))
+    expected = block.relu(sum(sources) / 3)
+    torch.testing.assert_close(block(levels)[1], expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_dyrelu_by_hand():
+    """Two lines of slopes 2 s and 2 s - 1 and offsets o - 0.5, whichever is higher."""
+    layer = DyReLU(4)
+    for parameter in layer.parameters():
+        parameter.zero_()
+    # Hard sigmoids of 0.75, 0.25, 1.5 and -0.75: 0.625, 0.54, 0.75 and 0.375.
+    for i, value in enumerate((0.75, 0.25, 1.5, -0.75)):
+        layer.fc[2].bias[4 * i : 4 * i + 4] = value
+    x = torch.linspace(-3, 3, 16).view(1, 4, 2, 2)
+    first = x * (2 * 0.625) + (0.25 / 6 + 0.5 - 0.5)
+    second = x * (2 * 0.75 - 1) + (0.375 - 0.5)
+    torch.testing.assert_close(layer(x), torch.maximum(first, second))
+
+
+@torch.no_grad()
+def test_fused_levels_keep_their_places():
+    """Every position of every level is updated by its own attention to the words."""
+    torch.manual_seed(0)
+    fields = dict(v_dim=6, l_dim=10, init_values=0.5, embed_dim=8, num_heads=2)
+    block = randomise(VLFuse(**fields))
+    levels = (torch.randn(1, 6, 4, 3), torch.randn(1, 6, 2, 2))
+    hidden = torch.randn(1, 3, 10)
+    text = TextFeatures(hidden, hidden, torch.tensor([[True, True, False]]))
+    visual, words = block(levels, text)
+    assert words.embedded is hidden
+    for level, found in zip(levels, visual, strict=True):
+        for y in range(level.shape[2]):
+            for x in range(level.shape[3]):
+                one, _ = block.b_attn(level[:, :, y, x][:, None], hidden, text.mask)
+                torch.testing.assert_close(found[:, :, y, x], one[:, 0])
+
+
 @pytest.mark.parametrize(
     'options', [{}, dict(use_dcn=False), dict(use_dyfuse=False), dict(use_dyrelu=False)]
 )

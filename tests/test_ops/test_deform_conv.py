@@ -112,6 +112,31 @@ def test_a_smaller_field_is_refused():
         modulated_deform_conv2d(x, offset[..., :2], mask[..., :2], weight, bias)
 
 
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast_computes_in_float32_with_gradients(dtype):
+    """Only the rounding of the inputs is lost, and what follows gets float32."""
+    full = [a.detach().float() for a in inputs()]
+    half = [a.to(dtype).float().requires_grad_() for a in full[:3]]
+    weight, bias = (a.clone().requires_grad_() for a in full[3:])
+    with torch.autocast('cpu', dtype):
+        found = modulated_deform_conv2d(
+            half[0], half[1].to(dtype), half[2].to(dtype), weight, bias
+        )
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, gather_deform_conv2d(*half, weight, bias))
+    found.square().sum().backward()
+    assert all(a.grad.isfinite().all() for a in (*half, weight, bias))
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_half_models_keep_their_type(dtype):
+    args = [a.detach().to(dtype) for a in inputs()]
+    found = modulated_deform_conv2d(*args)
+    assert found.dtype == dtype
+    expected = modulated_deform_conv2d(*(a.float() for a in args))
+    torch.testing.assert_close(found, expected.to(dtype))
+
+
 @pytest.mark.parametrize(
     ('tag', 'shape', 'stride'),
     [
