@@ -135,6 +135,12 @@ def checked_images(
                 f'annotation file {path}: image {image.get("id", image)} has no '
                 f'{", ".join(sorted(missing))}'
             )
+        if not is_id(image['id']) or not isinstance(image['file_name'], str):
+            raise DatasetError(
+                f'annotation file {path}: image {image["id"]!r:.40} is called '
+                f'{image["file_name"]!r:.40}; ids must be numbers or strings, and '
+                'names of files strings'
+            )
         if not all(_is_length(image[side]) for side in ('width', 'height')):
             raise DatasetError(
                 f'annotation file {path}: image {image["id"]} has the size '
@@ -152,7 +158,7 @@ def _checked_categories(content: Mapping[str, Any], path: str) -> dict[int, str]
     """Category id -> name, in the order of the file."""
     categories: dict[int, str] = {}
     for category in section(content, 'categories', path):
-        if 'id' not in category or 'name' not in category:
+        if not is_id(category.get('id')) or category.get('name') is None:
             raise DatasetError(
                 f'annotation file {path}: category {category} needs an id and a name'
             )
@@ -171,7 +177,11 @@ def _check_category_ids(
     annotations: Iterable[Mapping[str, Any]], categories: Mapping[int, str], path: str
 ) -> None:
     """Every annotation must be of a category that the file lists."""
-    unknown = [a for a in annotations if a.get('category_id') not in categories]
+    unknown = [
+        a
+        for a in annotations
+        if not is_id(a.get('category_id')) or a['category_id'] not in categories
+    ]
     if unknown:
         first = unknown[0]
         raise DatasetError(
@@ -239,7 +249,8 @@ def _group(
     for annotation in annotations:
         if annotation['category_id'] not in labels:
             continue
-        if annotation.get('image_id') not in found:
+        image_id = annotation.get('image_id')
+        if not is_id(image_id) or image_id not in found:
             stray.append(annotation.get('id'))
             continue
         box = _box(annotation.get('bbox'))
@@ -248,7 +259,7 @@ def _group(
             continue
         # In place: a copy of each of 27 million is what some machines cannot hold.
         annotation['bbox'] = box
-        annotation['iscrowd'] = int(annotation.get('iscrowd') or 0)
+        annotation['iscrowd'] = int(annotation.get('iscrowd') in (1, '1'))
         annotation['area'] = annotation.get('area') or box[2] * box[3]
         found[annotation['image_id']].append(annotation)
     for ids, why in (
@@ -270,13 +281,19 @@ def _box(value: object) -> list[float] | None:
     """(x, y, w, h) of positive size, or None."""
     try:
         x, y, w, h = (float(v) for v in value)  # type: ignore[union-attr]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not all(map(math.isfinite, (x, y, w, h))) or w <= 0 or h <= 0:
         return None
     return [x, y, w, h]
 
 
+def is_id(value: object) -> bool:
+    """Whether it can tell things apart."""
+    number = isinstance(value, float) and math.isfinite(value)
+    return number or isinstance(value, (int, str))
+
+
 def _is_length(value: object) -> bool:
     """Whether it can be a picture's width or height."""
-    return isinstance(value, (int, float)) and 0 < value < math.inf
+    return isinstance(value, (int, float)) and 1 <= value < 2**31

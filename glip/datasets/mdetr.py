@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from glip.datasets.base import PromptedDataset
-from glip.datasets.coco_file import checked_images, read_sections, section
+from glip.datasets.coco_file import checked_images, is_id, read_sections, section
 from glip.datasets.phrases import merge_phrases
 from glip.datasets.reading import listed
-from glip.datasets.sample import GroundingSample, Phrase
+from glip.datasets.sample import GroundingSample, Phrase, is_finite
 from glip.errors import DatasetError
 from glip.registry import DATASETS
 
@@ -88,7 +88,8 @@ class MDETRDataset(PromptedDataset):
             entries = section(content, 'annotations', self.ann_file)
         for annotation in entries:
             where = f'annotation {annotation.get("id")}'
-            if annotation.get('image_id') not in known:
+            image_id = annotation.get('image_id')
+            if not is_id(image_id) or image_id not in known:
                 self.dropped.add('boxes of pictures that are not listed', where)
             elif annotation.get('iscrowd'):
                 self.dropped.add('boxes of crowds', where)
@@ -100,15 +101,17 @@ class MDETRDataset(PromptedDataset):
         self, annotation: Mapping[str, Any], image: Mapping[str, Any]
     ) -> Phrase:
         """One box and its words, unchecked."""
-        spans = annotation.get('tokens_positive') or ()
+        spans = annotation.get('tokens_positive')
+        if not isinstance(spans, list):
+            spans = ()
         if self.whole_caption:
             spans = ((0, len(image['caption'])),)
         box = annotation.get('bbox')
-        if isinstance(box, list) and len(box) == 4 and None not in box:
+        if isinstance(box, list) and len(box) == 4 and all(map(is_finite, box)):
             x, y, w, h = box
             box = (x, y, x + w, y + h)
         score = annotation.get('score')
-        scores = (float(score),) if isinstance(score, (int, float)) else ()
+        scores = (float(score),) if is_finite(score) else ()
         return Phrase(tuple(spans), (box,), scores)
 
     def _asked(

@@ -12,7 +12,12 @@ from mmengine.utils import is_abs
 from glip.datasets.base import PromptedDataset, Sample
 from glip.datasets.phrases import find_phrases, merge_phrases
 from glip.datasets.reading import check_names, json_lines, listed, read_json, warn
-from glip.datasets.sample import DetectionSample, GroundingSample, Phrase
+from glip.datasets.sample import (
+    DetectionSample,
+    GroundingSample,
+    Phrase,
+    is_finite,
+)
 from glip.errors import DatasetError
 from glip.registry import DATASETS
 
@@ -192,7 +197,8 @@ class ODVGDataset(PromptedDataset):
             return tuple(boxes), ()
         if isinstance(scores, (int, float)):
             scores = [scores] * len(boxes)
-        if not isinstance(scores, list) or len(scores) != len(boxes):
+        fitting = isinstance(scores, list) and len(scores) == len(boxes)
+        if not fitting or not all(map(is_finite, scores)):
             raise self._error(
                 where, f'{len(boxes)} boxes of a region but the scores {scores!r:.60}'
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ Box = tuple[float, float, float, float]
 
 _EXAMPLES = 4  # places a summary names for each reason
 _SMALLEST = 1.0  # pixels of a picture that a box must cover in each direction
+_LARGEST = 2.0**53  # whole numbers beyond it are not exact
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def check_size(width: Any, height: Any, source: str, where: Any) -> tuple[int, i
     """
     for side in (width, height):
         number = isinstance(side, (int, float)) and not isinstance(side, bool)
-        if not number or not 0 < side < math.inf:
+        if not number or not 1 <= side < 2**31:
             raise DatasetError(
                 f'{source}, {where}: the picture has the size {width}x{height}; width '
                 'and height must be pixels'
@@ -243,7 +243,7 @@ def checked_boxes(
     index: list[int] = []
     for number, box in enumerate(boxes):
         four = isinstance(box, (list, tuple)) and len(box) == 4
-        if not four or not all(_is_finite(value) for value in box):
+        if not four or not all(is_finite(value) for value in box):
             dropped.add('boxes that are not four finite numbers', where)
             continue
         x1, y1, x2, y2 = (float(value) for value in box)
@@ -260,12 +260,12 @@ def checked_boxes(
     return tuple(kept), tuple(index)
 
 
-def _is_finite(value: Any) -> bool:
-    """Whether it is a number that can be computed with."""
+def is_finite(value: Any) -> bool:
+    """Whether it is a number that can be computed with, and counts pixels or so."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return number and -_LARGEST < value < _LARGEST
 
 
 def _is_whole(value: Any) -> bool:
     """Whether it can be a position in a string."""
-    return _is_finite(value) and int(value) == value
+    return is_finite(value) and int(value) == value

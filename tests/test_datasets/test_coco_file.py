@@ -179,3 +179,20 @@ def test_real_coco_has_80_classes(shared):
     assert len(coco.names) == 80
     assert coco.names[:2] == ('person', 'bicycle')
     assert sum(map(len, coco.boxes.values())) == 903
+
+
+@pytest.mark.parametrize(
+    'odd', [[1], {'a': 1}, None, float('nan'), 10**400, 'x', True, -1]
+)
+@pytest.mark.parametrize(
+    'key', ['id', 'file_name', 'width', 'image_id', 'category_id', 'bbox', 'iscrowd']
+)
+def test_values_of_odd_types_are_never_a_traceback(tmp_path, key, odd):
+    image, box = dict(IMAGE), {'id': 1, 'image_id': 1, 'category_id': 1}
+    box['bbox'] = [1, 1, 5, odd if key == 'bbox' else 5]
+    (image if key in image else box)[key] = odd
+    path = write(tmp_path, images=[image], annotations=[box])
+    try:
+        read_coco(path)
+    except DatasetError as error:
+        assert '\n' not in str(error)
