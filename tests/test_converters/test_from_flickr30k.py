@@ -6,9 +6,10 @@ import pytest
 from glip.datasets.converters.from_flickr30k import flickr30k_to_odvg
 from glip.errors import DatasetError
 
-SENTENCES = """[/EN#1/people A man] feeds [/EN#2/animals two dogs] in [/EN#3/scene a park] .
-[/EN#1/people He] smiles .
-"""
+SENTENCES = (
+    '[/EN#1/people A man] feeds [/EN#2/animals two dogs] in [/EN#3/scene a park] .\n'
+    '[/EN#1/people He] smiles .\n'
+)
 XML = """<annotation><filename>42.jpg</filename>
 <size><width>100</width><height>80</height><depth>3</depth></size>
 <object><name>1</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax>

@@ -75,3 +75,12 @@ def test_other_files_are_refused(convert):
         convert(pictures={})
     with pytest.raises(DatasetError, match='at least one is needed'):
         convert(num_classes=0)
+
+
+@pytest.mark.parametrize(
+    'things', [None, 5, [5], [{'names': 5}], [{'names': {}}], [dict(thing('a'), x={})]]
+)
+def test_odd_objects_are_no_traceback(convert, things):
+    result = convert(objects=[OBJECTS[0], {'image_id': 2, 'objects': things}])
+    assert result.written['pictures'] == 2
+    assert result.written['boxes'] == 3

@@ -49,8 +49,9 @@ def test_names_of_a_list(folder: Path, tmp_path: Path):
     assert instance == {'bbox': [1, 2, 11, 21], 'label': 1, 'category': 'tench'}
     names = json.loads((tmp_path / 'out_label_map.json').read_text())
     assert names == {'0': 'rock', '1': 'tench'}
-    assert '1 boxes of classes that are not listed (n01_7.xml: n01)' in (
-        result.lines()[-1]
+    assert (
+        '1 boxes of classes that are not listed (n01_7.xml: n01)'
+        in (result.lines()[-1])
     )
 
 

@@ -87,7 +87,7 @@ def test_json_survives_broken_unicode_and_refuses_nan(tmp_path: Path):
     with atomic_text(tmp_path / 'a.json') as file:
         file.write(compact_json({'caption': 'caf\u00e9 \ud83d'}))
     assert json.loads((tmp_path / 'a.json').read_text())['caption'] == 'café \ud83d'
-    with pytest.raises(ValueError):
+    with pytest.raises(DatasetError, match='not finite cannot be written'):
         compact_json(float('nan'))
 
 

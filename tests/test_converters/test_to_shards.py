@@ -60,3 +60,10 @@ def test_old_files_are_not_mixed_with_new_ones(records: Path, tmp_path: Path):
     odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')
     with pytest.raises(DatasetError, match='already has train-000000.tar'):
         odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')
+
+
+def test_names_that_no_file_can_have_are_counted(records: Path, tmp_path: Path):
+    lines = records.read_text().replace('0.png', r'\u0000').replace('1.png', r'\ud800')
+    records.write_text(lines)
+    result = odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')
+    assert result.written['records'] == 3

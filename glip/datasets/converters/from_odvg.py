@@ -206,8 +206,9 @@ def _names_of_boxes(path: str) -> dict[int, str]:
     for number, record in json_lines(path):
         part = record.get('detection')
         instances = part.get('instances') if isinstance(part, dict) else None
-        for instance in instances or []:
-            label, name = instance.get('label'), instance.get('category')
+        for instance in instances if isinstance(instances, list) else []:
+            known = instance if isinstance(instance, dict) else {}
+            label, name = known.get('label'), known.get('category')
             if not isinstance(label, int) or not isinstance(name, str):
                 raise DatasetError(
                     f'{path}, line {number}: a box without the name of its class; '
@@ -232,7 +233,7 @@ def _categories(
         return [{'id': i, 'name': name} for i, name in zip(ids, names)], ids
     like = os.fspath(like)
     categories = section(read_sections(like), 'categories', like)
-    known = {category.get('name'): category.get('id') for category in categories}
+    known = {str(category.get('name')): category.get('id') for category in categories}
     missing = [name for name in names if name not in known]
     if missing:
         raise DatasetError(f'{like} has no category for {listed(missing)}')

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from glip.datasets.coco_file import is_id
 from glip.datasets.converters.output import PathLike
 from glip.datasets.converters.progress import track
 from glip.datasets.converters.result import Result
@@ -56,7 +57,7 @@ def visual_genome_to_odvg(
     dropped = Dropped(objects)
     counts: Counter[str] = Counter()
     for entry in entries:
-        counts.update(filter(None, map(_name, entry['objects'])))
+        counts.update(filter(None, map(_name, _objects(entry))))
     # Equally frequent names in alphabetic order: the same classes on every run.
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
     names = ranked[:num_classes]
@@ -71,7 +72,7 @@ def visual_genome_to_odvg(
             elif exclude_coco and picture.get('coco_id'):
                 dropped.add('pictures of COCO', where)
             else:
-                yield _sample(entry['objects'], picture, index, flat, dropped, where)
+                yield _sample(_objects(entry), picture, index, flat, dropped, where)
 
     return write_detection(
         samples(),
@@ -99,7 +100,7 @@ def _sample(
             continue
         try:
             x, y, w, h = (float(thing[key]) for key in 'xywh')
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             dropped.add('objects without a box', where)
             continue
         boxes.append((x, y, x + w, y + h))
@@ -118,8 +119,17 @@ def _sample(
 
 def _name(thing: Mapping[str, Any]) -> str:
     """What an object is called; '' where it is not."""
-    names = thing.get('names') or [thing.get('name') or '']
-    return ' '.join(str(names[0]).lower().split())
+    names = thing.get('names')
+    name = names[0] if isinstance(names, list) and names else thing.get('name')
+    return ' '.join(name.lower().split()) if isinstance(name, str) else ''
+
+
+def _objects(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The things of a picture."""
+    things = entry['objects']
+    if not isinstance(things, list):
+        return []
+    return [thing for thing in things if isinstance(thing, dict)]
 
 
 def _entries(path: str, *keys: str) -> list[dict[str, Any]]:
@@ -136,7 +146,8 @@ def _entries(path: str, *keys: str) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or not entries:
         raise DatasetError(f'{path} holds no list of pictures')
     for number, entry in enumerate(entries):
-        if not isinstance(entry, dict) or set(keys) - entry.keys():
+        fitting = isinstance(entry, dict) and not set(keys) - entry.keys()
+        if not fitting or not is_id(entry['image_id']):
             raise DatasetError(
                 f'{path}: entry {number} needs {", ".join(keys)}; the files are '
                 "objects.json and image_data.json of Visual Genome's download page"

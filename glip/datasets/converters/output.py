@@ -128,9 +128,14 @@ def compact_json(value: Any) -> str:
     """JSON without blanks to spare, in ASCII: no text can make the file unreadable.
 
     Raises:
-        ValueError: It has a number that is not finite, which JSON has no word for.
+        DatasetError: It has a number that is not finite, which JSON has no word for.
     """
-    return json.dumps(value, allow_nan=False, separators=(',', ':'))
+    try:
+        return json.dumps(value, allow_nan=False, separators=(',', ':'))
+    except ValueError as error:
+        raise DatasetError(
+            f'a number that is not finite cannot be written: {str(value)[:200]}'
+        ) from error
 
 
 class CocoWriter:

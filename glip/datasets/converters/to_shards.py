@@ -104,13 +104,13 @@ def _readable(
         try:
             with open(picture, 'rb') as file:
                 data = file.read()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter for names no file can have
             dropped.add('records of pictures that cannot be read', name)
             missing += 1
             if missing == _PROBED and not found:
                 raise DatasetError(
                     f'none of the first {_PROBED} pictures can be read (looked for '
-                    f'{picture}: {error.strerror})'
+                    f'{picture!r}: {getattr(error, "strerror", None) or error})'
                 ) from error
             continue
         found += 1
