@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 import glip.apis
 from glip.apis import Detections
-from glip.apis.drawing import PALETTES
 from glip.errors import GLIPError, ImageError, PromptError
 from glip.images import is_url
 from glip.text import parse_text
+from glip.visualization.drawing import PALETTES
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

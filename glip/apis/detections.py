@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from glip.apis.drawing import draw_detections
 from glip.errors import ImageError
 from glip.images import load_image
+from glip.visualization.drawing import draw_detections
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glip.apis import drawing
-from glip.apis.drawing import PALETTES, class_colors, draw_detections
+from glip.visualization import drawing
+from glip.visualization.drawing import PALETTES, class_colors, draw_detections
 
 GRAY = (128, 128, 128)
 

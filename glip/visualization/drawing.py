@@ -6,6 +6,7 @@ import colorsys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -58,35 +59,96 @@ def draw_detections(
     """
     if len(boxes) == 0:
         return image
-    width, height = image.size
-    font_size = int(np.clip(np.sqrt(width * height) / 45, 10, 240))
-    line = max(1, round(font_size / 8))
     colors = class_colors(palette, int(max(labels)) + 1)
     order = np.argsort(-np.asarray(scores), kind='stable')
-    draw = ImageDraw.Draw(image)
+    return draw_boxes(
+        image,
+        [boxes[i] for i in order],
+        [(names[i], f' {scores[i]:.2f}') for i in order],
+        [colors[int(labels[i]) % len(colors)] for i in order],
+    )
 
-    placed: list[Rect] = []
-    captions: list[tuple[Rect, str, ImageFont.FreeTypeFont, Color]] = []
-    for i in order:
-        score = f' {scores[i]:.2f}'
-        font = _font(names[i], font_size)
-        text = _fitted(' '.join(names[i].split()), score, font, width)
-        rect = _place(boxes[i], text, font, image.size, placed)
-        placed.append(rect)
-        captions.append((rect, text, font, colors[int(labels[i]) % len(colors)]))
-    for i, (*_, color) in zip(order[::-1], captions[::-1]):
-        draw.rectangle(_inside(boxes[i], width, height), outline=color, width=line)
-    for rect, text, font, color in captions[::-1]:
-        draw.rectangle(rect, fill=color)
-        pad = _padding(font)
+
+def draw_boxes(
+    image: Image.Image,
+    boxes: Sequence[np.ndarray],
+    tags: Sequence[tuple[str, str]],
+    colors: Sequence[Color],
+    *,
+    share: float = 1.0,
+) -> Image.Image:
+    """Draw boxes with tags, the first on top.
+
+    Args:
+        image: RGB picture, drawn upon in place.
+        boxes: x1 y1 x2 y2 in pixels, ends exclusive.
+        tags: Per box words, which are cut where they are too long, and what follows
+            them.
+        colors: One for each box.
+        share: Of the width of the picture that a tag may take.
+
+    Returns:
+        The same image.
+    """
+    draw = ImageDraw.Draw(image)
+    line = line_width(image.size)
+    placed = place_tags(boxes, tags, image.size, share=share)
+    for box, color in zip(boxes[::-1], colors[::-1], strict=True):
+        draw.rectangle(_inside(box, *image.size), outline=color, width=line)
+    for tag, color in zip(placed[::-1], colors[::-1], strict=True):
+        draw.rectangle(tag.rect, fill=color)
+        pad = _padding(tag.font)
         draw.text(
-            (rect[0] + pad, rect[1] + pad),
-            text,
-            font=font,
-            fill=_ink(color),
+            (tag.rect[0] + pad, tag.rect[1] + pad),
+            tag.text,
+            font=tag.font,
+            fill=ink_on(color),
             anchor='la',
         )
     return image
+
+
+class Tag(NamedTuple):
+    """Words beside a box: where they are put, and in which letters."""
+
+    rect: Rect
+    text: str
+    font: ImageFont.FreeTypeFont
+
+
+def place_tags(
+    boxes: Sequence[np.ndarray],
+    tags: Sequence[tuple[str, str]],
+    size: tuple[int, int],
+    *,
+    share: float = 1.0,
+) -> list[Tag]:
+    """Find a place for each tag; see :func:`draw_boxes`.
+
+    Args:
+        boxes: x1 y1 x2 y2 in pixels, ends exclusive.
+        tags: Words that may be cut, and what follows them.
+        size: (width, height) of the picture.
+        share: Of the width that a tag may take.
+    """
+    letters = font_size(size)
+    found: list[Tag] = []
+    for box, (words, end) in zip(boxes, tags, strict=True):
+        font = font_for(words, letters)
+        text = _fitted(' '.join(words.split()), end, font, round(size[0] * share))
+        rect = _place(box, text, font, size, [tag.rect for tag in found])
+        found.append(Tag(rect, text, font))
+    return found
+
+
+def font_size(size: tuple[int, int]) -> int:
+    """Height of letters that suits a picture of this size."""
+    return int(np.clip(np.sqrt(size[0] * size[1]) / 45, 10, 240))
+
+
+def line_width(size: tuple[int, int]) -> int:
+    """Width of lines that suits a picture of this size."""
+    return max(1, round(font_size(size) / 8))
 
 
 def class_colors(palette: str, count: int) -> list[Color]:
@@ -162,13 +224,14 @@ def _fitted(name: str, score: str, font: ImageFont.FreeTypeFont, width: int) -> 
     return name[:low] + '…' + score
 
 
-def _ink(color: Color) -> Color:
+def ink_on(color: Color) -> Color:
     """Black or white, whichever reads better on the colour (ITU-R BT.601 luma)."""
     luma = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
     return (0, 0, 0) if luma > 140 else (255, 255, 255)
 
 
-def _font(text: str, size: int) -> ImageFont.FreeTypeFont:
+def font_for(text: str, size: int) -> ImageFont.FreeTypeFont:
+    """Letters of a font that has all of the text."""
     return _sized_font(_font_file(frozenset(text) - {' '}), size)
 
 

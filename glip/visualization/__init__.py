@@ -1,0 +1,1 @@
+"""Pictures for people: boxes, words and captions drawn, pages to leaf through."""
