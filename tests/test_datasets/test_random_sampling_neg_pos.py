@@ -196,7 +196,7 @@ def test_names_are_measured_once_per_data_set(monkeypatch):
     assert len(measured) > first
     first = len(measured)
     for labels in ([0], [5, 7], []):
-        transform(sample(labels, tuple(list(names))))  # equal, as in another process
+        transform(sample(labels, (*names,)))  # equal, but another object
     assert len(measured) == first
     transform(sample([1]))
     assert len(measured) > first
