@@ -1,3 +1,4 @@
+import json
 import pickle
 from pathlib import Path
 
@@ -230,3 +231,12 @@ def test_references_as_json(original: Path, write):
     write('coco/grefs(unc).json', REFS)
     (result,) = refcoco_to_odvg(original)
     assert result.written['captions'] == 3
+
+
+def test_boxes_without_a_usable_id_are_no_traceback(original: Path, write):
+    content = json.loads((original / 'instances.json').read_text())
+    del content['annotations'][0]['id']
+    content['annotations'][1]['id'] = [1]
+    write('coco/instances.json', content)
+    with pytest.raises(DatasetError, match='nothing to write: .* to no box'):
+        refcoco_to_odvg(original)

@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from glip.datasets.coco_file import CocoFile
+from glip.datasets.coco_file import CocoFile, is_id
 from glip.datasets.sample import Dropped, GroundingSample, Phrase
 from glip.errors import DatasetError
 
@@ -128,7 +128,12 @@ def read_referring(
         dropped: Counts what is left out.
     """
     images = {image['id']: image for image in coco.images}
-    boxes = {a['id']: a['bbox'] for group in coco.boxes.values() for a in group}
+    boxes = {
+        annotation['id']: annotation['bbox']
+        for group in coco.boxes.values()
+        for annotation in group
+        if is_id(annotation.get('id'))
+    }
     for ref in refs:
         where = f'ref {ref.get("ref_id", "?")}'
         image = images.get(ref['image_id'])
