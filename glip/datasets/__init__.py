@@ -7,6 +7,7 @@ from glip.datasets.flickr30k_entities import Flickr30kEntitiesDataset
 from glip.datasets.mdetr import Flickr30kDataset, MDETRDataset
 from glip.datasets.odvg import ODVGDataset
 from glip.datasets.sample import DetectionSample, GroundingSample, Phrase
+from glip.datasets.samplers import MixtureSampler
 from glip.datasets.transforms import (
     LoadImageFromFile,
     NegativeCaptions,
@@ -24,6 +25,7 @@ __all__ = [
     'GroundingSample',
     'LoadImageFromFile',
     'MDETRDataset',
+    'MixtureSampler',
     'NegativeCaptions',
     'ODVGDataset',
     'PackDetInputs',

@@ -3,6 +3,7 @@
 from .amp_optim_wrapper import AmpOptimWrapper
 from .flexible_runner import GLIPFlexibleRunner
 from .hooks import DetVisualizationHook
+from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .optim_constructor import GLIPOptimWrapperConstructor
 from .pretrained_init import Pretrained
 from .runner import GLIPRunner
@@ -12,9 +13,11 @@ __all__ = [
     'AmpOptimWrapper',
     'DDPStrategy',
     'DetVisualizationHook',
+    'EpochBasedTrainLoop',
     'FSDPStrategy',
     'GLIPFlexibleRunner',
     'GLIPOptimWrapperConstructor',
     'GLIPRunner',
+    'IterBasedTrainLoop',
     'Pretrained',
 ]

@@ -10,10 +10,13 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from glip.checkpoints import fit, read_checkpoint
+from glip.engine.data_loader import build_dataloader
+from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.errors import CheckpointError
 from glip.registry import RUNNERS
 
@@ -34,9 +37,27 @@ class GLIPRunner(Runner):
     * A checkpoint is written beside its place and moved there when complete, and
       ``resume`` without a file picks the last complete one of the work directory.
     * With a checkpoint to come, pretrained weights of the parts are not fetched.
+    * Samples are drawn with seeds of their own (:mod:`glip.datasets.seeding`).
     """
 
     _resuming = False
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict,
+        seed: int | None = None,
+        diff_rank_seed: bool = False,
+    ) -> DataLoader:
+        """See :func:`glip.engine.data_loader.build_dataloader`."""
+        return build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, also where the config only says whether it is by epoch."""
+        if isinstance(loop, dict) and 'type' not in loop:
+            loop = dict(loop)
+            by_epoch = loop.pop('by_epoch', True)
+            loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
+        return super().build_train_loop(loop)
 
     def _init_model_weights(self) -> None:
         self._find_latest()

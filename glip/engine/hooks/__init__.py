@@ -1,6 +1,7 @@
 """What happens beside the steps of training and testing."""
 
 from glip.engine.hooks.broken_pictures import BrokenPicturesHook
+from glip.engine.hooks.checkpoint import CheckpointHook
 from glip.engine.hooks.curves import CurvesHook
 from glip.engine.hooks.invalid_loss import CheckInvalidLossHook
 from glip.engine.hooks.train_status import TrainStatusHook
@@ -9,6 +10,7 @@ from glip.engine.hooks.visualization import DetVisualizationHook
 __all__ = [
     'BrokenPicturesHook',
     'CheckInvalidLossHook',
+    'CheckpointHook',
     'CurvesHook',
     'DetVisualizationHook',
     'TrainStatusHook',

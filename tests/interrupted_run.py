@@ -1,0 +1,176 @@
+"""Train a tiny GLIP and perhaps die on the way; run by test_resume.py.
+
+Usage: [SEED=N] interrupted_run.py PICTURES WORK_DIR LOOP WORKERS [DEATH], in which LOOP
+is epoch or iter, and DEATH die-at:STEP or die-in-save:N.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import Hook
+
+from glip.apis.train import run_training, set_training_options
+from glip.registry import HOOKS
+
+TINY = dict(
+    type='GLIP',
+    data_preprocessor=dict(type='DetDataPreprocessor', pad_size_divisor=32),
+    backbone=dict(
+        type='SwinTransformer',
+        embed_dims=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 2, 2],
+        window_size=4,
+        drop_path_rate=0.3,
+        out_indices=(1, 2, 3),
+    ),
+    neck=dict(
+        type='FPN_DropBlock',
+        in_channels=[16, 32, 64],
+        out_channels=16,
+        start_level=0,
+        add_extra_convs='on_output',
+        num_outs=5,
+    ),
+    bbox_head=dict(
+        type='ATSSVLFusionHead',
+        in_channels=16,
+        early_fuse=True,
+        num_dyhead_blocks=1,
+        fusion=dict(embed_dim=16, num_heads=2),
+    ),
+    language_model=dict(
+        type='BertModel',
+        pretrained=False,
+        config=dict(
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+        ),
+    ),
+)
+
+
+def config(pictures: str, work_dir: str, loop: str, workers: int) -> Config:
+    """Twelve steps with everything random that training has."""
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='GTBoxSubOne_GLIP'),
+        dict(
+            type='RandomChoiceResize',
+            scales=[(96, 48), (96, 64), (96, 80)],
+            keep_ratio=True,
+            resize_type='FixScaleResize',
+        ),
+        dict(type='RandomFlip_GLIP', prob=0.5),
+        dict(type='RandomSamplingNegPos', num_sample_negative=3),
+        dict(type='PackDetInputs'),
+    ]
+    by_epoch = loop == 'epoch'
+    return Config(
+        dict(
+            default_scope='glip',
+            model=TINY,
+            work_dir=work_dir,
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3)
+            if by_epoch
+            else dict(type='IterBasedTrainLoop', max_iters=12),
+            train_dataloader=dict(
+                batch_size=2,
+                num_workers=workers,
+                persistent_workers=workers > 0,
+                sampler=dict(type='DefaultSampler', shuffle=True),
+                batch_sampler=dict(type='AspectRatioBatchSampler'),
+                dataset=dict(
+                    type='CocoDataset',
+                    data_root=pictures,
+                    ann_file='annotations.json',
+                    data_prefix=dict(img=''),
+                    pipeline=pipeline,
+                ),
+            ),
+            optim_wrapper=dict(
+                optimizer=dict(type='AdamW', lr=1e-3),
+                accumulative_counts=1 if by_epoch else 2,
+                clip_grad=dict(max_norm=1.0),
+            ),
+            param_scheduler=[
+                dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=8),
+                dict(type='MultiStepLR', by_epoch=by_epoch, milestones=[2, 9]),
+            ],
+            default_hooks=dict(
+                checkpoint=dict(
+                    type='CheckpointHook', by_epoch=False, interval=2, max_keep_ckpts=1
+                )
+            ),
+            custom_hooks=[dict(type='EMAHook', momentum=0.1)],
+            log_level='ERROR',
+        )
+    )
+
+
+@HOOKS.register_module()
+class Witness(Hook):
+    """Writes every loss down, and dies when told to."""
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, file: str, die_at: int | None) -> None:
+        self.file, self.die_at = Path(file), die_at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        loss = sum(float(v.detach()) for k, v in outputs.items() if 'loss' in k)
+        with self.file.open('a') as file:
+            file.write(json.dumps([runner.iter, batch_idx, loss]) + '\n')
+
+
+def die_in_save(number: int) -> None:
+    """Be killed when half of the n-th checkpoint is on the disk."""
+    put, count = LocalBackend.put, 0
+
+    def half(self, obj, filepath):
+        nonlocal count
+        count += 1
+        if count < number:
+            put(self, obj, filepath)
+            return
+        Path(filepath).write_bytes(obj[: len(obj) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    LocalBackend.put = half
+
+
+def main() -> None:
+    pictures, work_dir, loop, workers, *death = sys.argv[1:]
+    cfg = config(pictures, work_dir, loop, int(workers))
+    if seed := os.environ.get('SEED'):
+        cfg.randomness = dict(seed=int(seed))
+    kind, _, number = (death or ['none:0'])[0].partition(':')
+    if kind == 'die-in-save':
+        die_in_save(int(number))
+    set_training_options(cfg, resume='auto')
+    cfg.custom_hooks.append(
+        dict(
+            type='Witness',
+            file=f'{work_dir}/losses.jsonl',
+            die_at=int(number) if kind == 'die-at' else None,
+        )
+    )
+    run_training(cfg)
+
+
+if __name__ == '__main__':
+    torch.set_num_threads(1)
+    main()
