@@ -83,6 +83,20 @@ def test_threshold_is_on_the_class_and_top_k_on_the_product():
     assert len(run(100)[0]) == 3
 
 
+def test_a_sure_class_off_the_center_is_kept():
+    """Its product with centerness is below the threshold; the score alone is not."""
+    found, scores, _ = select_candidates(
+        [torch.tensor([[0.06], [0.04]]).logit()],
+        [torch.arange(8.0).view(2, 4)],
+        [torch.tensor([0.1, 0.99]).logit()],
+        EntityScores(encoded([[0]]), 1, torch.device('cpu')),
+        score_thr=0.05,
+        nms_pre=10,
+    )
+    assert found.tolist() == [[0, 1, 2, 3]]
+    torch.testing.assert_close(scores, torch.tensor([0.006]).sqrt())
+
+
 def test_several_entities_of_one_class_share_its_nms():
     logits = torch.tensor([[0.9, 0.8]]).logit()
     scores_of = EntityScores(
