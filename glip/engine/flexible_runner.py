@@ -195,20 +195,36 @@ class GLIPFlexibleRunner(FlexibleRunner):
         by_epoch: bool = True,
         backend_args: dict | None = None,
     ) -> None:
-        """Save as mmengine does, but let the file appear only when it is complete."""
-        options = dict(
-            save_optimizer=save_optimizer,
-            save_param_scheduler=save_param_scheduler,
-            meta=meta,
-            by_epoch=by_epoch,
-            backend_args=backend_args,
-        )
+        """Save as mmengine does, but let the file appear only when it is complete.
+
+        Raises:
+            ConfigError: The work directory is not on a file system.
+        """
         backend = get_file_backend(str(out_dir), backend_args=backend_args)
         if not isinstance(backend, LocalBackend):
-            super().save_checkpoint(out_dir, filename, **options)
-            return
+            raise ConfigError(
+                f'{type(self).__name__} saves to local folders only, not to {out_dir}'
+            )
+        counts = dict(
+            epoch=self.epoch + (1 if by_epoch else 0),
+            iter=self.iter + (0 if by_epoch else 1),
+        )
+        # mmengine's own overrides the counts that its hook gives for a best epoch.
+        meta = counts | (meta or {})
+        meta |= dict(cfg=self.cfg.pretty_text, experiment_name=self.experiment_name)
+        dataset = self.train_dataloader.dataset
+        if hasattr(dataset, 'metainfo'):
+            meta['dataset_meta'] = dataset.metainfo
         temporary = f'.{filename}.part'
-        super().save_checkpoint(out_dir, temporary, **options)
+        self.strategy.save_checkpoint(
+            filename=os.path.join(out_dir, temporary),
+            save_optimizer=save_optimizer,
+            save_param_scheduler=save_param_scheduler,
+            extra_ckpt=dict(meta=meta, message_hub=self.message_hub.state_dict()),
+            callback=lambda checkpoint: super(GLIPFlexibleRunner, self).call_hook(
+                'before_save_checkpoint', checkpoint=checkpoint
+            ),
+        )
         if is_main_process():
             with open(os.path.join(out_dir, temporary), 'rb') as file:
                 os.fsync(file.fileno())

@@ -18,8 +18,10 @@ from mmengine._strategy import FSDPStrategy as _FSDPStrategy
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.optim import OptimWrapper
+from mmengine.runner import weights_to_cpu
 from torch import Tensor, nn
 from torch.distributed.fsdp import (
+    FullOptimStateDictConfig,
     FullStateDictConfig,
     FullyShardedDataParallel,
     StateDictType,
@@ -49,6 +51,10 @@ class DDPStrategy(_DDPStrategy):
             )
         return super()._wrap_model(model)
 
+    def model_state_dict(self) -> dict[str, Tensor]:
+        """Weights under the model's own names, without the wrapper's prefix."""
+        return weights_to_cpu(self.model.module.state_dict())
+
 
 @STRATEGIES.register_module()
 class FSDPStrategy(_FSDPStrategy):
@@ -74,6 +80,14 @@ class FSDPStrategy(_FSDPStrategy):
                 "FSDPStrategy: state_dict_cfg must be 'full', one file of all weights"
             )
         super().__init__(model_wrapper=model_wrapper, **kwargs)
+        on_gpu = torch.cuda.is_available()
+        # On the CPU torch would hand out one buffer for all states of a parameter.
+        self.state_dict_config = FullStateDictConfig(
+            rank0_only=True, offload_to_cpu=on_gpu
+        )
+        self.optim_state_dict_config = FullOptimStateDictConfig(
+            rank0_only=True, offload_to_cpu=on_gpu
+        )
         self._shapes: dict[str, torch.Size] = {}
         self._whole: nn.Module | None = None
 
