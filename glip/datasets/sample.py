@@ -243,10 +243,10 @@ def checked_boxes(
     index: list[int] = []
     for number, box in enumerate(boxes):
         four = isinstance(box, (list, tuple)) and len(box) == 4
-        if not four or not all(is_finite(value) for value in box):
+        if not four or not all(map(is_finite, box)):
             dropped.add('boxes that are not four finite numbers', where)
             continue
-        x1, y1, x2, y2 = (float(value) for value in box)
+        x1, y1, x2, y2 = map(float, box)
         if x2 <= x1 or y2 <= y1:
             dropped.add('boxes without size or inverted', where)
             continue

@@ -10,6 +10,8 @@ from glip.datasets import Flickr30kDataset, MDETRDataset
 from glip.errors import DatasetError
 from glip.registry import DATASETS
 
+REFCOCO = 'testA_refcoco_unc_dets.json'
+
 
 def dataset(folder, content=None, **kwargs):
     path = files.write_mdetr(folder, files.mdetr() if content is None else content)
@@ -148,3 +150,23 @@ def test_real_captions(shared, split):
         asked = evaluated.get_data_info(i)['tokens_positive']
         assert [[list(s) for s in e] for e in asked] == image['tokens_positive_eval']
     assert phrases == len(boxes) and not data.dropped and not evaluated.dropped
+
+
+def test_real_referring_expressions(shared, tmp_path):
+    found = json.loads((shared / 'data/refcoco_sample' / REFCOCO).read_text())
+    content = {'images': [], 'annotations': []}
+    for i, entry in enumerate(found):
+        head = {'id': i, 'file_name': 'a.png', 'width': 640, 'height': 640}
+        content['images'].append(head | {'caption': entry['sent']})
+        content['annotations'].append(
+            {'id': i, 'image_id': i, 'bbox': entry['gt_box'], 'category_id': 1}
+        )
+    data = dataset(tmp_path, content, whole_caption=True, test_mode=True)
+    assert len(data) == len(found) and not data.dropped
+    for i, entry in enumerate(found):
+        record = data.get_data_info(i)
+        ((begin, end),) = record['tokens_positive'][0]
+        assert record['text'][begin:end] == entry['sent']
+        x, y, w, h = entry['gt_box']
+        expected = [x, y, x + w, y + h]
+        assert record['instances'][0]['bbox'] == pytest.approx(expected, abs=0.5)

@@ -160,3 +160,5 @@ def test_broken_picture_ends_an_evaluation_but_not_a_training(
         'picture skipped (1 so far)'
         in next((tiny / 'skipping').glob('*/*.log')).read_text()
     )
+    listed = (tiny / 'skipping' / 'broken_pictures.txt').read_text()
+    assert listed == f'{picture}: the file is empty (0 bytes)\n'
