@@ -74,6 +74,39 @@ def test_fusion_with_checkpointing_gives_the_same_gradients():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('where', ['fusion', 'fusion path', 'words', 'word states'])
+def test_each_chance_acts_in_training_only(where):
+    torch.manual_seed(0)
+    words, mask = torch.randn(4, 5, 12), torch.ones(4, 5).bool()
+    if where.startswith('fusion'):
+        rates = (
+            dict(dropout=0.5) if where == 'fusion' else dict(dropout=0, drop_path=0.5)
+        )
+        block = BiAttention(
+            v_dim=6, l_dim=12, init_values=1.0, embed_dim=8, num_heads=2, **rates
+        )
+        inputs = (torch.randn(4, 9, 6), words, mask)
+    else:
+        config = BertConfig(
+            hidden_size=12,
+            num_attention_heads=2,
+            intermediate_size=24,
+            attention_probs_dropout_prob=0.5 if where == 'words' else 0.0,
+            hidden_dropout_prob=0.5 if where == 'word states' else 0.0,
+        )
+        block, inputs = BertLayer(config), (words, mask)
+    randomise(block)
+
+    def run():
+        out = block(*inputs)
+        return torch.cat([o.flatten() for o in (out if type(out) is tuple else (out,))])
+
+    assert torch.equal(run(), run())
+    block.train()
+    assert not torch.equal(run(), run())
+
+
+@torch.no_grad()
 def test_bert_layer_equals_transformers():
     torch.manual_seed(0)
     config = BertConfig(

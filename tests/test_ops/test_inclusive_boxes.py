@@ -24,6 +24,16 @@ def test_by_hand():
     torch.testing.assert_close(decode_inclusive(anchors, deltas), boxes)
 
 
+def test_each_delta_has_its_weight():
+    anchors = torch.tensor([[0.0, 0.0, 9.0, 19.0]])  # 10 x 20 pixels
+    boxes = torch.tensor([[3.0, 4.0, 32.0, 83.0]])  # 30 x 80 pixels
+    found = encode_inclusive(anchors, boxes)
+    expected = [10 * (17.5 - 4.5) / 10, 10 * (43.5 - 9.5) / 20]
+    expected += [5 * math.log(3), 5 * math.log(4)]
+    torch.testing.assert_close(found, torch.tensor([expected]))
+    torch.testing.assert_close(decode_inclusive(anchors, found), boxes)
+
+
 def test_round_trip():
     corner = torch.rand(50, 2) * 100
     boxes = torch.cat((corner, corner + torch.rand(50, 2) * 60), 1)
