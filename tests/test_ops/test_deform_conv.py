@@ -119,9 +119,7 @@ def test_autocast_computes_in_float32_with_gradients(dtype):
     half = [a.to(dtype).float().requires_grad_() for a in full[:3]]
     weight, bias = (a.clone().requires_grad_() for a in full[3:])
     with torch.autocast('cpu', dtype):
-        found = modulated_deform_conv2d(
-            half[0], half[1].to(dtype), half[2].to(dtype), weight, bias
-        )
+        found = modulated_deform_conv2d(*(a.to(dtype) for a in half), weight, bias)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, gather_deform_conv2d(*half, weight, bias))
     found.square().sum().backward()
