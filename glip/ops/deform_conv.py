@@ -37,24 +37,13 @@ def modulated_deform_conv2d(
         padding: Zero padding in pixels.
 
     Returns:
-        Shape (B, O, Ho, Wo). Under autocast it is computed in float32, as half
-        precision cannot tell neighbouring pixels apart, and has the type of ``x``.
+        Shape (B, O, Ho, Wo), of the type of ``x`` except under autocast: there it is
+        computed in float32, as half precision cannot tell neighbouring pixels apart,
+        and left so for the norm that follows, as in the original.
 
     Raises:
         ValueError: If the offset field is smaller than the output.
     """
-    device = x.device.type
-    if torch.is_autocast_enabled(device):
-        with torch.autocast(device, enabled=False):
-            return modulated_deform_conv2d(
-                x.float(),
-                offset.float(),
-                mask.float(),
-                weight.float(),
-                None if bias is None else bias.float(),
-                stride=stride,
-                padding=padding,
-            ).to(x.dtype)
     kernel = weight.shape[-1]
     height = (x.shape[2] + 2 * padding - kernel) // stride + 1
     width = (x.shape[3] + 2 * padding - kernel) // stride + 1
@@ -63,7 +52,6 @@ def modulated_deform_conv2d(
     dtype, device = x.dtype, x.device.type
     mixed = torch.is_autocast_enabled(device)
     if mixed or device == 'cpu' or dtype is torch.bfloat16:
-        # Positions must not be rounded, and few kernels exist in half precision.
         x, offset, mask, weight, bias = map(_wide, (x, offset, mask, weight, bias))
     with torch.autocast(device, enabled=False) if mixed else nullcontext():
         if device == 'cpu':
@@ -74,7 +62,6 @@ def modulated_deform_conv2d(
             out = deform_conv2d(
                 x, offset, weight, bias, stride=stride, padding=padding, mask=mask
             )
-    # Left in float32 under autocast, as in the original: a norm follows.
     return out if mixed else out.to(dtype)
 
 
