@@ -13,11 +13,13 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import EMAHook
-from mmengine.runner import FlexibleRunner
+from mmengine.runner import BaseLoop, FlexibleRunner
 from torch import nn
 
 from glip.checkpoints import fit, read_checkpoint
+from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.runner import (
+    GLIPRunner,
     latest_checkpoint,
     require_training_state,
     skip_pretrained,
@@ -64,6 +66,16 @@ class GLIPFlexibleRunner(FlexibleRunner):
         if kwargs.get('env_cfg') is None:
             kwargs['env_cfg'] = {}
         return super().build_strategy(strategy, **kwargs)
+
+    build_dataloader = staticmethod(GLIPRunner.build_dataloader)
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, ours where the config names none."""
+        if isinstance(loop, dict) and 'type' not in loop:
+            loop = dict(loop)
+            by_epoch = loop.pop('by_epoch', True)
+            loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
+        return super().build_train_loop(loop)
 
     def train(self) -> nn.Module:
         """Train; see :meth:`FlexibleRunner.train`."""
