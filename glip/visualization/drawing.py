@@ -148,7 +148,7 @@ def font_size(size: tuple[int, int]) -> int:
 
 def line_width(size: tuple[int, int]) -> int:
     """Width of lines that suits a picture of this size."""
-    return max(1, round(font_size(size) / 8))
+    return max(1, round(font_size(size) / 6))
 
 
 def class_colors(palette: str, count: int) -> list[Color]:

@@ -1,0 +1,156 @@
+"""Look at the pictures, captions and boxes that a config trains or tests on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import DictAction
+
+from glip.apis.browse import FORMATS, browse
+from glip.apis.samples import MODES, SPLITS, SampleBrowser
+from glip.apis.train import prepare_config
+from glip.errors import ConfigError, GLIPError, one_line
+
+_MOST = 200  # samples, unless --number says otherwise
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; mmdet's flags, and mmyolo's where mmdet has none."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('config', help='config file')
+    add(
+        *('--output-dir', '--out-dir', '-o'),
+        help='folder to write to (work_dirs/<config name>/browse_<split>)',
+    )
+    add(
+        *('--split', '--phase', '-p'),
+        choices=SPLITS,
+        default='train',
+        help='whose data (%(default)s)',
+    )
+    add(
+        *('--mode', '-m'),
+        choices=MODES,
+        default='transformed',
+        help='as the model sees it, as annotated, or every step of the pipeline '
+        '(%(default)s)',
+    )
+    add(
+        *('--number', '--show-number', '--max-items', '-n'),
+        type=int,
+        help=f'how many samples, spread evenly over the data set; 0 for all ({_MOST})',
+    )
+    add('--index', type=int, nargs='+', help='samples of these numbers instead')
+    add(
+        '--format',
+        choices=FORMATS,
+        default='html',
+        help='a page to leaf through, or a picture file per sample (%(default)s)',
+    )
+    add('--html', dest='format', action='store_const', const='html', help='a page')
+    add('--per-page', type=int, default=20, help='samples on a page (%(default)s)')
+    add('--seed', type=int, default=0, help='of what is random (%(default)s)')
+    add('--show', action='store_true', help='also show each in a window')
+    add('--not-show', action='store_true', help='no windows, which is the default')
+    add(
+        *('--show-interval', '-i'),
+        type=float,
+        default=2,
+        help='seconds that a window stays; 0 waits for a key (%(default)s)',
+    )
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config, as in data_root=data/mine/',
+    )
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do what the command line says.
+
+    Raises:
+        GLIPError: Something is wrong that the user can mend.
+    """
+    if (args.number or 0) < 0 or args.per_page < 1:
+        raise ConfigError('--number and --per-page must be positive')
+    cfg = prepare_config(args.config, cfg_options=args.cfg_options)
+    name = Path(args.config).stem
+    folder = args.output_dir
+    if folder is None:
+        folder = Path('work_dirs', name, f'browse_{args.split}')
+    window = None
+    if args.show and not args.not_show:
+        window = _window(args.show_interval)
+    browser = SampleBrowser(cfg, split=args.split, mode=args.mode, seed=args.seed)
+    number = args.number
+    if number is None and not browser.is_stream:
+        number = _MOST
+    path, facts = browse(
+        browser,
+        folder,
+        title=f'{name}: {args.split}, {args.mode}',
+        number=number or None,
+        which=args.index,
+        as_images=args.format == 'images',
+        per_page=args.per_page,
+        show=window,
+    )
+    for key, value in facts:
+        print(f'{key}: {value}')
+    if not browser.is_stream and not args.index and number:
+        total = len(browser.dataset)
+        if number < total:
+            print(f'{number} of {total} samples; --number 0 takes all')
+    print(f'written: {path}')
+
+
+def _window(seconds: float) -> Any:
+    """What shows an image in a window; None where there is no display."""
+    has_display = sys.platform in ('darwin', 'win32') or any(
+        os.environ.get(key) for key in ('DISPLAY', 'WAYLAND_DISPLAY')
+    )
+    if not has_display:
+        print('no display to show windows on; files are written', file=sys.stderr)
+        return None
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure('samples')
+
+    def show(image: Any, title: str) -> None:
+        figure.clear()
+        axes = figure.add_subplot()
+        axes.imshow(image)
+        axes.set_title(title)
+        axes.axis('off')
+        figure.tight_layout()
+        plt.show(block=False)
+        if seconds > 0:
+            plt.pause(seconds)
+        else:
+            plt.waitforbuttonpress()
+
+    return show
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, turning errors that a user can mend into one line."""
+    args = parse_args(argv)
+    try:
+        run(args)
+    except GLIPError as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
