@@ -85,6 +85,7 @@ setup(
     install_requires=parse_requirements('runtime'),
     extras_require={
         'nlp': parse_requirements('nlp'),
+        'stream': parse_requirements('stream'),
         'tests': parse_requirements('tests'),
         'dev': parse_requirements('dev'),
     },

@@ -121,11 +121,8 @@ def _sentences(
 
 
 def _write_shards(dataset: Mapping[str, Any], root: Path, source: Source) -> None:
-    """One tar file under the first name of the pattern."""
-    pattern = str(dataset['shards'])
-    head, _, rest = pattern.partition('{')
-    numbers, _, tail = rest.partition('}')
-    file = root / (head + numbers.split('..')[0] + tail)
+    """One tar file that the pattern matches."""
+    file = root / str(dataset['shards']).replace('*', '000000')
     file.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(file, 'w') as tar:
         for number, record in enumerate(source.odvg):

@@ -5,9 +5,11 @@ from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.concat import ConcatDataset
 from glip.datasets.flickr30k_entities import Flickr30kEntitiesDataset
 from glip.datasets.mdetr import Flickr30kDataset, MDETRDataset
+from glip.datasets.mixed_stream import MixedStream
 from glip.datasets.odvg import ODVGDataset
 from glip.datasets.sample import DetectionSample, GroundingSample, Phrase
 from glip.datasets.samplers import MixtureSampler
+from glip.datasets.stream import ODVGStream
 from glip.datasets.transforms import (
     LoadImageFromFile,
     NegativeCaptions,
@@ -25,9 +27,11 @@ __all__ = [
     'GroundingSample',
     'LoadImageFromFile',
     'MDETRDataset',
+    'MixedStream',
     'MixtureSampler',
     'NegativeCaptions',
     'ODVGDataset',
+    'ODVGStream',
     'PackDetInputs',
     'Phrase',
     'RandomSamplingNegPos',

@@ -95,7 +95,7 @@ class PromptedDataset(BaseDetDataset):
             total += 1
             if len(first) < _PROBED:
                 first.append(sample.file_name)
-            if not self._is_wanted(sample):
+            if not self.is_wanted(sample):
                 continue
             if self.serialize_data:
                 packed += pickle.dumps(_pack(sample), protocol=5)
@@ -146,12 +146,19 @@ class PromptedDataset(BaseDetDataset):
         """
         idx = range(len(self))[idx]
         sample = self.get_sample(idx)
+        record = self.record_of(sample, idx)
+        if isinstance(sample, GroundingSample):
+            record['captions'] = Captions(self)
+        return record
+
+    def record_of(self, sample: Sample, number: int) -> dict[str, Any]:
+        """The record of a sample; see :meth:`get_data_info`, without ``captions``."""
         record: dict[str, Any] = {
             'img_path': self._path_of(sample.file_name),
-            'img_id': idx if sample.image_id is None else sample.image_id,
+            'img_id': number if sample.image_id is None else sample.image_id,
             'width': sample.width,
             'height': sample.height,
-            'sample_idx': idx,
+            'sample_idx': number,
         }
         if isinstance(sample, DetectionSample):
             self._add_classes(record, sample)
@@ -204,7 +211,6 @@ class PromptedDataset(BaseDetDataset):
         """Prompt and boxes of a grounding sample."""
         record['dataset_mode'] = 'VG'
         record['text'] = sample.caption
-        record['captions'] = Captions(self)
         record['tokens_positive'] = tuple(p.spans for p in sample.phrases)
         if not sample.phrases:
             # A prompt needs an entity; without boxes all its words are negatives.
@@ -215,7 +221,7 @@ class PromptedDataset(BaseDetDataset):
             for box in phrase.boxes
         ]
 
-    def _is_wanted(self, sample: Sample) -> bool:
+    def is_wanted(self, sample: Sample) -> bool:
         """Whether it has words and, in training, passes ``filter_cfg``."""
         if isinstance(sample, GroundingSample) and not sample.caption.strip():
             self.dropped.add('captions without words', sample.file_name)

@@ -69,24 +69,40 @@ class ODVGDataset(PromptedDataset):
 
     def samples(self) -> Iterator[Sample]:
         """One sample per line; see the base."""
+        self.read_names()
+        for number, record in json_lines(self.ann_file, self.backend_args):
+            yield self.sample_of(record, f'line {number}')
+
+    def read_names(self) -> None:
+        """Read the label map, where there is one.
+
+        Raises:
+            DatasetError: It is missing, of another format, or lacks a class.
+        """
         self._label_names: dict[int, str] = {}
         self._labels: dict[int, int] = {}
         self._disagreed = False
         if self.label_map_file:
             self._read_label_map(self.label_map_file)
-        for number, record in json_lines(self.ann_file, self.backend_args):
-            where = f'line {number}'
-            head = self._head(record, where)
-            if 'detection' in record:
-                part = self._mapping(record, 'detection', where)
-                yield self._detection(head, part, where)
-            elif 'grounding' in record:
-                part = self._mapping(record, 'grounding', where)
-                yield self._grounding(head, part, where)
-            else:
-                raise self._error(
-                    where, 'neither "detection" nor "grounding" in the record'
-                )
+
+    def sample_of(self, record: Mapping[str, Any], where: str) -> Sample:
+        """What one record says.
+
+        Args:
+            record: The mapping that a line holds.
+            where: The place in the file, such as ``'line 3'``, for messages.
+
+        Raises:
+            DatasetError: It is no such record.
+        """
+        head = self._head(record, where)
+        if 'detection' in record:
+            part = self._mapping(record, 'detection', where)
+            return self._detection(head, part, where)
+        if 'grounding' in record:
+            part = self._mapping(record, 'grounding', where)
+            return self._grounding(head, part, where)
+        raise self._error(where, 'neither "detection" nor "grounding" in the record')
 
     def _error(self, where: str, message: str) -> DatasetError:
         return DatasetError(f'{self.ann_file}, {where}: {message}')

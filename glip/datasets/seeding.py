@@ -63,7 +63,7 @@ class SeededDataset(Dataset):
     """
 
     def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
+        object.__setattr__(self, 'dataset', dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -79,3 +79,9 @@ class SeededDataset(Dataset):
         if name == 'dataset':  # asked for while unpickling, before it is there
             raise AttributeError(name)
         return getattr(self.dataset, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.dataset, name, value)
+
+    def __reduce__(self) -> tuple[type, tuple[Any]]:
+        return type(self), (self.dataset,)

@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader
 
 from glip.datasets.samplers import ResumableBatchSampler, SeededSampler
 from glip.datasets.seeding import derived_seed
+from glip.datasets.stream import SampleStream
+from glip.errors import ConfigError
 from glip.registry import LOOPS
 
 
@@ -25,34 +27,56 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
     batch of that epoch; what came before is not read again. Dropout, drop path and
     DropBlock are drawn anew from seed, process and step, so that they do not depend
     on how often the training was interrupted.
+
+    Raises:
+        ConfigError: The data has no end.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not _has_end(self.dataloader):
+            raise ConfigError(
+                'the training data has no end: train by iterations (train_cfg='
+                "dict(type='IterBasedTrainLoop', max_iters=...)), or give a stream an "
+                'epoch_size'
+            )
 
     def run(self) -> torch.nn.Module:
         """Train from where the counters are."""
         _settle_seed(self.dataloader, self.runner)
+        if isinstance(self.dataloader.dataset, SampleStream):
+            _skip(self.dataloader, self._iter)
         return super().run()
 
     def run_epoch(self) -> None:
         """Train one epoch, or what is left of it."""
-        first = self._iter - self._epoch * len(self.dataloader)
-        if not 0 <= first < len(self.dataloader):
-            # Batches or processes are not as many as before.
-            print_log(
-                f'epoch {self._epoch + 1} has {len(self.dataloader)} batches and does '
-                f'not hold step {self._iter}: it starts from its beginning',
-                'current',
-            )
-            self._iter = self._epoch * len(self.dataloader)
-            first = 0
+        first = self._first_batch()
         if first:
             print_log(f'going on at batch {first + 1} of the epoch', 'current')
             _skip(self.dataloader, first)
+        _set_epoch(self.dataloader, self._epoch)
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         for i, data_batch in enumerate(self.dataloader, first):
             self.run_iter(i, data_batch)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+    def _first_batch(self) -> int:
+        """Where in this epoch the counter of steps stands."""
+        if isinstance(self.dataloader.dataset, SampleStream):
+            return 0
+        first = self._iter - self._epoch * len(self.dataloader)
+        if 0 <= first < len(self.dataloader):
+            return first
+        # Batches or processes are not as many as before.
+        print_log(
+            f'epoch {self._epoch + 1} has {len(self.dataloader)} batches and does not '
+            f'hold step {self._iter}: it starts from its beginning',
+            'current',
+        )
+        self._iter = self._epoch * len(self.dataloader)
+        return 0
 
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """One step."""
@@ -106,29 +130,40 @@ class _Passes:
 
     def skip_iter(self, num_iters: int) -> None:
         """Go to a step without reading the data of those before it."""
-        if not _is_endless(self._loader):
+        if _has_end(self._loader):
             self._epoch, num_iters = divmod(num_iters, len(self._loader))
         _skip(self._loader, num_iters)
         self._batches = None
 
     def _start(self) -> None:
-        sampler = getattr(self._loader.batch_sampler, 'sampler', None)
-        if hasattr(sampler, 'set_epoch'):
-            sampler.set_epoch(self._epoch)
-        elif hasattr(self._loader.dataset, 'set_epoch'):
-            self._loader.dataset.set_epoch(self._epoch)
+        _set_epoch(self._loader, self._epoch)
         self._batches = iter(self._loader)
 
 
-def _is_endless(loader: DataLoader) -> bool:
+def _has_end(loader: DataLoader) -> bool:
+    """Whether a pass over a loader ends."""
+    if isinstance(loader.dataset, SampleStream):
+        return loader.dataset.epoch_size is not None
     sampler = getattr(loader.batch_sampler, 'sampler', None)
-    return isinstance(getattr(sampler, 'sampler', sampler), InfiniteSampler)
+    return not isinstance(getattr(sampler, 'sampler', sampler), InfiniteSampler)
+
+
+def _set_epoch(loader: DataLoader, epoch: int) -> None:
+    """Order the next pass by its number."""
+    if isinstance(loader.dataset, SampleStream):
+        loader.dataset.set_epoch(epoch)
+        return
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    if hasattr(sampler, 'set_epoch'):
+        sampler.set_epoch(epoch)
 
 
 def _skip(loader: DataLoader, num_batches: int) -> None:
     """Leave out batches at the beginning of the next pass."""
     if isinstance(loader.batch_sampler, ResumableBatchSampler):
         loader.batch_sampler.skip(num_batches)
+    elif isinstance(loader.dataset, SampleStream):
+        loader.dataset.start_at(num_batches)
     elif num_batches:
         print_log(
             'the data loader cannot start in the middle: it starts from its beginning',
@@ -138,10 +173,12 @@ def _skip(loader: DataLoader, num_batches: int) -> None:
 
 def _settle_seed(loader: DataLoader, runner: Any) -> None:
     """Draw with the seed of the run that is resumed; the loader was built before."""
+    if runner._randomness_cfg.get('diff_rank_seed', False):
+        return
     sampler = getattr(loader.batch_sampler, 'sampler', None)
-    same_everywhere = not runner._randomness_cfg.get('diff_rank_seed', False)
-    if isinstance(sampler, SeededSampler) and same_everywhere:
-        sampler.set_seed(runner.seed)
+    for part in (sampler, loader.dataset):
+        if isinstance(part, (SeededSampler, SampleStream)):
+            part.set_seed(runner.seed)
 
 
 def _seed_step(runner: Any, step: int) -> None:

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 
 from glip.apis.train import build_runner, run_training
+from glip.datasets import MixedStream, ODVGStream
 from glip.registry import DATASETS
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'glip'
@@ -48,6 +49,17 @@ def source(request, tmp_path):
     return miniature.real(request.getfixturevalue('shared'))
 
 
+def first_of_each(dataset):
+    if isinstance(dataset, MixedStream):
+        for part in dataset.datasets:
+            yield from first_of_each(part)
+    elif isinstance(dataset, ODVGStream):
+        yield next(dataset.packed(0, 0, 1))
+    else:
+        for start in [0, *getattr(dataset, 'cumulative_sizes', [])[:-1]]:
+            yield dataset[start]
+
+
 @pytest.mark.parametrize('name', RECIPES)
 def test_training_samples_carry_words_and_boxes(name, source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -55,12 +67,9 @@ def test_training_samples_carry_words_and_boxes(name, source, tmp_path, monkeypa
     assert miniature.make(cfg.train_dataloader, tmp_path, source) == RECIPES[name]
     with DATASETS.switch_scope_and_registry('glip') as registry:
         dataset = registry.build(cfg.train_dataloader.dataset)
-    starts = [0]
-    if hasattr(dataset, 'cumulative_sizes'):
-        starts += dataset.cumulative_sizes[:-1]
-    assert len(starts) == RECIPES[name]
-    for start in starts:
-        packed = dataset[start]
+    samples = list(first_of_each(dataset))
+    assert len(samples) == RECIPES[name]
+    for packed in samples:
         sample = packed['data_samples']
         assert packed['inputs'].dtype == torch.uint8
         assert packed['inputs'].shape[1:] == sample.img_shape
@@ -89,7 +98,9 @@ def test_schedule_is_the_originals(name):
         assert cfg.train_cfg.max_iters == 1_000_000
         assert optimizer.weight_decay == 1e-2
         assert cfg.model.backbone.frozen_stages == 1
-        assert cfg.train_dataloader.dataset.repeats == [2, 1, 3, 2, 8, 4, 1, 1]
+        boxes, *captions = cfg.train_dataloader.dataset.datasets
+        assert boxes.repeats == [2, 1, 3, 2, 8, 4]
+        assert [part.type for part in captions] == ['ODVGStream'] * 2
         assert steps.milestones == [670_000, 890_000]
         assert not cfg.custom_hooks
     else:

@@ -65,11 +65,18 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
         """Add ``img`` (H, W, 3) uint8 BGR, ``img_shape`` and ``ori_shape`` (H, W).
 
+        Args:
+            results: ``img_path``, and from a stream ``img_bytes``, the file's content.
+
         Raises:
             ImageError: The picture is missing or unreadable; names the path.
         """
         try:
-            image = self._read(results['img_path'], _annotated_shape(results))
+            image = self._read(
+                results['img_path'],
+                _annotated_shape(results),
+                results.pop('img_bytes', None),
+            )
         except ImageError:
             if self.ignore_empty:
                 return None
@@ -80,10 +87,14 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 
-    def _read(self, path: str, annotated: tuple[int, int] | None) -> np.ndarray:
+    def _read(
+        self, path: str, annotated: tuple[int, int] | None, content: bytes | None
+    ) -> np.ndarray:
         """Read upright, or as stored where the annotation was made on that."""
         source: Any = path
-        if self.backend_args or '://' in path:
+        if content is not None:
+            source = _opened(content, path)
+        elif self.backend_args or '://' in path:
             source = self._fetch(path)
         image = load_image(source)
         height, width = image.shape[:2]
@@ -117,11 +128,19 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
         """Open a picture through mmengine's file backends."""
         try:
             data = read_bytes(path, backend_args=self.backend_args)
-            return Image.open(io.BytesIO(data))
-        except UnidentifiedImageError as error:
-            raise ImageError(f'{path}: not a picture that can be read') from error
         except OSError as error:
             raise ImageError(f'{path}: cannot be read ({error})') from error
+        return _opened(data, path)
+
+
+def _opened(content: bytes, path: str) -> Image.Image:
+    """A picture file that is in memory."""
+    try:
+        return Image.open(io.BytesIO(content))
+    except UnidentifiedImageError as error:
+        raise ImageError(f'{path}: not a picture that can be read') from error
+    except OSError as error:
+        raise ImageError(f'{path}: cannot be read ({error})') from error
 
 
 def _annotated_shape(results: dict[str, Any]) -> tuple[int, int] | None:

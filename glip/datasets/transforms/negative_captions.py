@@ -33,8 +33,8 @@ class NegativeCaptions(BaseTransform):
     :class:`RandomSamplingNegPos` has negatives for those.
 
     Captions come from the data set of the sample (``captions`` in its record), drawn by
-    number from all of it, or from ``captions_file``, which sources that cannot be
-    looked up by number need. Draws come from numpy's global state. Source: the caption
+    number from all of it or, in a stream, from those that came last; or they come from
+    ``captions_file``. Draws come from numpy's global state. Source: the caption
     loader of microsoft/GLIP, which packs up to 20; it does not check what they say.
 
     Args:
