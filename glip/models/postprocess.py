@@ -18,6 +18,18 @@ from glip.text import EncodedPrompt
 AGGREGATIONS = ('MEAN', 'MAX', 'POWER', 'ONEHOT')
 
 
+def check_aggregation(name: str) -> None:
+    """Refuse an unknown way from token probabilities to entity scores.
+
+    Raises:
+        ConfigError: It is none of :data:`AGGREGATIONS`.
+    """
+    if name not in AGGREGATIONS:
+        raise ConfigError(
+            f"score_agg '{name}' is unknown; use one of {', '.join(AGGREGATIONS)}"
+        )
+
+
 class EntityScores:
     """Turn token probabilities into entity scores.
 
@@ -39,11 +51,7 @@ class EntityScores:
         device: torch.device,
         aggregation: str = 'MEAN',
     ) -> None:
-        if aggregation not in AGGREGATIONS:
-            raise ConfigError(
-                f"score_agg '{aggregation}' is unknown; use one of "
-                f'{", ".join(AGGREGATIONS)}'
-            )
+        check_aggregation(aggregation)
         self.aggregation = aggregation
         self.labels = torch.tensor(prompt.prompt.labels).to(device)
         entities = prompt.entity_tokens

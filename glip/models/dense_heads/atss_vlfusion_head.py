@@ -1,6 +1,7 @@
 """Grounding head: words as classifier weights on ATSS anchors."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +14,12 @@ from glip.errors import ConfigError
 from glip.models.language import TextFeatures, resolve_bert_config
 from glip.models.postprocess import (
     EntityScores,
+    check_aggregation,
     clip_boxes,
     merge_candidates,
     select_candidates,
 )
+from glip.ops import to_device
 from glip.registry import MODELS, TASK_UTILS
 from glip.text import EncodedPrompt
 
@@ -50,6 +53,11 @@ _TEST_CFG = dict(
     score_agg='MEAN',
     prompt_batch_size=4,
 )
+# Positions of all prompts that go through a fused tower together: 2 prompts of a
+# picture of 800x1333, which take about 1 GB each in GLIP-T.
+_POSITIONS_TOGETHER = 50_000
+# Prompts whose map from tokens to classes is kept; LVIS has 31.
+_CACHED_SCORES = 1024
 
 
 @MODELS.register_module()
@@ -79,7 +87,11 @@ class ATSSVLFusionHead(BaseModule):
         train_cfg: ``assigner`` (ATSS).
         test_cfg: ``nms_pre``, ``score_thr``, ``nms``, ``max_per_img``, and of our own
             ``score_agg`` (MEAN, MAX, POWER, ONEHOT) and ``prompt_batch_size``
-            (prompts of one picture that go through a fused tower together).
+            (prompts of one picture that go through a fused tower together, fewer of
+            a large picture).
+
+    Raises:
+        ConfigError: A field has no meaning.
     """
 
     def __init__(
@@ -117,6 +129,10 @@ class ATSSVLFusionHead(BaseModule):
         self.early_fuse = early_fuse
         train_cfg = train_cfg or {}
         self.test_cfg = _TEST_CFG | dict(test_cfg or {})
+        check_aggregation(self.test_cfg['score_agg'])
+        self._scores: OrderedDict[tuple, tuple[EncodedPrompt, EntityScores]] = (
+            OrderedDict()
+        )
         self.prior_generator = TASK_UTILS.build(anchor_generator or _ANCHORS)
         self.bbox_coder = TASK_UTILS.build(
             bbox_coder or dict(type='DeltaXYWHBBoxCoderForGLIP')
@@ -230,71 +246,105 @@ class ATSSVLFusionHead(BaseModule):
             Per picture ``bboxes`` (N, 4), ``scores`` (N,), ``labels`` (N,), by
             descending score.
         """
-        raw = self._raw_predictions(visual, text, [len(p) for p in prompts])
         anchors = self._anchors(visual)
+        if self.early_fuse:
+            raw = self._fused(visual, text, [len(p) for p in prompts])
+        else:
+            raw = self._unfused(visual, text, [len(p) for p in prompts])
         results = []
         for picture_prompts, meta in zip(prompts, img_metas, strict=True):
-            found = []
+            found, regressed, boxes = [], None, []
             for prompt in picture_prompts:
-                found.append(self._candidates(*next(raw), anchors, prompt, meta))
-            boxes, scores, labels = (
-                torch.cat(parts) for parts in zip(*found, strict=True)
-            )
-            results.append(self._finish(boxes, scores, labels, meta, rescale))
+                logits, deltas, centerness = next(raw)
+                # Without fusion all prompts of a picture have the same boxes.
+                if deltas is not regressed:
+                    regressed, boxes = deltas, self._boxes(anchors, deltas, meta)
+                found.append(self._candidates(logits, boxes, centerness, prompt))
+            candidates = (torch.cat(parts) for parts in zip(*found, strict=True))
+            results.append(self._finish(*candidates, meta, rescale))
         return results
 
-    def _raw_predictions(self, visual: Levels, text: TextFeatures, counts: list[int]):
-        """Yield (logits, deltas, centerness) per level for each prompt in order."""
-        owner = torch.repeat_interleave(
-            torch.arange(len(counts)), torch.tensor(counts)
-        ).to(text.mask.device)
-        if not self.early_fuse:
-            # The tower does not read the words: once per picture for all prompts.
-            visual, _ = self.head.tower(visual, text)
-            deltas, centerness = self.head.boxes(visual)
-            for row, picture in enumerate(owner.tolist()):
-                one = slice(picture, picture + 1)
-                logits = self.head.token_logits(
-                    tuple(level[one] for level in visual),
-                    text.take(slice(row, row + 1)),
-                )
-                yield (
-                    [level[0] for level in logits],
-                    [level[picture] for level in deltas],
-                    [level[picture] for level in centerness],
-                )
-            return
-        size = max(int(self.test_cfg['prompt_batch_size']), len(counts))
+    def _unfused(
+        self, visual: Levels, text: TextFeatures, counts: list[int]
+    ) -> Iterator[tuple[list[Tensor], list[Tensor], list[Tensor]]]:
+        """Yield logits, deltas and centerness per level for each prompt in order.
+
+        The tower does not read the words, so a picture goes through it once, and a
+        prompt costs one product of its positions with the tokens.
+        """
+        visual, _ = self.head.tower(visual, text)
+        deltas, centerness = self.head.boxes(visual)
+        row = 0
+        for picture, count in enumerate(counts):
+            one = tuple(level[picture : picture + 1] for level in visual)
+            own_deltas = [level[picture] for level in deltas]
+            own_centerness = [level[picture] for level in centerness]
+            for _ in range(count):
+                logits = self.head.token_logits(one, text.take(slice(row, row + 1)))
+                yield [level[0] for level in logits], own_deltas, own_centerness
+                row += 1
+
+    def _fused(
+        self, visual: Levels, text: TextFeatures, counts: list[int]
+    ) -> Iterator[tuple[list[Tensor], list[Tensor], list[Tensor]]]:
+        """As :meth:`_unfused`, several prompts over the same features at a time."""
+        owner = torch.tensor(
+            [i for i, count in enumerate(counts) for _ in range(count)]
+        )
+        positions = sum(level.shape[2] * level.shape[3] for level in visual)
+        size = min(
+            int(self.test_cfg['prompt_batch_size']), _POSITIONS_TOGETHER // positions
+        )
+        size = max(size, len(counts))
         for start in range(0, len(owner), size):
             rows = slice(start, start + size)
+            pictures = to_device(owner[rows], text.mask.device)
             outs = self.head(
-                tuple(level[owner[rows]] for level in visual), text.take(rows)
+                tuple(level[pictures] for level in visual), text.take(rows)
             )
-            for i in range(len(owner[rows])):
+            for i in range(len(pictures)):
                 yield tuple([level[i] for level in kind] for kind in outs)
 
-    def _candidates(
-        self, logits, deltas, centerness, anchors, prompt: EncodedPrompt, meta: dict
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Candidates of one picture and prompt, from (H*W, T), (4, H, W), (1, H, W)."""
-        boxes = [
+    def _boxes(
+        self, anchors: Sequence[Tensor], deltas: Sequence[Tensor], meta: dict
+    ) -> list[Tensor]:
+        """Boxes (H*W, 4) per level inside a picture, from deltas (4, H, W)."""
+        return [
             clip_boxes(
                 self.bbox_coder.decode(prior, delta.flatten(1).t().float()),
                 meta['img_shape'],
             )
             for prior, delta in zip(anchors, deltas, strict=True)
         ]
-        scores_of = EntityScores(
-            prompt, logits[0].shape[-1], logits[0].device, self.test_cfg['score_agg']
-        )
+
+    def _candidates(
+        self,
+        logits: Sequence[Tensor],
+        boxes: Sequence[Tensor],
+        centerness: Sequence[Tensor],
+        prompt: EncodedPrompt,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Candidates of one picture and prompt: (H*W, T), (H*W, 4), (1, H, W)."""
         return select_candidates(
             logits,
             boxes,
             [level.flatten() for level in centerness],
-            scores_of,
+            self._scores_of(prompt, logits[0]),
             score_thr=self.test_cfg['score_thr'],
             nms_pre=self.test_cfg['nms_pre'],
         )
+
+    def _scores_of(self, prompt: EncodedPrompt, logits: Tensor) -> EntityScores:
+        """From tokens to classes, made once per prompt."""
+        how = self.test_cfg['score_agg']
+        key = (id(prompt), logits.shape[-1], logits.device, how)
+        if key not in self._scores:
+            made = EntityScores(prompt, logits.shape[-1], logits.device, how)
+            self._scores[key] = (prompt, made)  # kept, so its id stays its own
+            if len(self._scores) > _CACHED_SCORES:
+                self._scores.popitem(last=False)
+        self._scores.move_to_end(key)
+        return self._scores[key][1]
 
     def _finish(
         self, boxes: Tensor, scores: Tensor, labels: Tensor, meta: dict, rescale: bool

@@ -2,9 +2,10 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from mmdet.models.detectors.base import BaseDetector
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
@@ -16,8 +17,13 @@ from glip.models.language import TextFeatures
 from glip.registry import MODELS
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
 
-# Encoded prompts kept for pictures to come; a prompt of 256 tokens takes 1.6 MB.
+# Texts kept for pictures to come, the least recently used go first. The limit on
+# prompts bounds the memory (one of 256 tokens takes 1.6 MB of BERT-base's features);
+# the text at hand is kept however many prompts it has.
 _CACHED_TEXTS = 64
+_CACHED_PROMPTS = 512
+# Prompts that go through the language model together.
+_ENCODED_TOGETHER = 32
 
 
 def _frozen(value):
@@ -41,6 +47,9 @@ class GLIP(BaseDetector):
         train_cfg: ``assigner``.
         test_cfg: See :class:`ATSSVLFusionHead`; ``chunked_size`` limits the classes
             per prompt (40 for the published LVIS numbers, -1: as many as fit).
+            ``joint_batch=True`` sends the pictures of a batch through the network
+            together, padded to the largest, and so lets detections depend on the
+            batch; by default each picture goes alone and at its own size.
         data_preprocessor: ``mmdet.DetDataPreprocessor``.
         init_cfg: mmengine's.
     """
@@ -71,6 +80,7 @@ class GLIP(BaseDetector):
         )
         self._warned_of_cut = False
         self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
+        self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self._prompts: OrderedDict[tuple, tuple[EncodedPrompt, ...]] = OrderedDict()
         self._texts: OrderedDict[tuple, TextFeatures] = OrderedDict()
 
@@ -126,6 +136,7 @@ class GLIP(BaseDetector):
             )
             if len(self._prompts) > _CACHED_TEXTS:
                 self._prompts.popitem(last=False)
+        self._prompts.move_to_end(key)
         return self._prompts[key]
 
     def _single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
@@ -153,7 +164,7 @@ class GLIP(BaseDetector):
         return self.neck(self.backbone(batch_inputs))
 
     def encode_text(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
-        """Token features of prompts; in evaluation equal batches are encoded once."""
+        """Token features of prompts; in evaluation the same ones are encoded once."""
         if self.training or torch.is_grad_enabled():
             return self.language_model(prompts)
         # Versions count in-place changes, so new weights are never read as old ones.
@@ -161,10 +172,33 @@ class GLIP(BaseDetector):
         key = (version, torch.is_autocast_enabled(self._device_type))
         key += tuple(prompt.input_ids for prompt in prompts)
         if key not in self._texts:
-            self._texts[key] = self.language_model(prompts)
-            if len(self._texts) > _CACHED_TEXTS:
-                self._texts.popitem(last=False)
+            self._texts[key] = self._encode_in_groups(prompts)
+            kept = sum(len(text.mask) for text in self._texts.values())
+            while len(self._texts) > 1 and (
+                kept > _CACHED_PROMPTS or len(self._texts) > _CACHED_TEXTS
+            ):
+                kept -= len(self._texts.popitem(last=False)[1].mask)
+        self._texts.move_to_end(key)
         return self._texts[key]
+
+    def _encode_in_groups(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
+        """Bound the memory that thousands of classes take on their way."""
+        groups = [
+            self.language_model(prompts[start : start + _ENCODED_TOGETHER])
+            for start in range(0, len(prompts), _ENCODED_TOGETHER)
+        ]
+        if len(groups) == 1:
+            return groups[0]
+        longest = max(group.mask.shape[1] for group in groups)
+
+        def joined(field: str) -> Tensor:
+            padded = []
+            for part in (getattr(group, field) for group in groups):
+                rest = longest - part.shape[1]
+                padded.append(F.pad(part, (0, 0) * (part.dim() - 2) + (0, rest)))
+            return torch.cat(padded)
+
+        return TextFeatures(joined('hidden'), joined('embedded'), joined('mask'))
 
     @property
     def _device_type(self) -> str:
@@ -202,24 +236,42 @@ class GLIP(BaseDetector):
         A class list that does not fit one prompt becomes several over the same
         picture features; one limit per picture applies to their union.
 
+        A picture is computed alone, without the padding that larger ones of its
+        batch cause, and its words without those of others: the tower of the head
+        averages over padding and reads offsets by the padded width, and even equal
+        sizes are summed in another order in another batch. So detections are the
+        same, to the last digit, whatever shares the batch (see ``joint_batch``).
+
         Returns:
             The data samples with ``pred_instances``: ``bboxes`` (N, 4) xyxy,
             ``scores`` (N,), ``labels`` (N,) into the classes given, and
             ``label_names``.
         """
         prompts = [self.prompts_of(sample) for sample in batch_data_samples]
-        flat = [prompt for chunks in prompts for prompt in chunks]
-        results = self.bbox_head.predict(
-            self.extract_feat(batch_inputs),
-            self.encode_text(flat),
-            prompts,
-            [sample.metainfo for sample in batch_data_samples],
-            rescale=rescale,
-        )
-        for sample, result, chunks in zip(
-            batch_data_samples, results, prompts, strict=True
-        ):
-            names = chunks[0].prompt.names
-            result.label_names = [names[label] for label in result.labels.tolist()]
-            sample.pred_instances = InstanceData(**dict(result.items()))
+        for picture, rows in self._together(batch_inputs, batch_data_samples):
+            results = self.bbox_head.predict(
+                self.extract_feat(picture),
+                self.encode_text([prompt for row in rows for prompt in prompts[row]]),
+                [prompts[row] for row in rows],
+                [batch_data_samples[row].metainfo for row in rows],
+                rescale=rescale,
+            )
+            for row, result in zip(rows, results, strict=True):
+                names = prompts[row][0].prompt.names
+                result.label_names = [names[label] for label in result.labels.tolist()]
+                batch_data_samples[row].pred_instances = InstanceData(
+                    **dict(result.items())
+                )
         return batch_data_samples
+
+    def _together(
+        self, batch_inputs: Tensor, samples: Sequence
+    ) -> Iterator[tuple[Tensor, list[int]]]:
+        """Pictures that are computed together and their places in the batch."""
+        if self.joint_batch:
+            yield batch_inputs, list(range(len(samples)))
+            return
+        for row, sample in enumerate(samples):
+            height, width = sample.get('pad_shape', batch_inputs.shape)[-2:]
+            picture = batch_inputs[row : row + 1, :, :height, :width]
+            yield picture.contiguous(), [row]
