@@ -1,0 +1,204 @@
+"""The .pkl files that ``tools/test.py --out`` writes, read without running them."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from glip.errors import DatasetError
+
+# What unpickling raises on bytes that are none, or are cut off.
+_DAMAGE = (
+    pickle.UnpicklingError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_PLAIN = {
+    ('collections', 'OrderedDict'),
+    ('torch._utils', '_rebuild_tensor_v2'),
+    ('torch', 'Size'),
+    ('torch', 'device'),
+    ('numpy', 'ndarray'),
+    ('numpy', 'dtype'),
+    ('_codecs', 'encode'),
+    ('builtins', 'set'),
+    ('builtins', 'frozenset'),
+    ('builtins', 'slice'),
+    ('builtins', 'complex'),
+    ('builtins', 'bytearray'),
+    ('pathlib', 'PosixPath'),
+    ('pathlib', 'PurePosixPath'),
+    *(
+        (f'numpy.{core}.{module}', name)
+        for core in ('core', '_core')
+        for module, name in (
+            ('multiarray', '_reconstruct'),
+            ('multiarray', 'scalar'),
+            ('numeric', '_frombuffer'),
+        )
+    ),
+}
+_BOX_FIELDS = ('bboxes', 'scores', 'labels')
+
+
+def read_predictions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read what a model found, one entry per picture.
+
+    Only plain data, arrays and tensors are rebuilt, so a file of a stranger cannot
+    run anything.
+
+    Args:
+        path: A .pkl file as written by ``tools/test.py --out``, ours or mmdet's.
+
+    Returns:
+        Data samples as dicts with ``img_id``, the rest of their metainfo, and
+        ``pred_instances``: ``bboxes`` (N, 4), ``scores`` (N,), ``labels`` (N,) as
+        tensors on the CPU.
+
+    Raises:
+        DatasetError: The file is missing, damaged, or holds something else.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            what = 'is a folder' if path.is_dir() else 'does not exist'
+            raise DatasetError(
+                f'prediction file {path} {what}; tools/test.py --out X.pkl writes one'
+            )
+        with path.open('rb') as file:
+            content = _PlainUnpickler(file).load()
+    except OSError as error:
+        raise DatasetError(
+            f'prediction file {path} cannot be read: {error.strerror or error}'
+        ) from error
+    except _Refused as error:
+        raise DatasetError(
+            f'{path} holds {error}, which predictions do not need and which could run '
+            'code, so it is refused; write it anew with tools/test.py --out'
+        ) from error
+    except DatasetError:
+        raise
+    except _DAMAGE as error:
+        raise DatasetError(
+            f'{path} is no .pkl file or is cut short; tools/test.py --out writes one'
+        ) from error
+    return _checked(content, path)
+
+
+def entry_of(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """Detections of one picture as plain arrays.
+
+    Args:
+        sample: A data sample as dict, or such an entry, as metrics keep them:
+            ``img_id``, ``bboxes``, ``scores`` and ``labels``.
+
+    Returns:
+        ``img_id``, ``bboxes`` (N, 4) x1 y1 x2 y2 in original pixels, ``scores``
+        (N,), both float64, and ``labels`` (N,) int64.
+    """
+    found = sample.get('pred_instances', sample)
+    kinds = (np.float64, np.float64, np.int64)
+    boxes, scores, labels = (
+        _array(found[field], kind) for field, kind in zip(_BOX_FIELDS, kinds)
+    )
+    return {
+        'img_id': sample.get('img_id'),
+        'bboxes': boxes.reshape(-1, 4),
+        'scores': scores.reshape(-1),
+        'labels': labels.reshape(-1),
+    }
+
+
+def check_pictures(
+    predictions: Sequence[Mapping[str, Any]], ids: Iterable[Any], source: str
+) -> None:
+    """Make sure that predictions are of these pictures, in this order.
+
+    Args:
+        predictions: Each with ``img_id``.
+        ids: Of the pictures of a data set.
+        source: What the data set is called in messages.
+
+    Raises:
+        DatasetError: They are not.
+    """
+    ids = list(ids)
+    if len(ids) != len(predictions):
+        raise DatasetError(
+            f'the predictions are of {len(predictions)} pictures, but {source} has '
+            f'{len(ids)}: give the config (and --cfg-options) they were made with'
+        )
+    for number, (prediction, image_id) in enumerate(zip(predictions, ids)):
+        if prediction.get('img_id') != image_id:
+            raise DatasetError(
+                f'the predictions are not of {source}: picture {number} has the id '
+                f'{prediction.get("img_id")!r} there and {image_id!r} here; give the '
+                'config (and --cfg-options) they were made with'
+            )
+
+
+class _Refused(Exception):
+    """Something in the file is no plain data."""
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ('torch.storage', '_load_from_bytes'):
+            return _storage
+        is_plain_torch = module == 'torch' and (
+            name.endswith('Storage') or isinstance(getattr(torch, name, 0), torch.dtype)
+        )
+        if (module, name) not in _PLAIN and not is_plain_torch:
+            if not (module == 'numpy.dtypes' and name.endswith('DType')):
+                raise _Refused(f'{module}.{name}')
+        return super().find_class(module, name)
+
+
+def _storage(data: bytes) -> Any:
+    """The numbers of a tensor; torch's own way would unpickle anything."""
+    return torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
+
+
+def _checked(content: Any, path: Path) -> list[dict[str, Any]]:
+    """Entries that have what an evaluation needs."""
+    wrong = f'{path} holds no predictions of tools/test.py --out'
+    if not isinstance(content, list):
+        raise DatasetError(f'{wrong}, but a {type(content).__name__}')
+    if not content:
+        raise DatasetError(f'{path} is empty: there are predictions of no picture')
+    for number, sample in enumerate(content):
+        if not isinstance(sample, dict):
+            raise DatasetError(f'{wrong}: entry {number} is a {type(sample).__name__}')
+        found = sample.get('pred_instances')
+        if not isinstance(found, dict) or 'img_id' not in sample:
+            raise DatasetError(f'{wrong}: entry {number} lacks img_id, pred_instances')
+        missing = [field for field in _BOX_FIELDS if field not in found]
+        if missing:
+            raise DatasetError(f'{wrong}: entry {number} lacks {", ".join(missing)}')
+        sizes = {len(found[field]) for field in _BOX_FIELDS}
+        if len(sizes) > 1:
+            raise DatasetError(
+                f'{wrong}: entry {number} has {sorted(sizes)} boxes, scores and labels'
+            )
+    return content
+
+
+def _array(values: Any, kind: type) -> np.ndarray:
+    values = getattr(values, 'tensor', values)
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().numpy()
+    return np.asarray(values, dtype=kind)

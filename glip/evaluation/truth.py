@@ -1,0 +1,141 @@
+"""What is annotated in the pictures of a data set, as plots and rankings need it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from glip.datasets.coco_file import CocoFile, read_coco
+from glip.datasets.sample import Dropped
+from glip.errors import DatasetError
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """One picture.
+
+    Attributes:
+        img_id: Its id in the annotation file.
+        path: Where it is.
+        boxes: (N, 4) x1 y1 x2 y2 in pixels, ends exclusive.
+        labels: (N,) into the names of the set.
+        ignored: (N,) whether a box stands for a crowd, which is no mistake to miss.
+        checked: Classes that people looked for in it; None where that is all.
+        partial: Classes of which only some are annotated.
+    """
+
+    img_id: Any
+    path: str
+    boxes: np.ndarray
+    labels: np.ndarray
+    ignored: np.ndarray
+    checked: frozenset[int] | None = None
+    partial: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class TruthSet:
+    """The pictures of one data set, in its order.
+
+    Attributes:
+        source: The annotation file, for messages.
+        names: The classes.
+        pictures: As many as the data set has.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    pictures: tuple[Truth, ...]
+
+    @classmethod
+    def of_file(
+        cls,
+        ann_file: str | os.PathLike[str],
+        folder: str | os.PathLike[str] | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> TruthSet:
+        """Read a COCO-format file.
+
+        Args:
+            ann_file: COCO's or LVIS's annotations.
+            folder: Where its pictures are; by default beside it.
+            classes: Which, in the order of the labels; by default the file's.
+
+        Raises:
+            DatasetError: It cannot be read, or has no such classes.
+        """
+        path = os.fspath(ann_file)
+        home = os.path.dirname(path) if folder is None else os.fspath(folder)
+        coco = read_coco(path, classes, dropped=Dropped(path))
+        pictures = [
+            _truth(image, coco, os.path.join(home, image['file_name']))
+            for image in coco.images
+        ]
+        return cls(path, coco.names, tuple(pictures))
+
+    @classmethod
+    def of_dataset(cls, dataset: Any) -> TruthSet:
+        """The annotations of a data set as the metrics read them.
+
+        Boxes are those of the annotation file: data sets clip theirs to the picture.
+
+        Args:
+            dataset: A data set of a COCO-format file, fully initialised.
+
+        Raises:
+            DatasetError: It is of another kind.
+        """
+        path = getattr(dataset, 'ann_file', None)
+        if not path or not hasattr(dataset, 'cat2label'):
+            raise DatasetError(
+                f'{type(dataset).__name__} has no classes with boxes: plots and '
+                'rankings are for sets in the format of COCO or LVIS'
+            )
+        names = tuple(dataset.metainfo['classes'])
+        backend = getattr(dataset, 'backend_args', None)
+        coco = read_coco(path, names, backend_args=backend, dropped=Dropped(path))
+        images = {image['id']: image for image in coco.images}
+        pictures = []
+        for number in range(len(dataset)):
+            record = dataset.get_data_info(number)
+            image = images[record['img_id']]
+            pictures.append(_truth(image, coco, record['img_path']))
+        return cls(path, names, tuple(pictures))
+
+
+def parts_of(dataset: Any) -> Iterator[Any]:
+    """The data sets that a mixed one joins, in order; else itself."""
+    parts = getattr(dataset, 'datasets', None)
+    if isinstance(parts, (list, tuple)):
+        for part in parts:
+            yield from parts_of(part)
+    else:
+        yield dataset
+
+
+def _truth(image: Mapping[str, Any], coco: CocoFile, path: str) -> Truth:
+    """What the file says about one picture."""
+    kept = [box for box in coco.boxes[image['id']] if not box.get('ignore', False)]
+    boxes = np.array([box['bbox'] for box in kept], dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    labels = [coco.labels[box['category_id']] for box in kept]
+    checked = None
+    if 'neg_category_ids' in image:
+        checked = frozenset(labels) | _labels(image['neg_category_ids'], coco)
+    return Truth(
+        img_id=image['id'],
+        path=path,
+        boxes=boxes,
+        labels=np.array(labels, dtype=np.int64),
+        ignored=np.array([bool(box['iscrowd']) for box in kept], dtype=bool),
+        checked=checked,
+        partial=_labels(image.get('not_exhaustive_category_ids', ()), coco),
+    )
+
+
+def _labels(category_ids: Sequence[int], coco: CocoFile) -> frozenset[int]:
+    return frozenset(coco.labels[i] for i in category_ids if i in coco.labels)
