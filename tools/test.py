@@ -45,7 +45,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--tta',
         action='store_true',
-        help='test-time augmentation, where the config defines one',
+        help='test-time augmentation: that of the config, or else three sizes, each '
+        'also mirrored',
+    )
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on with an evaluation in the same work directory that was stopped',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        help='pictures that each process loads together; no result depends on it',
     )
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
@@ -71,11 +82,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             show_dir=args.show_dir,
             wait_time=args.wait_time,
             tta=args.tta,
+            resume=args.resume,
+            batch_size=args.batch_size,
         )
         run_test(cfg, out=args.out)
     except GLIPError as error:
         print(f'error: {one_line(error)}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            'stopped: what was evaluated is kept, the same command with --resume goes '
+            'on from there',
+            file=sys.stderr,
+        )
+        return 130
     return 0
 
 

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from glip.apis.augment import apply_tta
 from glip.apis.loading import read_config
 from glip.apis.memory import apply_use_checkpoint, memory_errors_explained
 from glip.datasets.custom import apply_custom_data
@@ -203,6 +204,8 @@ def set_test_options(
     show_dir: str | None = None,
     wait_time: float = 2.0,
     tta: bool = False,
+    resume: bool = False,
+    batch_size: int | None = None,
 ) -> None:
     """Put the flags of ``tools/test.py`` into a config.
 
@@ -212,11 +215,13 @@ def set_test_options(
         show: Show every picture in a window.
         show_dir: Save every picture here, below ``work_dir/<time>/``.
         wait_time: Seconds that a window stays.
-        tta: Test-time augmentation by the config's ``tta_model`` and
-            ``tta_pipeline``.
+        tta: Test-time augmentation, see :func:`glip.apis.augment.apply_tta`.
+        resume: Go on with an evaluation in the same work directory that was stopped.
+        batch_size: Pictures that a process loads together; results do not depend
+            on it.
 
     Raises:
-        ConfigError: The config lacks what a flag needs.
+        ConfigError: The config lacks what a flag needs, or a value has no meaning.
     """
     cfg.load_from = checkpoint
     cfg.resume = False
@@ -232,14 +237,23 @@ def set_test_options(
         hook.wait_time = wait_time
         if show_dir:
             hook.test_out_dir = show_dir
+    if tta or batch_size is not None:
+        apply_custom_data(cfg)  # which fills in the loader
     if tta:
-        missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
-        if missing:
+        apply_tta(cfg)
+    if resume:
+        loop = cfg.get('test_cfg') or {}
+        if loop.get('type', 'TestLoop') not in ('TestLoop', 'glip.TestLoop'):
             raise ConfigError(
-                f'--tta needs {" and ".join(missing)} in the config, which has none'
+                f'--resume needs test_cfg=dict(type="TestLoop"), not {loop["type"]!r}'
             )
-        cfg.model = dict(cfg.tta_model, module=cfg.model)
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.test_cfg = dict(loop, resume=True)
+    if batch_size is not None:
+        if batch_size < 1:
+            raise ConfigError(f'--batch-size must be 1 or more, not {batch_size}')
+        if not cfg.get('test_dataloader'):
+            raise ConfigError('--batch-size needs a test_dataloader in the config')
+        cfg.test_dataloader.batch_size = batch_size
 
 
 def _settle_backend(cfg: Config) -> None:

@@ -8,6 +8,7 @@ from .optim_constructor import GLIPOptimWrapperConstructor
 from .pretrained_init import Pretrained
 from .runner import GLIPRunner
 from .strategies import DDPStrategy, FSDPStrategy
+from .test_loop import TestLoop
 
 __all__ = [
     'AmpOptimWrapper',
@@ -20,4 +21,5 @@ __all__ = [
     'GLIPRunner',
     'IterBasedTrainLoop',
     'Pretrained',
+    'TestLoop',
 ]

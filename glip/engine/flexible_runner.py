@@ -25,6 +25,7 @@ from glip.engine.runner import (
     skip_pretrained,
 )
 from glip.engine.strategies import FSDPStrategy
+from glip.engine.test_loop import TestLoop
 from glip.errors import ConfigError
 from glip.registry import RUNNERS, STRATEGIES
 
@@ -76,6 +77,12 @@ class GLIPFlexibleRunner(FlexibleRunner):
             by_epoch = loop.pop('by_epoch', True)
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, ours where the config names none."""
+        if isinstance(loop, dict):
+            loop = dict(type=TestLoop) | loop
+        return super().build_test_loop(loop)
 
     def train(self) -> nn.Module:
         """Train; see :meth:`FlexibleRunner.train`."""

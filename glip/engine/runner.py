@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from glip.checkpoints import fit, read_checkpoint
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from glip.engine.test_loop import TestLoop
 from glip.errors import CheckpointError
 from glip.registry import RUNNERS
 
@@ -58,6 +59,12 @@ class GLIPRunner(Runner):
             by_epoch = loop.pop('by_epoch', True)
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, ours where the config names none."""
+        if isinstance(loop, dict):
+            loop = dict(type=TestLoop) | loop
+        return super().build_test_loop(loop)
 
     def _init_model_weights(self) -> None:
         self._find_latest()

@@ -1,3 +1,4 @@
 from .glip import GLIP
+from .tta import DetTTAModel
 
-__all__ = ['GLIP']
+__all__ = ['GLIP', 'DetTTAModel']

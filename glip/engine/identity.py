@@ -1,0 +1,126 @@
+"""What the results of an evaluation depend on, in a few words that can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from glip.engine.spool import Identity
+
+# Arguments of metrics that matter at the end only, not to what is kept of a picture.
+_OUTPUT_OPTIONS = frozenset(
+    {
+        'classwise',
+        'collect_device',
+        'collect_dir',
+        'format_only',
+        'metric_items',
+        'out_file_path',
+        'outfile_prefix',
+        'prefix',
+    }
+)
+
+
+def identity_of(runner: Any, dataset: Any, evaluator: Any) -> Identity:
+    """What is evaluated: checkpoint, settings of the model, data set and evaluator.
+
+    Batch size, workers and processes are not part of it, as nothing depends on them.
+
+    Args:
+        runner: Its model has the weights already.
+        dataset: Of the test.
+        evaluator: Of the test.
+
+    Returns:
+        Name -> (digest, what to call it in a message).
+    """
+    cfg = runner.cfg
+    loader = cfg.get('test_dataloader') or {}
+    data = loader.get('dataset') if isinstance(loader, Mapping) else None
+    ways = {k: v for k, v in (cfg.get('test_cfg') or {}).items() if k != 'resume'}
+    metrics = [type(metric).__name__ for metric in evaluator.metrics]
+    return {
+        'checkpoint': (_of_weights(runner.model), str(cfg.get('load_from') or '')),
+        'model config': (_of_values([cfg.get('model'), ways]), ''),
+        'data set': (
+            _of_values([data, _of_data(dataset)]),
+            f'{len(dataset)} pictures of {_name(dataset)}',
+        ),
+        'evaluator': (
+            _of_values([_without_output(cfg.get('test_evaluator')), metrics]),
+            ', '.join(metrics),
+        ),
+    }
+
+
+def difference(old: Identity, new: Identity) -> str:
+    """The first thing in which two evaluations differ, in words; '' if in none."""
+    for name, (digest, shown) in new.items():
+        before, shown_before = old.get(name, ('', ''))
+        if before != digest:
+            if shown_before == shown:
+                return f'another {name}'
+            return f'another {name} ({shown_before or "none"}, not {shown or "none"})'
+    return ''
+
+
+def _of_weights(model: nn.Module) -> str:
+    while is_model_wrapper(model):
+        model = model.module
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in model.state_dict().items():
+        digest.update(f'{name} {tuple(tensor.shape)} {tensor.dtype}'.encode())
+        data = tensor.detach().cpu().contiguous().flatten()
+        digest.update(
+            memoryview(data.view(torch.uint8).numpy()) if data.numel() else b''
+        )
+    return digest.hexdigest()
+
+
+def _of_data(dataset: Any) -> str:
+    """A digest of the annotations, through data sets that join or wrap others."""
+    parts = vars(dataset).get('datasets')
+    inner = vars(dataset).get('dataset')
+    if parts is not None:
+        return _of_values([_of_data(part) for part in parts])
+    if inner is not None:
+        return _of_values([len(dataset), _of_data(inner)])
+    packed = getattr(dataset, 'data_bytes', None)
+    if packed is not None:
+        content = hashlib.blake2b(memoryview(packed), digest_size=16).hexdigest()
+    else:
+        content = repr(getattr(dataset, 'data_list', None))
+    names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    return _of_values([len(dataset), content, names])
+
+
+def _without_output(evaluator: Any) -> Any:
+    """A config of metrics without the arguments that only matter at the end."""
+    if isinstance(evaluator, Mapping):
+        return {
+            key: _without_output(value)
+            for key, value in evaluator.items()
+            if key not in _OUTPUT_OPTIONS
+        }
+    if isinstance(evaluator, (list, tuple)):
+        return [_without_output(value) for value in evaluator]
+    return evaluator
+
+
+def _of_values(values: Any) -> str:
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _name(dataset: Any) -> str:
+    """The annotation file, or else the kind."""
+    while vars(dataset).get('dataset') is not None:
+        dataset = dataset.dataset
+    return str(getattr(dataset, 'ann_file', '') or type(dataset).__name__)

@@ -1,0 +1,122 @@
+"""What an evaluation has found so far, on disk, so that a stop loses none of it."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+# Length and checksum of the record that follows.
+_HEAD = struct.Struct('<QI')
+_VERSION = 'glip spool 1'
+_UNREADABLE = (pickle.UnpicklingError, AttributeError, ImportError, EOFError)
+
+Identity = dict[str, tuple[str, str]]
+
+
+class Spool:
+    """A file to which one process appends what it found in each picture.
+
+    Records are written one after the other and never changed, each behind its length
+    and checksum, so that a process killed at any moment leaves whole records and at
+    most one half, which is not read. The first record says what is evaluated. The
+    files are pickles, as that of ``--out`` is: read only your own.
+
+    Args:
+        folder: Where the files of all processes are.
+        rank: Of the process.
+        identity: What is evaluated, see :func:`glip.engine.identity.identity_of`.
+        resume: Go on after the whole records of the file, instead of emptying it.
+    """
+
+    def __init__(
+        self, folder: Path, rank: int, identity: Identity, *, resume: bool
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f'rank_{rank}.spool'
+        whole = max((end for _, end in _records(path)), default=0) if resume else 0
+        self._file = path.open('r+b' if whole else 'wb')
+        self._file.truncate(whole)
+        self._file.seek(whole)
+        if not whole:
+            _write(self._file, (_VERSION, identity))
+
+    def add(self, found: Mapping[int, Any]) -> None:
+        """Append what was found, by the number of the picture in the data set.
+
+        It is with the operating system when this returns, so that killing the
+        process does not lose it.
+
+        Raises:
+            OSError: There is no room.
+        """
+        _write(self._file, dict(found))
+
+    def close(self) -> None:
+        """Close the file, which stays."""
+        self._file.close()
+
+
+def read_spool(
+    folder: Path, wanted: Iterable[int] | None = None
+) -> tuple[Identity | None, dict[int, Any]]:
+    """Read what all processes of an earlier evaluation wrote.
+
+    Args:
+        folder: As of :class:`Spool`.
+        wanted: Numbers of the pictures to keep; by default all.
+
+    Returns:
+        What was evaluated, None where there is nothing that this version can read;
+        and what was found by number of the picture.
+    """
+    wanted = None if wanted is None else set(wanted)
+    identity: Identity | None = None
+    found: dict[int, Any] = {}
+    for path in sorted(folder.glob('rank_*.spool')):
+        try:
+            records = (pickle.loads(data) for data, _ in _records(path))
+            version, of_file = next(records, (None, None))
+            if version != _VERSION:
+                continue
+            identity = of_file
+            for record in records:
+                found.update(
+                    (number, entry)
+                    for number, entry in record.items()
+                    if wanted is None or number in wanted
+                )
+        except _UNREADABLE:  # of another version of what makes the entries
+            return None, {}
+    return identity, found
+
+
+def delete_spool(folder: Path) -> None:
+    """Remove the files of an earlier evaluation."""
+    for path in folder.glob('rank_*.spool'):
+        path.unlink()
+
+
+def _write(file: BinaryIO, record: Any) -> None:
+    data = pickle.dumps(record, protocol=5)
+    file.write(_HEAD.pack(len(data), zlib.crc32(data)) + data)
+    file.flush()
+
+
+def _records(path: Path) -> Iterator[tuple[bytes, int]]:
+    """The whole records of a file, each with the place where it ends."""
+    if not path.is_file():
+        return
+    size = path.stat().st_size
+    with path.open('rb') as file:
+        while len(head := file.read(_HEAD.size)) == _HEAD.size:
+            length, checksum = _HEAD.unpack(head)
+            if length > size - file.tell():
+                return
+            data = file.read(length)
+            if len(data) != length or zlib.crc32(data) != checksum:
+                return
+            yield data, file.tell()

@@ -1,0 +1,270 @@
+"""An evaluation that can be stopped at any moment and goes on where it was."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from mmengine.dist import barrier, broadcast_object_list, get_dist_info
+from mmengine.logging import print_log
+from mmengine.runner import TestLoop as _TestLoop
+from mmengine.runner import autocast
+from tqdm import tqdm
+
+from glip.datasets.samplers import ResumableBatchSampler
+from glip.engine.identity import difference, identity_of
+from glip.engine.spool import Identity, Spool, delete_spool, read_spool
+from glip.errors import ConfigError
+from glip.registry import LOOPS
+
+# Below work_dir; the files in it are as large as the detections that are kept.
+SPOOL_FOLDER = 'unfinished_test'
+_SECONDS_PER_LINE = 30.0  # of the progress bar where it goes to a file
+
+
+@LOOPS.register_module()
+class TestLoop(_TestLoop):
+    """mmengine's loop, which keeps on disk what the metrics have taken so far.
+
+    After every batch each process appends to a file below ``work_dir`` what each
+    metric has added to its ``results``; of a picture nothing else stays in memory.
+    With ``resume`` an evaluation that was stopped, even by a kill, goes on with the
+    pictures that are missing, and so ends as if it had not been stopped. Batch size,
+    workers and processes may be others than before.
+
+    Args:
+        runner: A runner.
+        dataloader: A data loader, or its config.
+        evaluator: An evaluator, or the config of its metrics, which keep what they
+            need of a picture in ``results`` and nowhere else.
+        fp16: Evaluate in half precision.
+        resume: Go on with an evaluation in the same work directory.
+
+    Raises:
+        ConfigError: By ``run``: what is to be resumed was of another checkpoint,
+            model config, data set or evaluator, or is still running.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: Any,
+        evaluator: Any,
+        fp16: bool = False,
+        resume: bool = False,
+    ) -> None:
+        super().__init__(runner, dataloader, evaluator, fp16)
+        self.resume = resume
+        self._spool: Spool | None = None
+        self._found: dict[int, list[list[Any]]] = {}
+        self._indices: list[int] = []
+
+    def run(self) -> dict[str, float]:
+        """Evaluate all pictures, or those that are missing.
+
+        Returns:
+            The results by name.
+        """
+        self.runner.call_hook('before_test')
+        self.runner.call_hook('before_test_epoch')
+        self.runner.model.eval()
+        batches = self._batches()
+        own = [index for batch in batches for index in batch]
+        with self._spooled(own):
+            missing = [_without(batch, self._found) for batch in batches]
+            self._evaluate([batch for batch in missing if batch], len(set(own)))
+            self._hand_over()
+            # Within, as what is kept outlives a failure of the metrics, too.
+            metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        self.runner.call_hook('after_test_epoch', metrics=metrics)
+        self.runner.call_hook('after_test')
+        return metrics
+
+    def _batches(self) -> list[list[int]]:
+        """Numbers of the pictures of this process, each once."""
+        batches = getattr(self.dataloader, 'batch_sampler', None)
+        if not isinstance(batches, ResumableBatchSampler):
+            raise ConfigError(
+                'a test needs a data loader with a sampler, built from a config with '
+                f'sampler=dict(...), not {type(batches).__name__}'
+            )
+        seen: dict[int, None] = {}
+        chosen = []
+        for batch in batches:
+            chosen.append(_without(batch, seen))
+            seen.update(dict.fromkeys(batch))
+        return chosen
+
+    def _evaluate(self, batches: list[list[int]], total: int) -> None:
+        """Run the model on batches of the data set."""
+        sampler = self.dataloader.batch_sampler
+        original = sampler.batch_sampler
+        sampler.batch_sampler = _Batches(batches, original)
+        done = total - sum(map(len, batches))
+        rank, processes = get_dist_info()
+        bar = tqdm(
+            desc='evaluating' if processes == 1 else f'evaluating, 1 of {processes}',
+            total=total,
+            initial=done,
+            unit='picture',
+            disable=rank != 0,
+            mininterval=_refresh(),
+        )
+        try:
+            with bar:
+                for number, data_batch in enumerate(self.dataloader):
+                    self._indices = batches[number]
+                    self.run_iter(number, data_batch)
+                    bar.update(len(batches[number]))
+        finally:
+            sampler.batch_sampler = original
+
+    @torch.no_grad()
+    def run_iter(self, idx: int, data_batch: Mapping[str, Sequence[Any]]) -> None:
+        """Evaluate one batch."""
+        self.runner.call_hook('before_test_iter', batch_idx=idx, data_batch=data_batch)
+        with autocast(enabled=self.fp16):
+            outputs = self.runner.model.test_step(data_batch)
+        self._process(outputs, data_batch)
+        self.runner.call_hook(
+            'after_test_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs
+        )
+
+    def _process(self, outputs: Sequence[Any], data_batch: Any) -> None:
+        """Show pictures to the metrics one by one and keep what each adds."""
+        found = {}
+        for i, (index, output) in enumerate(zip(self._indices, outputs, strict=True)):
+            self.evaluator.process([output], _one(data_batch, i, len(outputs)))
+            found[int(index)] = [list(m.results) for m in self.evaluator.metrics]
+            for metric in self.evaluator.metrics:
+                metric.results.clear()
+        self._found.update(found)
+        if self._spool is not None:
+            try:
+                self._spool.add(found)
+            except OSError as error:
+                self._spool = None
+                _warn_of_disk(error)
+
+    def _hand_over(self) -> None:
+        """Give the metrics their results in the order of the sampler."""
+        order = [int(i) for i in self.dataloader.batch_sampler.sampler]
+        kept = [self._found[index] for index in order if index in self._found]
+        for place, metric in enumerate(self.evaluator.metrics):
+            metric.results[:] = [entry for found in kept for entry in found[place]]
+        self._found = {}
+
+    @contextmanager
+    def _spooled(self, own: Sequence[int]) -> Iterator[None]:
+        """Open the files on disk, and read those of the evaluation to resume."""
+        folder = Path(self.runner.work_dir, SPOOL_FOLDER)
+        rank, _ = get_dist_info()
+        lock = FileLock(folder / 'lock', timeout=0)
+        identity, problem = _agreed(lambda: self._prepare(folder, lock))
+        try:
+            if problem is not None:
+                raise ConfigError(problem)
+            if identity is not None:
+                if self.resume:
+                    _, self._found = read_spool(folder, own)
+                barrier()  # nobody writes while others read
+                try:
+                    self._spool = Spool(folder, rank, identity, resume=self.resume)
+                except OSError as error:
+                    _warn_of_disk(error)
+            yield
+        finally:
+            if self._spool is not None:
+                self._spool.close()
+                self._spool = None
+            lock.release()
+
+    def _prepare(
+        self, folder: Path, lock: FileLock
+    ) -> tuple[Identity | None, str | None]:
+        """In one process: what is evaluated, or why it cannot be resumed."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            said = f'another evaluation is running in {folder.parent}'
+            if self.resume:
+                return None, f'--resume: {said}; wait for it, or end it'
+            print_log(
+                f'{said}: this one cannot be resumed; give each a --work-dir',
+                'current',
+                logging.WARNING,
+            )
+            return None, None
+        dataset = self.dataloader.dataset
+        identity = identity_of(self.runner, dataset, self.evaluator)
+        before, found = read_spool(folder)
+        if not self.resume:
+            if before is not None and len(found) < len(dataset):
+                print_log(
+                    f'an evaluation in {folder.parent} was stopped after {len(found)} '
+                    'pictures; it is begun anew, as --resume was not given',
+                    'current',
+                )
+            delete_spool(folder)
+        elif before is None:
+            print_log(f'nothing to resume in {folder.parent}: starting anew', 'current')
+        elif other := difference(before, identity):
+            return None, (
+                f'--resume: the evaluation in {folder.parent} was of {other}; give the '
+                'same one, or begin anew without --resume'
+            )
+        else:
+            print_log(
+                f'going on after {len(found)} of {len(dataset)} pictures', 'current'
+            )
+        return identity, None
+
+
+class _Batches(list):
+    """Batches that are settled, in place of what drew them."""
+
+    def __init__(self, batches: list[list[int]], drawn_by: Any) -> None:
+        super().__init__(batches)
+        self.sampler = drawn_by.sampler
+        self.batch_size = drawn_by.batch_size
+
+
+def _without(batch: Sequence[int], seen: Mapping[int, Any]) -> list[int]:
+    return [index for index in dict.fromkeys(batch) if index not in seen]
+
+
+def _one(data_batch: Any, i: int, count: int) -> Any:
+    """The part of a collated batch that belongs to a picture, if it can be told."""
+    if isinstance(data_batch, Mapping) and all(
+        len(values) == count for values in data_batch.values()
+    ):
+        return {key: values[i : i + 1] for key, values in data_batch.items()}
+    return data_batch
+
+
+def _warn_of_disk(error: OSError) -> None:
+    print_log(
+        f'cannot keep what is found on disk ({error}): if this evaluation is stopped, '
+        '--resume will repeat what comes from here on',
+        'current',
+        logging.WARNING,
+    )
+
+
+def _refresh() -> float:
+    """Seconds between lines of progress: often on a terminal, seldom in a file."""
+    return 0.5 if sys.stderr.isatty() else _SECONDS_PER_LINE
+
+
+def _agreed(action: Callable[[], Any]) -> Any:
+    """Do it in the first process and tell all what came out."""
+    values = [action() if get_dist_info()[0] == 0 else None]
+    broadcast_object_list(values)
+    return values[0]
