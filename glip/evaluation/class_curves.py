@@ -52,36 +52,33 @@ def class_curves(
         num_classes: How many classes there are.
         most: Detections of a class in a picture that count (LVIS: 300).
     """
-    scores: list[list[np.ndarray]] = [[] for _ in range(num_classes)]
-    hits: list[list[np.ndarray]] = [[] for _ in range(num_classes)]
-    ignored: list[list[np.ndarray]] = [[] for _ in range(num_classes)]
     counts = np.zeros(num_classes, dtype=np.int64)
+    labels, scores, hits, ignored = [], [], [], []
     for entry, truth in pairs:
-        for found in match_picture(entry, truth, most=most):
-            counts[found.label] += found.count
-            if found.scores.size:
-                scores[found.label].append(found.scores)
-                hits[found.label].append(found.hits)
-                ignored[found.label].append(found.ignored)
+        found = match_picture(entry, truth, most=most)
+        counts += np.bincount(found.wanted, minlength=num_classes)
+        labels.append(found.labels.astype(np.int32))
+        scores.append(found.scores)
+        hits.append(_packed(found.hits))  # a bit for each threshold
+        ignored.append(_packed(found.ignored))
+    joined = [np.concatenate(parts) for parts in (labels, scores, hits, ignored)]
+    # Stable: equal scores stay in the order of the pictures, as in pycocotools.
+    order = np.lexsort((-joined[1], joined[0]))
+    by_class = [part[order] for part in joined]
     ap = np.full((num_classes, len(IOU_THRESHOLDS)), np.nan)
     precision = np.full((num_classes, len(RECALLS)), np.nan)
     best = np.full((num_classes, 3), np.nan)
     for label in np.flatnonzero(counts):
-        if not scores[label]:
-            ap[label], precision[label] = 0, 0
-            continue
-        # Stable, as equal scores shall stay in the order of the pictures.
-        order = np.argsort(-np.concatenate(scores[label]), kind='stable')
-        own = np.concatenate(scores[label])[order]
-        hit = np.concatenate(hits[label], axis=1)[:, order]
-        skip = np.concatenate(ignored[label], axis=1)[:, order]
+        mine = slice(*np.searchsorted(by_class[0], (label, label + 1)))
+        own, hit, skip = (part[mine] for part in by_class[1:])
         for place in range(len(IOU_THRESHOLDS)):
-            kept = ~skip[place]
-            curve = _interpolated(hit[place][kept], int(counts[label]))
+            kept = (skip >> place) & 1 == 0
+            right = ((hit >> place) & 1 == 1)[kept]
+            curve = _interpolated(right, int(counts[label]))
             ap[label, place] = curve.mean()
             if place == 0:
                 precision[label] = curve
-                best[label] = _best(own[kept], hit[place][kept], int(counts[label]))
+                best[label] = _best(own[kept], right, int(counts[label]))
     at = {round(float(t), 2): place for place, t in enumerate(IOU_THRESHOLDS)}
     return ClassCurves(
         counts=counts,
@@ -97,14 +94,21 @@ def class_curves(
 
 def picture_ap(entry: Mapping[str, Any], truth: Truth) -> float:
     """Mean AP of the classes annotated in one picture; nan where there are none."""
+    found = match_picture(entry, truth)
     values = []
-    for found in match_picture(entry, truth):
-        if found.count:
-            values += [
-                _interpolated(hit[~skip], found.count).mean()
-                for hit, skip in zip(found.hits, found.ignored)
-            ]
+    for label, count in zip(*np.unique(found.wanted, return_counts=True)):
+        mine = slice(*np.searchsorted(found.labels, (label, label + 1)))
+        values += [
+            _interpolated(hit[~skip], int(count)).mean()
+            for hit, skip in zip(found.hits[:, mine], found.ignored[:, mine])
+        ]
     return float(np.mean(values)) if values else float('nan')
+
+
+def _packed(flags: np.ndarray) -> np.ndarray:
+    """(T, N) flags as N whole numbers of T bits."""
+    bits = np.uint16(1) << np.arange(len(flags), dtype=np.uint16)
+    return (flags * bits[:, None]).sum(axis=0, dtype=np.uint16)
 
 
 def _interpolated(hits: np.ndarray, count: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,21 +14,21 @@ IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 
 class Matched(NamedTuple):
-    """Detections of one class in one picture, the most certain first.
+    """The detections of one picture, by class, the most certain of each first.
 
     Attributes:
-        label: The class.
+        labels: (N,) ascending.
         scores: (N,).
         hits: (T, N) whether each is on a box of its own, by threshold.
         ignored: (T, N) whether it neither counts as hit nor as mistake.
-        count: Boxes to find.
+        wanted: (M,) classes of the boxes to find.
     """
 
-    label: int
+    labels: np.ndarray
     scores: np.ndarray
     hits: np.ndarray
     ignored: np.ndarray
-    count: int
+    wanted: np.ndarray
 
 
 def overlaps(
@@ -61,7 +61,7 @@ def match_picture(
     *,
     thresholds: np.ndarray = IOU_THRESHOLDS,
     most: int = 100,
-) -> Iterator[Matched]:
+) -> Matched:
     """Match the detections of a picture with its boxes, class by class.
 
     As in pycocotools: the most certain detection takes the free box that it overlaps
@@ -74,34 +74,37 @@ def match_picture(
         truth: What is in it.
         thresholds: (T,) of IoU.
         most: Detections of a class that are looked at.
-
-    Yields:
-        The classes that are annotated or detected in it.
     """
-    classes = np.union1d(entry['labels'], truth.labels).astype(int).tolist()
-    for label in classes:
-        if truth.checked is not None and label not in truth.checked:
-            continue
-        mine = entry['labels'] == label
-        scores = entry['scores'][mine]
-        order = np.argsort(-scores, kind='stable')[:most]
+    order = np.lexsort((-entry['scores'], entry['labels']))
+    labels = entry['labels'][order]
+    rank = np.arange(len(labels)) - np.searchsorted(labels, labels)
+    kept = rank < most
+    if truth.checked is not None:
+        kept &= np.isin(labels, list(truth.checked))
+    order, labels = order[kept], labels[kept]
+    boxes = entry['bboxes'][order]
+    shape = (len(thresholds), len(labels))
+    hits, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for label in np.intersect1d(labels, truth.labels):
+        mine = slice(*np.searchsorted(labels, (label, label + 1)))
         there = truth.labels == label
         crowds = truth.ignored[there]
-        ious = overlaps(entry['bboxes'][mine][order], truth.boxes[there], crowds)
-        hits, ignored = _match(ious, crowds, thresholds)
-        if label in truth.partial:
-            ignored |= ~hits
-        yield Matched(label, scores[order], hits, ignored, int((~crowds).sum()))
+        ious = overlaps(boxes[mine], truth.boxes[there], crowds)
+        _match(ious, crowds, thresholds, hits[:, mine], ignored[:, mine])
+    if truth.partial:
+        ignored |= ~hits & np.isin(labels, list(truth.partial))
+    wanted = truth.labels[~truth.ignored]
+    return Matched(labels, entry['scores'][order], hits, ignored, wanted)
 
 
 def _match(
-    ious: np.ndarray, crowds: np.ndarray, thresholds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Hits and ignored detections, (T, N) each, of (N, M) overlaps."""
-    shape = (len(thresholds), len(ious))
-    hits, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    if not ious.size:
-        return hits, ignored
+    ious: np.ndarray,
+    crowds: np.ndarray,
+    thresholds: np.ndarray,
+    hits: np.ndarray,
+    ignored: np.ndarray,
+) -> None:
+    """Fill in hits and ignored detections, (T, N) each, of (N, M) overlaps."""
     needed = np.minimum(thresholds, 1 - 1e-10)[:, None]
     free = np.repeat(~crowds[None], len(thresholds), axis=0)
     for number in np.flatnonzero(ious.max(axis=1) >= needed.min()):
@@ -113,4 +116,3 @@ def _match(
         free[hit, row.shape[1] - 1 - best[hit]] = False
         hits[:, number] = hit
         ignored[:, number] = ~hit & (crowds & (row >= needed)).any(axis=1)
-    return hits, ignored

@@ -76,6 +76,8 @@ def write_plots(
         )
     options = dict(score_thr=score_thr, iou_thr=iou_thr, worst=worst)
     entries = [entry_of(prediction) for prediction in predictions]
+    if not entries:
+        raise DatasetError('there are predictions of no picture to plot')
     if isinstance(data, (str, os.PathLike)):
         truth = TruthSet.of_file(data)
         known = {picture.img_id: picture for picture in truth.pictures}

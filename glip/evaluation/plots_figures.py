@@ -11,25 +11,25 @@ import numpy as np
 from glip.evaluation.class_curves import RECALLS, ClassCurves
 
 _NAMED_CURVES = 10  # as many as there are colours that can be told apart
+_MOST_LINES = 90
 _MOST_BARS = 60
 _MOST_ROWS = 30  # classes in a matrix that can still be read
 _NUMBERED_ROWS = 22  # up to which cells hold numbers
 _LONGEST = 28  # letters of a name
 _DPI = 130
+_GRAY = '#c4c4c4'
 
 
 def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
     """Precision over recall at IoU 0.5: the mean, and each class.
 
-    Of more classes than colours, those with most boxes are named and all others are
-    thin and gray.
+    Of more classes than colours, those with most boxes are named, all others are thin
+    and gray, or, where they are too many for lines, ranges.
     """
     figure, ax = _figure(8.2, 5.4)
     there = np.flatnonzero(curves.counts)
     by_count = there[np.argsort(-curves.counts[there], kind='stable')]
-    named = by_count[:_NAMED_CURVES]
-    for label in by_count[_NAMED_CURVES:]:
-        ax.plot(RECALLS, curves.precision[label], color='#c4c4c4', lw=0.5, zorder=1)
+    named, others = by_count[:_NAMED_CURVES], by_count[_NAMED_CURVES:]
     for place, label in enumerate(named):
         ax.plot(
             *(RECALLS, curves.precision[label]),
@@ -46,11 +46,16 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
             zorder=3,
             label=f'mean of {len(there)}  {100 * curves.ap50[there].mean():.1f}',
         )
-    if len(there) > len(named):
-        ax.plot([], [], color='#c4c4c4', lw=1, label=f'{len(there) - len(named)} more')
-    if not len(there):
-        _say(ax, 'no boxes to find')
-    else:
+    if len(others) > _MOST_LINES:
+        for low, color in ((10, '#ececec'), (25, '#d4d4d4')):
+            ends = np.percentile(curves.precision[there], [low, 100 - low], axis=0)
+            said = f'{100 - 2 * low}% of the classes'
+            ax.fill_between(RECALLS, *ends, color=color, lw=0, zorder=0, label=said)
+    elif len(others):
+        for label in others:
+            ax.plot(RECALLS, curves.precision[label], color=_GRAY, lw=0.5, zorder=1)
+        ax.plot([], [], color=_GRAY, lw=1, label=f'{len(others)} more')
+    if len(there):
         ax.legend(
             title='class, AP50',
             loc='upper left',
@@ -58,6 +63,8 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
             frameon=False,
             fontsize='small',
         )
+    else:
+        _say(ax, 'no boxes to find')
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='recall', ylabel='precision')
     ax.set_title('Precision over recall at IoU 0.5', loc='left')
     ax.grid(alpha=0.3)
@@ -67,16 +74,18 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
 def draw_bars(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
     """AP of each class as bar, the best on top; of many, the best and the worst."""
     there = np.flatnonzero(curves.counts)
-    order = there[np.argsort(-curves.ap[there], kind='stable')]
-    title = f'AP by class (AP50 behind, boxes in brackets), {len(there)} classes'
+    # Of equally good ones those with most boxes tell most.
+    order = there[np.lexsort((-curves.counts[there], -curves.ap[there]))]
+    title = f'AP / AP50 by class (boxes in brackets), classes: {len(there)}'
     if len(order) <= _MOST_BARS:
         figure, ax = _figure(8, 1.3 + 0.27 * max(len(order), 3))
         panels = [(ax, order)]
     else:
         half = _MOST_BARS // 2
+        worst = there[np.lexsort((-curves.counts[there], curves.ap[there]))][:half]
         figure, axes = _figure(13, 1.3 + 0.27 * half, columns=2)
-        panels = list(zip(axes, (order[:half], order[-half:])))
-        title += f': the best {half} and the worst {half}'
+        panels = list(zip(axes, (order[:half], worst[::-1])))
+        title += f', the best {half} and the worst {half}'
     for ax, chosen in panels:
         _bars(ax, curves, names, chosen)
     if not len(there):
@@ -102,7 +111,7 @@ def draw_confusion(
     total = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
     size = 2.6 + (0.5 if len(called) <= _NUMBERED_ROWS else 0.34) * len(called)
-    figure, ax = _figure(max(size, 5.2) + 1.2, max(size, 4.6))
+    figure, ax = _figure(max(size, 4.4) + 1.2, max(size, 4.4))
     image = ax.imshow(shares, cmap='Blues', vmin=0, vmax=1)
     bar = figure.colorbar(image, ax=ax, shrink=0.7, pad=0.02)
     bar.set_label('share of the row')
@@ -143,10 +152,9 @@ def _bars(
     ax.set_yticks(places, labels, fontsize=8)
     for place, label in zip(places, chosen):
         value, behind = 100 * curves.ap[label], 100 * curves.ap50[label]
-        ax.text(
-            max(value, behind) + 1, place, f'{value:.1f}', va='center', fontsize=7.5
-        )
-    ax.set(xlim=(0, 107), ylim=(len(chosen) - 0.4, -0.6), xlabel='AP')
+        said = f'{value:.1f} / {behind:.1f}'
+        ax.text(max(value, behind) + 1, place, said, va='center', fontsize=7.5)
+    ax.set(xlim=(0, 113), ylim=(len(chosen) - 0.4, -0.6), xlabel='AP')
     ax.set_xticks(range(0, 101, 20))
     ax.grid(axis='x', alpha=0.3)
     ax.set_axisbelow(True)
@@ -185,7 +193,7 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
 
 
 def _saved(figure: Any, path: Path) -> Path:
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=_DPI, bbox_inches='tight')
     return path
 
 
