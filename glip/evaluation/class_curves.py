@@ -27,6 +27,8 @@ class ClassCurves:
         best_score: (K,) the score threshold with the best F1 at IoU 0.5.
         best_precision: (K,) precision there.
         best_recall: (K,) recall there.
+        threshold: The score threshold with the best F1 over all classes together;
+            nan where nothing is found.
     """
 
     counts: np.ndarray
@@ -37,6 +39,7 @@ class ClassCurves:
     best_score: np.ndarray
     best_precision: np.ndarray
     best_recall: np.ndarray
+    threshold: float
 
 
 def class_curves(
@@ -89,6 +92,7 @@ def class_curves(
         best_score=best[:, 0],
         best_precision=best[:, 1],
         best_recall=best[:, 2],
+        threshold=_overall(*by_class[1:], total=int(counts.sum())),
     )
 
 
@@ -103,6 +107,16 @@ def picture_ap(entry: Mapping[str, Any], truth: Truth) -> float:
             for hit, skip in zip(found.hits[:, mine], found.ignored[:, mine])
         ]
     return float(np.mean(values)) if values else float('nan')
+
+
+def _overall(
+    scores: np.ndarray, hits: np.ndarray, ignored: np.ndarray, *, total: int
+) -> float:
+    """The best threshold where all classes have the same."""
+    kept = ignored & 1 == 0
+    order = np.argsort(-scores[kept], kind='stable')
+    right = (hits[kept] & 1 == 1)[order]
+    return _best(scores[kept][order], right, total)[0]
 
 
 def _packed(flags: np.ndarray) -> np.ndarray:

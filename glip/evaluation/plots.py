@@ -25,6 +25,7 @@ from glip.evaluation.truth import TruthSet, parts_of
 from glip.registry import METRICS
 
 _PAIRS = 50  # most frequent confusions that are listed
+_USUAL = 0.3  # threshold where nothing is found
 _LVIS_MOST = 300  # detections per picture and class, as LVIS counts
 
 
@@ -34,7 +35,7 @@ def write_plots(
     out_dir: str | os.PathLike[str],
     *,
     names: Sequence[str] | None = None,
-    score_thr: float = 0.3,
+    score_thr: float | None = None,
     iou_thr: float = 0.5,
     worst: int = 40,
 ) -> list[Path]:
@@ -57,7 +58,8 @@ def write_plots(
             file with its pictures beside it.
         out_dir: Where to write; made where it is missing.
         names: Folders of the parts of joined data; by default their annotation files'.
-        score_thr: Detections below take no part in the confusion matrix and the page.
+        score_thr: Detections below take no part in the confusion matrix and the page;
+            by default that with the best F1 over all classes.
         iou_thr: Overlap from which on a detection is on a box, for the same two.
         worst: Pictures on the page; 0 for none.
 
@@ -69,7 +71,7 @@ def write_plots(
         DatasetError: The predictions are not of these pictures, or the data has no
             classes with boxes.
     """
-    if not 0 <= score_thr <= 1 or not 0 < iou_thr <= 1 or worst < 0:
+    if not 0 <= (score_thr or 0) <= 1 or not 0 < iou_thr <= 1 or worst < 0:
         raise ConfigError(
             f'score_thr={score_thr}, iou_thr={iou_thr}, worst={worst}: scores and '
             'overlaps lie between 0 and 1, and pictures are counted from 0'
@@ -177,7 +179,7 @@ def _write(
     truth: TruthSet,
     folder: Path,
     *,
-    score_thr: float,
+    score_thr: float | None,
     iou_thr: float,
     worst: int,
 ) -> list[Path]:
@@ -188,6 +190,10 @@ def _write(
     is_lvis = any(picture.checked is not None for picture in truth.pictures)
     most = _LVIS_MOST if is_lvis else 100
     curves = class_curves(pairs, len(truth.names), most=most)
+    if score_thr is None:
+        known = not np.isnan(curves.threshold)
+        # Rounded down, so that the detection it was taken from stays.
+        score_thr = np.floor(100 * curves.threshold) / 100 if known else _USUAL
     matrix = ConfusionMatrix(len(truth.names))
     judged: list[Verdicts] = []
     for entry, picture in pairs:
