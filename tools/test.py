@@ -22,6 +22,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--work-dir', help='folder of logs and results (work_dirs/<config name>)'
     )
     parser.add_argument('--out', help='write all predictions to this .pkl file')
+    parser.add_argument(
+        '--plots',
+        nargs='?',
+        const='',
+        metavar='FOLDER',
+        help='write precision-recall curves, the confusion matrix, AP by class and a '
+        'page of the worst pictures (into work_dir/<time>/plots)',
+    )
     parser.add_argument('--show', action='store_true', help='show every picture')
     parser.add_argument(
         '--show-dir', help='save every picture here, below work_dir/<time>/'
@@ -85,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             resume=args.resume,
             batch_size=args.batch_size,
         )
-        run_test(cfg, out=args.out)
+        run_test(cfg, out=args.out, plots=args.plots)
     except GLIPError as error:
         print(f'error: {one_line(error)}', file=sys.stderr)
         return 1

@@ -20,6 +20,7 @@ from glip.engine.amp_optim_wrapper import amp_dtype
 from glip.engine.hooks.curves import draw_curves
 from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
+from glip.evaluation.plots import PlotsMetric
 from glip.registry import METRICS, RUNNERS
 
 
@@ -80,13 +81,18 @@ def run_training(cfg: Config) -> Runner:
 
 
 def run_test(
-    cfg: Config, out: str | os.PathLike[str] | None = None
+    cfg: Config,
+    out: str | os.PathLike[str] | None = None,
+    plots: str | os.PathLike[str] | None = None,
 ) -> dict[str, float]:
     """Build the runner and evaluate ``cfg.load_from``.
 
     Args:
         cfg: Changed in place.
         out: A .pkl file to write all predictions to.
+        plots: A folder for plots of where the model is right and wrong (see
+            :func:`glip.evaluation.plots.write_plots`); with ``''`` it is
+            ``work_dir/<time>/plots``.
 
     Returns:
         The results by name.
@@ -108,6 +114,10 @@ def run_test(
         runner.test_evaluator.metrics.append(
             METRICS.build({'type': 'DumpDetResults', 'out_file_path': str(out)})
         )
+    if plots is not None:
+        folder = plots or Path(runner.work_dir, runner.timestamp, 'plots')
+        dataset = _said_plainly(lambda: runner.test_dataloader, cfg).dataset
+        runner.test_evaluator.metrics.append(PlotsMetric(folder, dataset))
     with memory_errors_explained(cfg, training=False):
         return _said_plainly(runner.test, cfg)
 

@@ -126,7 +126,6 @@ def test_mistakes_are_one_line(tiny, trained, train_tool, test_tool, capsys):
     if not torch.cuda.is_available():
         assert 'fp16 needs a GPU' in train_error('--amp', 'fp16')
     assert '.pkl' in test_error(weights, '--out', 'x.json')
-    assert 'tta_model' in test_error(weights, '--tta')
     assert 'none.pth' in test_error(tiny / 'none.pth')
 
 

@@ -1,0 +1,61 @@
+"""--tta for any config."""
+
+import pytest
+from mmengine.config import Config
+
+from glip.apis.augment import apply_tta, views_of
+from glip.errors import ConfigError
+
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='FixScaleResize', scale=(800, 1333), keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs'),
+]
+
+
+def config(dataset, **more):
+    return Config(
+        dict(model=dict(type='GLIP'), test_dataloader=dict(dataset=dataset)) | more
+    )
+
+
+def test_views_are_three_sizes_each_mirrored():
+    load, views = views_of(PIPELINE)
+    assert load == PIPELINE[0]
+    resizes, flips, *rest = views['transforms']
+    assert [t['scale'] for t in resizes] == [(800, 1333), (640, 1066), (960, 1600)]
+    assert [t['prob'] for t in flips] == [0.0, 1.0]
+    assert rest == [[PIPELINE[2]], [PIPELINE[3]]]
+    assert PIPELINE[1]['scale'] == (800, 1333)
+
+
+def test_every_part_of_the_data_gets_them():
+    part = dict(type='CocoDataset', pipeline=PIPELINE)
+    repeated = dict(type='RepeatDataset', times=1, dataset=part)
+    cfg = config(dict(type='ConcatDataset', datasets=[part, repeated]))
+    apply_tta(cfg)
+    first, second = cfg.test_dataloader.dataset.datasets
+    for dataset in (first, second.dataset):
+        assert dataset.pipeline[-1].type == 'TestTimeAug'
+    assert cfg.model.type == 'DetTTAModel'
+    assert cfg.model.module.type == 'GLIP'
+
+
+def test_what_the_config_says_goes_first():
+    own = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=[])]
+    cfg = config(
+        dict(pipeline=PIPELINE),
+        tta_pipeline=own,
+        tta_model=dict(type='DetTTAModel', tta_cfg=dict(max_per_img=5)),
+    )
+    apply_tta(cfg)
+    assert cfg.test_dataloader.dataset.pipeline == own
+    assert cfg.model.tta_cfg.max_per_img == 5
+
+
+def test_a_pipeline_of_unknown_sizes_is_said_plainly():
+    with pytest.raises(ConfigError, match='give the config a tta_pipeline'):
+        apply_tta(config(dict(pipeline=PIPELINE[:1] + PIPELINE[2:])))
+    with pytest.raises(ConfigError, match='test_dataloader'):
+        apply_tta(Config(dict(model=dict(type='GLIP'))))
