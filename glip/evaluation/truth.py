@@ -11,6 +11,7 @@ import numpy as np
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.sample import Dropped
+from glip.datasets.seeding import SeededDataset
 from glip.errors import DatasetError
 
 
@@ -109,6 +110,8 @@ class TruthSet:
 
 def parts_of(dataset: Any) -> Iterator[Any]:
     """The data sets that a mixed one joins, in order; else itself."""
+    if isinstance(dataset, SeededDataset):
+        dataset = dataset.dataset
     parts = getattr(dataset, 'datasets', None)
     if isinstance(parts, (list, tuple)):
         for part in parts:

@@ -1,0 +1,117 @@
+"""Draw the pictures that a model does best and worst on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.config import DictAction
+
+from glip.apis.offline import build_dataset
+from glip.apis.ranking import draw_best_and_worst, rank_pictures
+from glip.apis.train import prepare_config
+from glip.errors import DatasetError, GLIPError, one_line
+from glip.evaluation.predictions import read_predictions
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; the flags are mmdet's."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('config', help='config file that the predictions were made with')
+    add('prediction_path', help='.pkl file of tools/test.py --out')
+    add('show_dir', help='folder to write to; good/ and bad/ are made in it')
+    add('--show', action='store_true', help='also show each in a window')
+    add(
+        '--wait-time',
+        type=float,
+        default=0,
+        help='seconds that a window stays; 0 waits for a key (%(default)s)',
+    )
+    add('--topk', type=int, default=20, help='how many of each (%(default)s)')
+    add(
+        '--show-score-thr',
+        type=float,
+        default=0,
+        help='draw detections from this score on (%(default)s)',
+    )
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config, as tools/test.py was given it',
+    )
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do what the command line says.
+
+    Raises:
+        GLIPError: Something is wrong that the user can mend.
+    """
+    predictions = read_predictions(args.prediction_path)
+    cfg = prepare_config(args.config, cfg_options=args.cfg_options)
+    ranked, empty = rank_pictures(predictions, build_dataset(cfg))
+    if not ranked:
+        raise DatasetError('none of the pictures has a box to find')
+    files, trouble = draw_best_and_worst(
+        ranked,
+        args.show_dir,
+        topk=args.topk,
+        score_thr=args.show_score_thr,
+        show=_window(args.wait_time) if args.show else None,
+    )
+    for line in trouble:
+        print(f'not drawn: {line}', file=sys.stderr)
+    mean = sum(one.ap for one in ranked) / len(ranked)
+    print(f'{len(ranked)} pictures, mean of their AP {mean:.3f}')
+    if empty:
+        print(f'{empty} more have no box to find and are left out')
+    print(f'written: {len(files)} pictures below {args.show_dir}')
+
+
+def _window(seconds: float) -> Any:
+    """What shows an image in a window; None where there is no display."""
+    has_display = sys.platform in ('darwin', 'win32') or any(
+        os.environ.get(key) for key in ('DISPLAY', 'WAYLAND_DISPLAY')
+    )
+    if not has_display:
+        print('no display to show windows on; files are written', file=sys.stderr)
+        return None
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure('results')
+
+    def show(image: Any, title: str) -> None:
+        figure.clear()
+        axes = figure.add_subplot()
+        axes.imshow(image)
+        axes.set_title(title)
+        axes.axis('off')
+        plt.show(block=False)
+        if seconds > 0:
+            plt.pause(seconds)
+        else:
+            plt.waitforbuttonpress()
+
+    return show
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, turning errors that a user can mend into one line."""
+    args = parse_args(argv)
+    try:
+        run(args)
+    except GLIPError as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Measure the speed of a model, of its data loader, or of its pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from glip.apis.benchmark import (
+    TASKS,
+    Plan,
+    Speed,
+    benchmark_dataloader,
+    benchmark_dataset,
+    benchmark_inference,
+    overall,
+)
+from glip.apis.train import prepare_config
+from glip.errors import ConfigError, GLIPError, one_line
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; the flags are mmdet's."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('config', help='config file')
+    add('--checkpoint', help='weights: file, address or zoo name')
+    add('--task', choices=TASKS, default='dataloader', help='what (%(default)s)')
+    add('--repeat-num', type=int, default=1, help='runs to average (%(default)s)')
+    add(
+        '--max-iter',
+        type=int,
+        default=2000,
+        help='pictures or batches per run, if there are so many (%(default)s)',
+    )
+    add('--log-interval', type=int, default=50, help='lines (every %(default)s)')
+    add(
+        '--num-warmup',
+        type=int,
+        default=5,
+        help='how many at the beginning do not count (%(default)s)',
+    )
+    add('--fuse-conv-bn', action='store_true', help='fold batch norms')
+    add(
+        '--dataset-type',
+        choices=['train', 'val', 'test'],
+        default='test',
+        help='whose data; inference takes that of the test (%(default)s)',
+    )
+    add('--work-dir', help='folder for benchmark.log; without, none is written')
+    add('--device', help='cpu, cuda, ... (cuda where there is one)')
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config, as in test_dataloader.num_workers=4',
+    )
+    add(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='accepted for old commands; one process is measured',
+    )
+    add('--local_rank', '--local-rank', type=int, default=0, help='set by launchers')
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do what the command line says.
+
+    Raises:
+        GLIPError: Something is wrong that the user can mend.
+    """
+    if args.repeat_num < 1:
+        raise ConfigError(f'--repeat-num must be at least 1, not {args.repeat_num}')
+    if args.task == 'inference' and not args.checkpoint:
+        raise ConfigError('--task inference needs --checkpoint')
+    plan = Plan(args.max_iter, args.log_interval, args.num_warmup)
+    cfg = prepare_config(args.config, cfg_options=args.cfg_options)
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        if int(os.environ.get('RANK', 0)) == 0:
+            print(line, flush=True)
+        lines.append(line)
+
+    def once() -> Speed:
+        if args.task == 'inference':
+            return benchmark_inference(
+                cfg,
+                args.checkpoint,
+                plan,
+                say,
+                fuse_conv_bn=args.fuse_conv_bn,
+                device=args.device,
+            )
+        if args.task == 'dataloader':
+            return benchmark_dataloader(cfg, args.dataset_type, plan, say)
+        return benchmark_dataset(cfg, args.dataset_type, plan, say)
+
+    say(overall([once() for _ in range(args.repeat_num)]))
+    if args.work_dir:
+        try:
+            folder = Path(args.work_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / 'benchmark.log').write_text('\n'.join(lines) + '\n')
+        except OSError as error:
+            raise ConfigError(
+                f'cannot write to {args.work_dir}: {error.strerror or error}'
+            ) from error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, turning errors that a user can mend into one line."""
+    args = parse_args(argv)
+    try:
+        run(args)
+    except GLIPError as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Evaluate the predictions that tools/test.py --out wrote, without the model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from mmengine.config import DictAction
+
+from glip.apis.offline import build_dataset, evaluate_predictions
+from glip.apis.train import prepare_config
+from glip.errors import GLIPError, one_line
+from glip.evaluation.plots import write_plots
+from glip.evaluation.predictions import read_predictions
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; mmdet's flags and --plots."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('config', help='config file that the predictions were made with')
+    add('pkl_results', help='.pkl file of tools/test.py --out')
+    add('--plots', metavar='FOLDER', help='also write curves, tables and pages here')
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config, as in test_evaluator.classwise=True',
+    )
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do what the command line says.
+
+    Raises:
+        GLIPError: Something is wrong that the user can mend.
+    """
+    predictions = read_predictions(args.pkl_results)
+    cfg = prepare_config(args.config, cfg_options=args.cfg_options)
+    dataset = build_dataset(cfg)
+    print(evaluate_predictions(cfg, predictions, dataset))
+    if args.plots:
+        for file in write_plots(predictions, dataset, args.plots):
+            print(f'written: {file}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, turning errors that a user can mend into one line."""
+    args = parse_args(argv)
+    try:
+        run(args)
+    except GLIPError as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
