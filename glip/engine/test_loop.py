@@ -74,6 +74,7 @@ class TestLoop(_TestLoop):
         self.runner.call_hook('before_test')
         self.runner.call_hook('before_test_epoch')
         self.runner.model.eval()
+        _say_threads()
         batches = self._batches()
         own = [index for batch in batches for index in batch]
         with self._spooled(own):
@@ -247,6 +248,18 @@ def _one(data_batch: Any, i: int, count: int) -> Any:
     ):
         return {key: values[i : i + 1] for key, values in data_batch.items()}
     return data_batch
+
+
+def _say_threads() -> None:
+    """Processes on the CPU have fewer threads each, which round differently."""
+    _, processes = get_dist_info()
+    if processes > 1 and not torch.cuda.is_available():
+        print_log(
+            f'each of {processes} processes computes with {torch.get_num_threads()} '
+            'threads (OMP_NUM_THREADS); one process gives the same last digits with '
+            'the same number of threads',
+            'current',
+        )
 
 
 def _warn_of_disk(error: OSError) -> None:

@@ -1,9 +1,14 @@
 """--tta for any config."""
 
+import coco_folder
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from glip.apis.augment import apply_tta, views_of
+from glip.datasets import CocoDataset
 from glip.errors import ConfigError
 
 PIPELINE = [
@@ -59,3 +64,25 @@ def test_a_pipeline_of_unknown_sizes_is_said_plainly():
         apply_tta(config(dict(pipeline=PIPELINE[:1] + PIPELINE[2:])))
     with pytest.raises(ConfigError, match='test_dataloader'):
         apply_tta(Config(dict(model=dict(type='GLIP'))))
+
+
+def test_views_keep_prompt_and_annotations(tmp_path):
+    coco_folder.write(tmp_path)
+    pipeline = [dict(t) for t in PIPELINE]
+    pipeline[1]['scale'] = (48, 96)
+    options = dict(data_root=str(tmp_path), ann_file='annotations.json')
+    options |= dict(data_prefix=dict(img=''), test_mode=True)
+    with DefaultScope.overwrite_default_scope('glip'):
+        plain = CocoDataset(**options, pipeline=pipeline)[1]
+        views = CocoDataset(**options, pipeline=views_of(pipeline))[1]
+    sizes = [tuple(picture.shape[1:]) for picture in views['inputs']]
+    assert sizes == [(48, 64)] * 2 + [(38, 50)] * 2 + [(58, 77)] * 2
+    assert torch.equal(views['inputs'][0], plain['inputs'])
+    assert torch.equal(views['inputs'][1], plain['inputs'].flip(2))
+    assert [s.flip for s in views['data_samples']] == [False, True] * 3
+    for sample in views['data_samples']:
+        assert tuple(sample.text) == ('red', 'green', 'blue')
+        np.testing.assert_array_equal(
+            sample.gt_instances.bboxes.tensor,
+            plain['data_samples'].gt_instances.bboxes.tensor,
+        )
