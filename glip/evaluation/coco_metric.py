@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.fileio import dump
 from mmengine.logging import MMLogger
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from terminaltables import AsciiTable
+from torch import Tensor
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.errors import ConfigError, DatasetError
+from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, Found, box_ap
 from glip.registry import METRICS
 
 _AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
@@ -31,7 +31,8 @@ class CocoMetric(BaseMetric):
     Arguments and result names are those of mmdet's metric. Differences: labels are
     paired with categories by name in the data set's own order, whatever ids or order
     the file has; annotations are numbered anew (pycocotools never counts a hit on id
-    0); only the pictures that were shown are evaluated, so a subset may be.
+    0); only the pictures that were shown are evaluated, so a subset may be; results are
+    not rounded.
 
     Args:
         ann_file: The annotation file of the data set.
@@ -82,12 +83,13 @@ class CocoMetric(BaseMetric):
                 f'proposal_nums must be three numbers, 100 among them, not '
                 f'{tuple(proposal_nums)}'
             )
-        self._places = _places(proposal_nums)
-        unknown = set(metric_items or ()) - set(self._places)
+        self.proposal_nums = sorted(proposal_nums)
+        self._items = _items(self.proposal_nums)
+        unknown = set(metric_items or ()) - set(self._items)
         if unknown:
             raise ConfigError(
                 f'metric_items {sorted(unknown)} are unknown; there are '
-                f'{list(self._places)}'
+                f'{list(self._items)}'
             )
         self.ann_file = os.fspath(ann_file)
         if not backend_args and '://' not in self.ann_file:
@@ -99,7 +101,6 @@ class CocoMetric(BaseMetric):
                 )
         self._file: CocoFile | None = None
         self.classwise = classwise
-        self.proposal_nums = sorted(proposal_nums)
         self.iou_thrs = None if iou_thrs is None else np.atleast_1d(iou_thrs)
         self.metric_items = tuple(metric_items or _AP_ITEMS)
         self.format_only = format_only
@@ -114,44 +115,30 @@ class CocoMetric(BaseMetric):
             data_samples: With ``img_id`` and ``pred_instances``: ``bboxes`` (N, 4) in
                 original pixels (x1, y1, x2, y2), ``scores`` (N,), ``labels`` (N,).
         """
-        for sample in data_samples:
-            found = sample['pred_instances']
-            self.results.append(
-                {
-                    'img_id': sample['img_id'],
-                    'bboxes': np.asarray(found['bboxes'].cpu(), dtype=np.float64),
-                    'scores': np.asarray(found['scores'].cpu(), dtype=np.float64),
-                    'labels': np.asarray(found['labels'].cpu(), dtype=np.int64),
-                }
-            )
+        self.results.extend(compact(sample) for sample in data_samples)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Evaluate all detections.
 
         Returns:
-            ``bbox_mAP`` and so on, 0 to 1, rounded to 3 digits; -1 where the file has
-            no box to find. Empty with ``format_only``.
+            ``bbox_mAP`` and so on, 0 to 1; -1 where the file has no box to find. Empty
+            with ``format_only``.
 
         Raises:
             DatasetError: Classes or pictures are not those of the annotation file.
         """
         coco = self._read()
-        detections = _as_coco(results, coco)
+        check_results(results, coco)
         if self.outfile_prefix:
-            path = Path(f'{self.outfile_prefix}.bbox.json')
-            path.parent.mkdir(parents=True, exist_ok=True)
-            names = dict(zip(coco.category_ids, coco.names))
-            named = [dict(d, name=names[d['category_id']]) for d in detections]
-            dump(named, path)
+            write_results(f'{self.outfile_prefix}.bbox.json', as_coco(results, coco))
         if self.format_only:
             return {}
-        evaluation = self._evaluate(coco, detections, [r['img_id'] for r in results])
+        evaluation = self._evaluate(coco, results)
         values = {
-            f'bbox_{item}': round(float(evaluation.stats[self._places[item]]), 3)
-            for item in self.metric_items
+            f'bbox_{item}': self._items[item](evaluation) for item in self.metric_items
         }
         if self.classwise:
-            values |= _by_class(evaluation, coco)
+            values |= by_class(evaluation, coco, [r['img_id'] for r in results])
         return values
 
     def _read(self) -> CocoFile:
@@ -166,131 +153,125 @@ class CocoMetric(BaseMetric):
             )
         return self._file
 
-    def _evaluate(
-        self, coco: CocoFile, detections: list[dict[str, Any]], image_ids: list[Any]
-    ) -> COCOeval:
-        """Run pycocotools without its printing."""
-        with contextlib.redirect_stdout(io.StringIO()):
-            truth = COCO()
-            truth.dataset = _ground_truth(coco)
-            truth.createIndex()
-            found = truth.loadRes(detections) if detections else _nothing(truth)
-            evaluation = COCOeval(truth, found, 'bbox')
-            evaluation.params.catIds = list(coco.category_ids)
-            evaluation.params.imgIds = image_ids
-            evaluation.params.maxDets = self.proposal_nums
-            if self.iou_thrs is not None:
-                evaluation.params.iouThrs = self.iou_thrs
-            evaluation.evaluate()
-            evaluation.accumulate()
-        with contextlib.redirect_stdout(io.StringIO()) as summary:
-            evaluation.summarize()
-        MMLogger.get_current_instance().info(f'{coco.path}\n{summary.getvalue()}')
+    def _evaluate(self, coco: CocoFile, results: Sequence[Mapping[str, Any]]) -> BoxAP:
+        """Average precision and recall, and a table of them in the log."""
+        thresholds = IOU_THRESHOLDS if self.iou_thrs is None else self.iou_thrs
+        evaluation = box_ap(
+            coco,
+            Found.of(results),
+            limits=self.proposal_nums,
+            thresholds=thresholds,
+        )
+        rows = [['result', 'value']]
+        rows += [[name, f'{value(evaluation):.4f}'] for name, value in self._items.items()]
+        MMLogger.get_current_instance().info(f'{coco.path}\n{AsciiTable(rows).table}')
         return evaluation
 
 
-def _places(proposal_nums: Sequence[int]) -> dict[str, int]:
-    """Name of a result -> its place in pycocotools' ``stats``."""
-    limits = sorted(proposal_nums)
-    recalls = [f'AR@{limit}' for limit in limits]
-    recalls += [f'AR_{size}@{limits[-1]}' for size in 'sml']
-    return {name: place for place, name in enumerate((*_AP_ITEMS, *recalls))}
+def _items(limits: Sequence[int]) -> dict[str, Callable[[BoxAP], float]]:
+    """Name of a result -> how to read it; mAP is at 100 detections, as in COCO."""
+    items: dict[str, Callable[[BoxAP], float]] = {
+        'mAP': lambda e: e.ap(limit=100),
+        'mAP_50': lambda e: e.ap(iou=0.5),
+        'mAP_75': lambda e: e.ap(iou=0.75),
+    }
+    for area in ('small', 'medium', 'large'):
+        items[f'mAP_{area[0]}'] = partial(BoxAP.ap, area=area)
+    for limit in limits:
+        items[f'AR@{limit}'] = partial(BoxAP.ar, limit=limit)
+    for area in ('small', 'medium', 'large'):
+        items[f'AR_{area[0]}@{limits[-1]}'] = partial(BoxAP.ar, area=area)
+    return items
 
 
-def _as_coco(results: list[dict[str, Any]], coco: CocoFile) -> list[dict[str, Any]]:
-    """Detections in COCO's result format.
+def check_results(results: Sequence[Mapping[str, Any]], coco: CocoFile) -> None:
+    """Make sure that pictures and labels are those of the annotation file.
 
     Raises:
-        DatasetError: A picture or a label is not one of the file.
+        DatasetError: One is not, or a picture comes twice.
     """
-    known = set(coco.boxes)
-    detections = []
+    seen = set()
     for result in results:
-        if result['img_id'] not in known:
+        image_id = result['img_id']
+        if image_id not in coco.boxes:
             raise DatasetError(
-                f'the evaluated picture {result["img_id"]} is not in {coco.path}: the '
+                f'the evaluated picture {image_id} is not in {coco.path}: the '
                 "metric's ann_file must be that of the data set"
             )
+        if image_id in seen:
+            raise DatasetError(
+                f'the picture {image_id} of {coco.path} was evaluated twice'
+            )
+        seen.add(image_id)
         labels = result['labels']
         if labels.size and not 0 <= labels.min() <= labels.max() < len(coco.names):
             raise DatasetError(
                 f'label {labels.max()} has no class: {coco.path} is evaluated with '
                 f'{len(coco.names)}'
             )
-        sizes = result['bboxes'][:, 2:] - result['bboxes'][:, :2]
-        boxes = np.concatenate([result['bboxes'][:, :2], sizes], axis=1)
-        for box, score, label in zip(boxes.tolist(), result['scores'], labels):
-            detections.append(
-                {
-                    'image_id': result['img_id'],
-                    'bbox': box,
-                    'score': float(score),
-                    'category_id': coco.category_ids[label],
-                }
-            )
-    return detections
 
 
-def _ground_truth(coco: CocoFile) -> dict[str, Any]:
-    """The file's boxes as pycocotools wants them, numbered from 1."""
-    annotations = []
-    for image_id, boxes in coco.boxes.items():
-        for box in boxes:
-            label = coco.labels[box['category_id']]
-            annotations.append(
-                {
-                    'id': len(annotations) + 1,
-                    'image_id': image_id,
-                    'category_id': coco.category_ids[label],
-                    'bbox': box['bbox'],
-                    'area': box['area'],
-                    'iscrowd': box['iscrowd'],
-                }
-            )
-    categories = [
-        {'id': i, 'name': name} for i, name in zip(coco.category_ids, coco.names)
-    ]
+def as_coco(
+    results: Sequence[Mapping[str, Any]], coco: CocoFile
+) -> Iterator[dict[str, Any]]:
+    """Detections in COCO's result format, with the names of their classes."""
+    for result in results:
+        corners = np.asarray(result['bboxes'], dtype=np.float64)
+        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        for box, score, label in zip(
+            boxes.tolist(), result['scores'].tolist(), result['labels'].tolist()
+        ):
+            yield {
+                'image_id': result['img_id'],
+                'bbox': box,
+                'score': score,
+                'category_id': coco.category_ids[label],
+                'name': coco.names[label],
+            }
+
+
+def write_results(path: str | os.PathLike[str], detections: Iterable[Any]) -> None:
+    """Write a JSON list entry by entry; the file appears when it is whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + '.part')
+    with part.open('w', encoding='utf-8') as file:
+        for number, detection in enumerate(detections):
+            file.write(('[\n' if number == 0 else ',\n') + json.dumps(detection))
+        file.write('\n]\n' if file.tell() else '[]\n')
+    part.replace(path)
+
+
+def compact(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of one evaluated picture: plain arrays of its detections."""
+    found = sample['pred_instances']
     return {
-        'info': {},
-        'images': [dict(image) for image in coco.images],
-        'categories': categories,
-        'annotations': annotations,
+        'img_id': sample['img_id'],
+        'bboxes': _numbers(found['bboxes']).reshape(-1, 4),
+        'scores': _numbers(found['scores']),
+        'labels': np.asarray(found['labels'].cpu()),
     }
 
 
-def _nothing(truth: COCO) -> COCO:
-    """Results without a detection, which ``loadRes`` does not take."""
-    found = COCO()
-    found.dataset = dict(truth.dataset, annotations=[])
-    found.createIndex()
-    return found
+def _numbers(values: Tensor) -> np.ndarray:
+    values = values.detach().cpu()
+    return (values if values.dtype == torch.float64 else values.float()).numpy()
 
 
-def _by_class(evaluation: COCOeval, coco: CocoFile) -> dict[str, float]:
-    """Log a table of AP by class and return it."""
-    # (thresholds, recalls, classes, areas, limits); classes sorted by id
-    precision = evaluation.eval['precision'][:, :, :, 0, -1]
-    order = {i: place for place, i in enumerate(sorted(set(coco.category_ids)))}
-    thresholds = list(np.round(evaluation.params.iouThrs, 2))
+def by_class(
+    evaluation: BoxAP, coco: CocoFile, image_ids: Sequence[Any]
+) -> dict[str, float]:
+    """Log a table of AP by class and return it as ``<name>_precision``."""
     rows: list[list[str]] = [['class', 'boxes', 'AP', 'AP50', 'AP75']]
-    values = {}
     counts = np.zeros(len(coco.names), dtype=int)
-    for boxes in coco.boxes.values():
-        for box in boxes:
+    for image_id in image_ids:
+        for box in coco.boxes[image_id]:
             counts[coco.labels[box['category_id']]] += 1
+    values = {}
     for label, name in enumerate(coco.names):
-        own = precision[:, :, order[coco.category_ids[label]]]
-        row = [_mean(own)]
-        for threshold in (0.5, 0.75):
-            at = thresholds.index(threshold) if threshold in thresholds else None
-            row.append(float('nan') if at is None else _mean(own[at]))
-        values[f'{name}_precision'] = round(row[0], 3)
+        row = [evaluation.ap(iou=iou, classes=[label]) for iou in (None, 0.5, 0.75)]
+        row = [value if value >= 0 else float('nan') for value in row]
+        values[f'{name}_precision'] = row[0]
         rows.append([name, str(counts[label]), *(f'{value:.3f}' for value in row)])
     MMLogger.get_current_instance().info('\n' + AsciiTable(rows).table)
     return values
-
-
-def _mean(precision: np.ndarray) -> float:
-    """Over what is defined; nan where the class has no box."""
-    defined = precision[precision > -1]
-    return float(defined.mean()) if defined.size else float('nan')

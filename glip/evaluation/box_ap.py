@@ -1,0 +1,315 @@
+"""Average precision and recall of boxes, by COCO's and by LVIS's rules.
+
+faster-coco-eval matches and accumulates; here it is fed a few classes at a time, and
+only the pictures that matter to them, so that memory does not grow with pictures times
+classes. Classes do not touch each other in either rule, so the numbers are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
+
+from glip.datasets.coco_file import CocoFile
+
+AREAS = ('all', 'small', 'medium', 'large')
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+_PAIRS = 1_000_000  # pictures times classes that are evaluated together
+
+
+@dataclass(frozen=True)
+class Found:
+    """Detections of all pictures, one row each.
+
+    Attributes:
+        images: (N,) places of their pictures in ``ids``.
+        labels: (N,) classes.
+        boxes: (N, 4) x y w h in pixels.
+        scores: (N,).
+        ids: The pictures that were evaluated.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    ids: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, results: Sequence[Mapping[str, Any]]) -> Found:
+        """Join entries of single pictures, in the order of their ids.
+
+        That order settles which of two equal scores comes first, as in COCO's tool.
+
+        Args:
+            results: ``img_id``, ``bboxes`` (n, 4) x1 y1 x2 y2, ``scores``, ``labels``.
+        """
+        results = sorted(
+            results, key=lambda entry: (isinstance(entry['img_id'], str), entry['img_id'])
+        )
+        counts = [len(entry['scores']) for entry in results]
+        corners = _joined([entry['bboxes'] for entry in results], (0, 4), np.float64)
+        boxes = corners.copy()
+        boxes[:, 2:] -= corners[:, :2]
+        return cls(
+            np.repeat(np.arange(len(results)), counts),
+            _joined([entry['labels'] for entry in results], (0,), np.int64),
+            boxes,
+            _joined([entry['scores'] for entry in results], (0,), np.float64),
+            tuple(entry['img_id'] for entry in results),
+        )
+
+    def take(self, rows: np.ndarray) -> Found:
+        """Some of the detections."""
+        return Found(
+            self.images[rows],
+            self.labels[rows],
+            self.boxes[rows],
+            self.scores[rows],
+            self.ids,
+        )
+
+    def best_per_image(self, limit: int) -> Found:
+        """At most ``limit`` of each picture, those of the highest scores."""
+        return self.take(_best(self.images, self.scores, limit))
+
+    def best_per_class(self, limit: int) -> Found:
+        """At most ``limit`` of each class over all pictures."""
+        return self.take(_best(self.labels, self.scores, limit))
+
+
+def _joined(parts: Sequence[Any], empty: tuple[int, ...], kind: type) -> np.ndarray:
+    return np.concatenate([np.zeros(empty, kind), *map(np.asarray, parts)]).astype(kind)
+
+
+def _best(groups: np.ndarray, scores: np.ndarray, limit: int) -> np.ndarray:
+    """Rows of the ``limit`` highest scores of each group, in their order."""
+    order = np.lexsort((-scores, groups))
+    first = np.searchsorted(groups[order], groups[order])
+    rank = np.arange(len(order)) - first
+    return np.sort(order[rank < limit])
+
+
+@dataclass(frozen=True)
+class BoxAP:
+    """What was reached, by class; -1 where a class has nothing to find.
+
+    Attributes:
+        precision: (thresholds, 101 recalls, classes, areas, limits).
+        recall: (thresholds, classes, areas, limits).
+        thresholds: Of IoU.
+        limits: Of detections per picture and class, ascending.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    thresholds: np.ndarray
+    limits: tuple[int, ...]
+
+    def ap(
+        self,
+        *,
+        iou: float | None = None,
+        area: str = 'all',
+        limit: int | None = None,
+        classes: Sequence[int] | None = None,
+    ) -> float:
+        """Mean precision over thresholds, recalls and classes, -1 for none."""
+        values = self.precision[..., AREAS.index(area), self._place(limit)]
+        values = values[self._rows(iou)]
+        return _mean(values if classes is None else values[:, :, list(classes)])
+
+    def ar(
+        self,
+        *,
+        area: str = 'all',
+        limit: int | None = None,
+        classes: Sequence[int] | None = None,
+    ) -> float:
+        """Mean of the highest recalls over thresholds and classes, -1 for none."""
+        values = self.recall[..., AREAS.index(area), self._place(limit)]
+        return _mean(values if classes is None else values[:, list(classes)])
+
+    def _place(self, limit: int | None) -> int:
+        return -1 if limit is None else self.limits.index(limit)
+
+    def _rows(self, iou: float | None) -> np.ndarray:
+        if iou is None:
+            return np.ones(len(self.thresholds), dtype=bool)
+        return np.isclose(self.thresholds, iou)
+
+
+def _mean(values: np.ndarray) -> float:
+    values = values[values > -1]
+    return float(values.mean()) if values.size else -1.0
+
+
+def box_ap(
+    coco: CocoFile,
+    found: Found,
+    *,
+    limits: Sequence[int] = (1, 10, 100),
+    thresholds: np.ndarray = IOU_THRESHOLDS,
+    federated: bool = False,
+) -> BoxAP:
+    """Evaluate detections of the pictures in ``found.ids``.
+
+    Args:
+        coco: What is there.
+        found: What was found; labels index the classes of ``coco``.
+        limits: Of detections per picture and class.
+        thresholds: Of IoU.
+        federated: LVIS's rule: a class is judged only on pictures that have it or are
+            known not to (``neg_category_ids``), and a wrong detection does not count
+            where not all of its kind are annotated (``not_exhaustive_category_ids``).
+    """
+    limits = tuple(sorted(limits))
+    classes = len(coco.names)
+    shape = (len(thresholds), 101, classes, len(AREAS), len(limits))
+    precision, recall = np.full(shape, -1.0), np.full((shape[0], *shape[2:]), -1.0)
+    by_class = np.argsort(found.labels, kind='stable')
+    starts = np.searchsorted(found.labels[by_class], np.arange(classes + 1))
+    images = _Images(coco, found.ids, federated)
+    for labels in _chunks(classes, len(found.ids)):
+        rows = by_class[starts[labels[0]] : starts[labels[-1] + 1]]
+        evaluation = _evaluate(images, labels, found, rows, limits, thresholds)
+        if evaluation is not None:
+            precision[:, :, labels] = evaluation['precision']
+            recall[:, labels] = evaluation['recall']
+    return BoxAP(precision, recall, np.asarray(thresholds), limits)
+
+
+def _chunks(classes: int, pictures: int) -> Iterator[np.ndarray]:
+    size = max(1, _PAIRS // max(1, pictures))
+    for start in range(0, classes, size):
+        yield np.arange(start, min(start + size, classes))
+
+
+class _Images:
+    """The truth, by class and picture."""
+
+    def __init__(self, coco: CocoFile, ids: Sequence[Any], federated: bool) -> None:
+        self.federated = federated
+        self.boxes: list[list[tuple[int, Mapping[str, Any]]]] = [[] for _ in coco.names]
+        self.negative: list[set[int]] = [set() for _ in coco.names]
+        self.partial: list[set[int]] = [set() for _ in coco.names]
+        records = {image['id']: image for image in coco.images} if federated else {}
+        for place, image_id in enumerate(ids):
+            for box in coco.boxes[image_id]:
+                self.boxes[coco.labels[box['category_id']]].append((place, box))
+            image = records.get(image_id, {})
+            for kind, target in (
+                ('neg_category_ids', self.negative),
+                ('not_exhaustive_category_ids', self.partial),
+            ):
+                for category in image.get(kind, ()):
+                    if category in coco.labels:
+                        target[coco.labels[category]].add(place)
+
+    def dataset(self, labels: np.ndarray, places: Sequence[int]) -> dict[str, Any]:
+        """The part of these classes in COCO's layout; ids count from 1."""
+        annotations = []
+        negative, partial = {p: [] for p in places}, {p: [] for p in places}
+        for label in labels.tolist():
+            for place, box in self.boxes[label]:
+                annotations.append(
+                    {
+                        'id': len(annotations) + 1,
+                        'image_id': place + 1,
+                        'category_id': label + 1,
+                        'bbox': box['bbox'],
+                        'area': box['area'],
+                        'iscrowd': 0 if self.federated else box['iscrowd'],
+                    }
+                )
+            for place in self.negative[label]:
+                negative[place].append(label + 1)
+            for place in self.partial[label]:
+                partial[place].append(label + 1)
+        images = [
+            {
+                'id': place + 1,
+                'neg_category_ids': negative[place],
+                'not_exhaustive_category_ids': partial[place],
+            }
+            for place in places
+        ]
+        return {
+            'info': {},
+            'images': images,
+            'annotations': annotations,
+            'categories': [{'id': i + 1, 'frequency': 'f'} for i in labels.tolist()],
+        }
+
+    def places(self, labels: np.ndarray) -> set[int]:
+        """Pictures on which one of the classes is judged whatever is found."""
+        chosen = labels.tolist()
+        found = {place for label in chosen for place, _ in self.boxes[label]}
+        for label in chosen:
+            found |= self.negative[label] | self.partial[label]
+        return found
+
+
+def _evaluate(
+    images: _Images,
+    labels: np.ndarray,
+    found: Found,
+    rows: np.ndarray,
+    limits: tuple[int, ...],
+    thresholds: np.ndarray,
+) -> Mapping[str, np.ndarray] | None:
+    """Precision and recall of some classes; None where nothing is to be found."""
+    if not any(images.boxes[label] for label in labels.tolist()):
+        return None
+    places = images.places(labels)
+    if not images.federated:
+        places |= set(found.images[rows].tolist())
+    elif len(rows):
+        rows = rows[np.isin(found.images[rows], list(places))]
+    truth = COCO()
+    truth.dataset = images.dataset(labels, sorted(places))
+    truth.createIndex()
+    detections = COCO()
+    detections.dataset = dict(
+        truth.dataset,
+        annotations=[
+            {
+                'id': number,
+                'image_id': place + 1,
+                'category_id': label + 1,
+                'bbox': box,
+                'area': box[2] * box[3],
+                'score': score,
+                'iscrowd': 0,
+            }
+            for number, (place, label, box, score) in enumerate(
+                zip(
+                    found.images[rows].tolist(),
+                    found.labels[rows].tolist(),
+                    found.boxes[rows].tolist(),
+                    found.scores[rows].tolist(),
+                    strict=True,
+                ),
+                start=1,
+            )
+        ],
+    )
+    detections.createIndex()
+    evaluation = COCOeval_faster(
+        truth,
+        detections,
+        'bbox',
+        print_function=lambda *_: None,
+        lvis_style=images.federated,
+    )
+    evaluation.params.catIds = (labels + 1).tolist()
+    evaluation.params.imgIds = [place + 1 for place in sorted(places)]
+    evaluation.params.maxDets = list(limits)
+    evaluation.params.iouThrs = np.asarray(thresholds)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    return evaluation.eval
