@@ -117,7 +117,9 @@ def run_test(
     if plots is not None:
         folder = plots or Path(runner.work_dir, runner.timestamp, 'plots')
         dataset = _said_plainly(lambda: runner.test_dataloader, cfg).dataset
-        runner.test_evaluator.metrics.append(PlotsMetric(folder, dataset))
+        names = getattr(runner.test_evaluator, 'dataset_prefixes', None)
+        plots_metric = PlotsMetric(folder, dataset, names=names)
+        runner.test_evaluator.metrics.append(plots_metric)
     with memory_errors_explained(cfg, training=False):
         return _said_plainly(runner.test, cfg)
 
