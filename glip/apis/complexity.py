@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from glip.apis.loading import build_model, resolve_device
+from glip.apis.offline import build_dataset
 from glip.errors import ConfigError
 
 _HEAD = 'bbox_head.head'
@@ -140,9 +141,6 @@ def data_complexity(
         ConfigError: There is no model or no test data.
         DatasetError: The data is not usable.
     """
-    # Late, as it reads data: everything else here works without.
-    from glip.apis.offline import build_dataset
-
     if number < 1:
         raise ConfigError(f'--num-images must be at least 1, not {number}')
     dataset = build_dataset(cfg, 'test')

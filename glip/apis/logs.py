@@ -74,12 +74,13 @@ class TrainingLog:
         """
         key = self.key_of(name)
         over = 'iter'
+        by_epoch = any('epoch' in entry for entry in self.entries)
         places, values = [], []
         for entry, place, epoch in self._placed():
             if key not in entry or epoch < start_epoch:
                 continue
-            if 'iter' not in entry:  # results of a validation
-                over, place = 'epoch', entry.get('step', epoch)
+            if 'iter' not in entry and by_epoch:  # results of a validation
+                over = 'epoch'
             places.append(place)
             values.append(entry[key])
         if not places:
@@ -117,12 +118,12 @@ class TrainingLog:
         return {epoch: np.array(times) for epoch, times in found.items()}
 
     def _placed(self) -> list[tuple[Mapping[str, float], float, int]]:
-        """Each entry with its step over all epochs, and its epoch."""
+        """Each entry with its step, of results the number of the epoch, and its epoch."""
         placed = []
         step, epoch = 0.0, 1
         for entry in self.entries:
             epoch = int(entry.get('epoch', epoch))
-            step = entry.get('step', step) if 'iter' in entry else step
+            step = entry.get('step', step)
             placed.append((entry, step, epoch))
         return placed
 

@@ -44,6 +44,14 @@ def test_curves_by_iteration_and_by_epoch(tmp_path):
     assert log.curve('loss', start_epoch=2)[1].tolist() == [40, 50, 60]
 
 
+def test_results_of_a_training_by_iterations_are_over_iterations(tmp_path):
+    path = tmp_path / 'scalars.json'
+    entries = [{'loss': 1.0, 'iter': 50, 'step': 50}, {'lvis/AP': 0.2, 'step': 50}]
+    path.write_text('\n'.join(map(json.dumps, entries)))
+    over, places, _ = read_log(path).curve('AP')
+    assert over == 'iter' and places.tolist() == [50]
+
+
 def test_the_latest_run_of_a_work_directory_is_taken(tmp_path):
     write(tmp_path, '20260101_000000')
     latest = write(tmp_path, '20260102_000000')
