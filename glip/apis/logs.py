@@ -118,7 +118,7 @@ class TrainingLog:
         return {epoch: np.array(times) for epoch, times in found.items()}
 
     def _placed(self) -> list[tuple[Mapping[str, float], float, int]]:
-        """Each entry with its step, of results the number of the epoch, and its epoch."""
+        """Each entry with its place and epoch; the place of results is their epoch."""
         placed = []
         step, epoch = 0.0, 1
         for entry in self.entries:

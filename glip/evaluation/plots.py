@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 import os
 import re
@@ -16,15 +14,20 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from glip.errors import ConfigError, DatasetError, one_line
-from glip.evaluation.class_curves import ClassCurves, class_curves
+from glip.evaluation.class_curves import class_curves
 from glip.evaluation.confusion import ConfusionMatrix, Verdicts, judge
 from glip.evaluation.plots_figures import draw_bars, draw_confusion, draw_curves
+from glip.evaluation.plots_tables import (
+    facts,
+    write_classes,
+    write_matrix,
+    write_summary,
+)
 from glip.evaluation.plots_worst import Page, quality
 from glip.evaluation.predictions import check_pictures, entry_of
 from glip.evaluation.truth import TruthSet, parts_of
 from glip.registry import METRICS
 
-_PAIRS = 50  # most frequent confusions that are listed
 _USUAL = 0.3  # threshold where nothing is found
 _LVIS_MOST = 300  # detections per picture and class, as LVIS counts
 
@@ -191,15 +194,16 @@ def _write(
     most = _LVIS_MOST if is_lvis else 100
     curves = class_curves(pairs, len(truth.names), most=most)
     if score_thr is None:
-        known = not np.isnan(curves.threshold)
-        # Rounded down, so that the detection it was taken from stays.
-        score_thr = np.floor(100 * curves.threshold) / 100 if known else _USUAL
+        score_thr = _USUAL
+        if not np.isnan(curves.threshold):
+            # Rounded down, so that the detection it was taken from stays.
+            score_thr = float(np.floor(100 * curves.threshold) / 100)
     matrix = ConfusionMatrix(len(truth.names))
     judged: list[Verdicts] = []
     for entry, picture in pairs:
         judged.append(judge(entry, picture, score_thr=score_thr, iou_thr=iou_thr))
         matrix.add(entry, picture, judged[-1])
-    facts = _facts(truth, curves, matrix, score_thr, iou_thr)
+    said = facts(truth, curves, matrix, score_thr, iou_thr)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         figures = [
@@ -213,9 +217,9 @@ def _write(
             ),
         ]
         tables = [
-            _write_classes(curves, matrix, truth.names, folder / 'classes.csv'),
-            _write_matrix(matrix, truth.names, folder / 'confusion_matrix.csv'),
-            _write_summary(facts, curves, matrix, truth, folder / 'summary.json'),
+            write_classes(curves, matrix, truth.names, folder / 'classes.csv'),
+            write_matrix(matrix, truth.names, folder / 'confusion_matrix.csv'),
+            write_summary(said, curves, matrix, truth, folder / 'summary.json'),
         ]
         pages = []
         if worst:
@@ -227,7 +231,7 @@ def _write(
             page = Page(folder / 'worst', truth.names, score_thr)
             for number in order:
                 page.add(*pairs[number], judged[number])
-            pages = [page.finish(facts)]
+            pages = [page.finish(said)]
     except OSError as error:
         raise ConfigError(
             f'cannot write plots to {folder}: {error.strerror or error}; name another '
@@ -268,122 +272,3 @@ def _folders(parts: Sequence[Any], names: Sequence[str] | None) -> list[str]:
             folder += '_'
         folders.append(folder)
     return folders
-
-
-def _facts(
-    truth: TruthSet,
-    curves: ClassCurves,
-    matrix: ConfusionMatrix,
-    score_thr: float,
-    iou_thr: float,
-) -> list[tuple[str, str]]:
-    """Name and value of what matters most, in words."""
-    there = curves.counts > 0
-    boxes = int(curves.counts.sum())
-    facts = [
-        ('annotations', truth.source),
-        ('pictures', str(len(truth.pictures))),
-        ('boxes', f'{boxes} of {int(there.sum())} of {len(there)} classes'),
-    ]
-    if there.any():
-        mean = [float(v[there].mean()) for v in (curves.ap, curves.ap50, curves.ap75)]
-        facts.append(('AP, AP50, AP75', ', '.join(f'{100 * v:.1f}' for v in mean)))
-    facts.append(
-        (
-            f'score from {score_thr:g}, IoU from {iou_thr:g}',
-            f'{matrix.right} found, {matrix.confused} taken for another class, '
-            f'{matrix.missed} missed, {matrix.false_alarms} false alarms',
-        )
-    )
-    return facts
-
-
-def _write_classes(
-    curves: ClassCurves, matrix: ConfusionMatrix, names: Sequence[str], path: Path
-) -> Path:
-    """A line for each class."""
-    counts = matrix.counts
-    with path.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            'class boxes AP AP50 AP75 best_threshold precision recall found '
-            'taken_for_another missed false_alarms'.split()
-        )
-        for label, name in enumerate(names):
-            row = [
-                *(curves.ap[label], curves.ap50[label], curves.ap75[label]),
-                *(curves.best_score[label], curves.best_precision[label]),
-                curves.best_recall[label],
-            ]
-            right = counts[label, label]
-            writer.writerow(
-                [
-                    *(name, curves.counts[label]),
-                    *('' if np.isnan(value) else f'{value:.4f}' for value in row),
-                    right,
-                    counts[label, :-1].sum() - right,
-                    counts[label, -1],
-                    counts[-1, label],
-                ]
-            )
-    return path
-
-
-def _write_matrix(matrix: ConfusionMatrix, names: Sequence[str], path: Path) -> Path:
-    """All numbers but zeros, most first: true class, found class, how often."""
-    called = [*names, 'background']
-    with path.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(['true', 'found', 'count'])
-        for true, found in _by_count(matrix.counts):
-            writer.writerow([called[true], called[found], matrix.counts[true, found]])
-    return path
-
-
-def _write_summary(
-    facts: Sequence[tuple[str, str]],
-    curves: ClassCurves,
-    matrix: ConfusionMatrix,
-    truth: TruthSet,
-    path: Path,
-) -> Path:
-    """The same for programs."""
-    called = [*truth.names, 'background']
-    wrong = matrix.counts.copy()
-    np.fill_diagonal(wrong, 0)
-    wrong[-1], wrong[:, -1] = 0, 0
-    content = {
-        'facts': dict(facts),
-        'found': matrix.right,
-        'taken_for_another': matrix.confused,
-        'missed': matrix.missed,
-        'false_alarms': matrix.false_alarms,
-        'classes': [
-            {
-                'name': name,
-                'boxes': int(curves.counts[label]),
-                'AP': _number(curves.ap[label]),
-                'AP50': _number(curves.ap50[label]),
-                'AP75': _number(curves.ap75[label]),
-                'best_threshold': _number(curves.best_score[label]),
-            }
-            for label, name in enumerate(truth.names)
-        ],
-        'most_confused': [
-            {'true': called[i], 'found': called[j], 'count': int(wrong[i, j])}
-            for i, j in _by_count(wrong)[:_PAIRS]
-        ],
-    }
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding='utf-8')
-    return path
-
-
-def _by_count(counts: np.ndarray) -> list[tuple[int, int]]:
-    """Places that are not zero, the largest first."""
-    rows, columns = np.nonzero(counts)
-    order = np.argsort(-counts[rows, columns], kind='stable')
-    return list(zip(rows[order].tolist(), columns[order].tolist()))
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 4)
