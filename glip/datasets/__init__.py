@@ -4,6 +4,7 @@ from glip.datasets.coco import CocoDataset
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.concat import ConcatDataset
 from glip.datasets.flickr30k_entities import Flickr30kEntitiesDataset
+from glip.datasets.lvis import LVISDataset
 from glip.datasets.mdetr import Flickr30kDataset, MDETRDataset
 from glip.datasets.mixed_stream import MixedStream
 from glip.datasets.odvg import ODVGDataset
@@ -25,6 +26,7 @@ __all__ = [
     'Flickr30kDataset',
     'Flickr30kEntitiesDataset',
     'GroundingSample',
+    'LVISDataset',
     'LoadImageFromFile',
     'MDETRDataset',
     'MixedStream',

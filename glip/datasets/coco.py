@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from glip.datasets.base import PromptedDataset
 from glip.datasets.coco_file import read_coco
@@ -42,7 +43,7 @@ class CocoDataset(PromptedDataset):
         self.names = self._metainfo['classes'] = coco.names
         self.cat_ids = list(coco.category_ids)
         self.cat2label = dict(coco.labels)
-        for image in coco.images:
+        for image in self.chosen(coco.images):
             boxes, labels, crowds = [], [], []
             for annotation in coco.boxes[image['id']]:
                 if annotation.get('ignore', False):
@@ -62,3 +63,9 @@ class CocoDataset(PromptedDataset):
                 where=f'image {image["id"]}',
                 image_id=image['id'],
             )
+
+    def chosen(
+        self, images: Sequence[Mapping[str, Any]]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Which pictures of the file are part of the data set: all."""
+        return images

@@ -1,7 +1,14 @@
 """How good detections are."""
 
 from glip.evaluation.coco_metric import CocoMetric
+from glip.evaluation.lvis_metric import LVISFixedAPMetric, LVISMetric
 from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
 from glip.evaluation.phrase_recall import Flickr30kMetric
 
-__all__ = ['CocoMetric', 'Flickr30kMetric', 'MultiDatasetsEvaluator']
+__all__ = [
+    'CocoMetric',
+    'Flickr30kMetric',
+    'LVISFixedAPMetric',
+    'LVISMetric',
+    'MultiDatasetsEvaluator',
+]

@@ -49,7 +49,8 @@ class Found:
             results: ``img_id``, ``bboxes`` (n, 4) x1 y1 x2 y2, ``scores``, ``labels``.
         """
         results = sorted(
-            results, key=lambda entry: (isinstance(entry['img_id'], str), entry['img_id'])
+            results,
+            key=lambda entry: (isinstance(entry['img_id'], str), entry['img_id']),
         )
         counts = [len(entry['scores']) for entry in results]
         corners = _joined([entry['bboxes'] for entry in results], (0, 4), np.float64)

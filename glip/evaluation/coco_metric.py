@@ -163,7 +163,9 @@ class CocoMetric(BaseMetric):
             thresholds=thresholds,
         )
         rows = [['result', 'value']]
-        rows += [[name, f'{value(evaluation):.4f}'] for name, value in self._items.items()]
+        rows += [
+            [name, f'{value(evaluation):.4f}'] for name, value in self._items.items()
+        ]
         MMLogger.get_current_instance().info(f'{coco.path}\n{AsciiTable(rows).table}')
         return evaluation
 
@@ -217,7 +219,9 @@ def as_coco(
     """Detections in COCO's result format, with the names of their classes."""
     for result in results:
         corners = np.asarray(result['bboxes'], dtype=np.float64)
-        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        boxes = np.concatenate(
+            [corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1
+        )
         for box, score, label in zip(
             boxes.tolist(), result['scores'].tolist(), result['labels'].tolist()
         ):

@@ -1,0 +1,205 @@
+"""LVIS average precision: by the rules of its tool, and fixed AP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mmengine.logging import MMLogger
+from terminaltables import AsciiTable
+
+from glip.datasets.coco_file import CocoFile, read_sections
+from glip.errors import ConfigError, DatasetError
+from glip.evaluation.box_ap import BoxAP, Found, box_ap
+from glip.evaluation.coco_metric import (
+    CocoMetric,
+    as_coco,
+    by_class,
+    check_results,
+    write_results,
+)
+from glip.registry import METRICS
+
+_FREQUENCIES = {'r': 'rare', 'c': 'common', 'f': 'frequent'}
+_Items = dict[str, Callable[[BoxAP], float]]
+
+
+@METRICS.register_module()
+class LVISMetric(CocoMetric):
+    """Box AP as LVIS defines it (arXiv 1908.03195, section 3).
+
+    A class is judged only on pictures that have it or are known not to have it, and a
+    detection of a class that is not annotated everywhere in its picture is no mistake.
+    Equal to the official tool to the last digit. Arguments and result names are those
+    of mmdet's metric.
+
+    Args:
+        ann_file: LVIS v1, v0.5 or any file with ``neg_category_ids`` and
+            ``not_exhaustive_category_ids`` of its images and ``frequency`` of its
+            categories.
+        metric: ``'bbox'``.
+        classwise: Give AP of each class, as table and as results
+            ``<name>_precision``.
+        proposal_nums: Most detections per picture; of several numbers the largest.
+        metric_items: Which results; by default AP, AP50, AP75, APs, APm, APl, APr,
+            APc, APf. Also there: AR@<n>, ARs@<n>, ARm@<n> and ARl@<n>.
+        format_only: Write the detections, do not evaluate.
+        outfile_prefix: Write detections as ``<prefix>.bbox.json``, as LVIS's server
+            takes them, with class names.
+        **kwargs: See :class:`glip.evaluation.CocoMetric`.
+
+    Raises:
+        ConfigError: An argument has no meaning here.
+        DatasetError: There is no such annotation file, or it is not LVIS's.
+    """
+
+    default_prefix = 'lvis'
+
+    def __init__(
+        self,
+        ann_file: str,
+        metric: str | Sequence[str] = 'bbox',
+        classwise: bool = False,
+        proposal_nums: int | Sequence[int] = 300,
+        iou_thrs: float | Sequence[float] | None = None,
+        metric_items: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        numbers = [proposal_nums] if isinstance(proposal_nums, int) else proposal_nums
+        self.limit = max(numbers)
+        super().__init__(
+            ann_file, metric=metric, classwise=classwise, iou_thrs=iou_thrs, **kwargs
+        )
+        self._items = _items(self.limit)
+        unknown = set(metric_items or ()) - set(self._items)
+        if unknown:
+            raise ConfigError(
+                f'metric_items {sorted(unknown)} are unknown; there are '
+                f'{list(self._items)}'
+            )
+        named = [name for name in self._items if not name.startswith('AR')]
+        self.metric_items = tuple(metric_items or named)
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Evaluate all detections.
+
+        Returns:
+            ``bbox_AP`` and so on, 0 to 1; -1 where nothing is there to be found.
+        """
+        coco = self._read()
+        check_results(results, coco)
+        found = self._limited(Found.of(results))
+        if self.outfile_prefix:
+            write_results(f'{self.outfile_prefix}.bbox.json', as_coco(results, coco))
+        if self.format_only:
+            return {}
+        frequencies = self._frequencies(coco)
+        evaluation = box_ap(
+            coco, found, limits=self._limits, federated=True, **self._thresholds
+        )
+        values = {}
+        for item in self.metric_items:
+            value = self._items[item]
+            if item in ('APr', 'APc', 'APf'):
+                values[item] = evaluation.ap(classes=frequencies[item[-1]])
+            else:
+                values[item] = value(evaluation)
+        rows = [['result', 'value']]
+        rows += [[name, f'{value:.4f}'] for name, value in values.items()]
+        MMLogger.get_current_instance().info(f'{coco.path}\n{AsciiTable(rows).table}')
+        values = self._named(values)
+        if self.classwise:
+            values |= by_class(evaluation, coco, [r['img_id'] for r in results])
+        return values
+
+    @property
+    def _limits(self) -> tuple[int, ...]:
+        return (self.limit,)
+
+    @property
+    def _thresholds(self) -> dict[str, Any]:
+        return {} if self.iou_thrs is None else {'thresholds': self.iou_thrs}
+
+    def _limited(self, found: Found) -> Found:
+        """What the rules look at."""
+        return found.best_per_image(self.limit)
+
+    def _named(self, values: Mapping[str, float]) -> dict[str, float]:
+        return {f'bbox_{name}': value for name, value in values.items()}
+
+    def _frequencies(self, coco: CocoFile) -> dict[str, list[int]]:
+        """Rare, common and frequent classes.
+
+        Raises:
+            DatasetError: The file does not say.
+        """
+        content = read_sections(coco.path, self.backend_args)
+        said = {c['id']: c.get('frequency') for c in content['categories']}
+        groups: dict[str, list[int]] = {letter: [] for letter in _FREQUENCIES}
+        for label, category in enumerate(coco.category_ids):
+            if said[category] not in groups:
+                raise DatasetError(
+                    f'{coco.path}: category {coco.names[label]!r} has the frequency '
+                    f'{said[category]!r}, not one of {", ".join(groups)}; LVIS files '
+                    'have it, CocoMetric evaluates files without'
+                )
+            groups[said[category]].append(label)
+        if not any('neg_category_ids' in image for image in coco.images):
+            raise DatasetError(
+                f'{coco.path}: its images have no neg_category_ids, without which no '
+                'absent class can be judged; use the file that LVIS publishes'
+            )
+        return groups
+
+
+@METRICS.register_module()
+class LVISFixedAPMetric(LVISMetric):
+    """Fixed AP of LVIS (Dave et al., arXiv 2102.01066).
+
+    No limit per picture, which classes would compete for, but one of ``topk`` per class
+    over the whole data set. Results are ``AP``, ``APr``, ``APc``, ``APf``.
+
+    Args:
+        ann_file: See :class:`LVISMetric`.
+        topk: Most detections of a class.
+        **kwargs: See :class:`LVISMetric`.
+    """
+
+    default_prefix = 'lvis_fixed_ap'
+
+    def __init__(self, ann_file: str, topk: int = 10000, **kwargs: Any) -> None:
+        if topk < 1:
+            raise ConfigError(f'topk={topk} of LVISFixedAPMetric must be 1 or more')
+        kwargs.setdefault('metric_items', ('AP', 'APr', 'APc', 'APf'))
+        super().__init__(ann_file, **kwargs)
+        self.topk = topk
+
+    @property
+    def _limits(self) -> tuple[int, ...]:
+        return (self.topk,)
+
+    def _limited(self, found: Found) -> Found:
+        return found.best_per_class(self.topk)
+
+    def _named(self, values: Mapping[str, float]) -> dict[str, float]:
+        return dict(values)
+
+
+def _items(limit: int) -> _Items:
+    """Name of a result -> how to read it; those by frequency need the classes."""
+    items: _Items = {
+        'AP': lambda e: e.ap(),
+        'AP50': lambda e: e.ap(iou=0.5),
+        'AP75': lambda e: e.ap(iou=0.75),
+        'APs': lambda e: e.ap(area='small'),
+        'APm': lambda e: e.ap(area='medium'),
+        'APl': lambda e: e.ap(area='large'),
+        'APr': lambda e: e.ap(),
+        'APc': lambda e: e.ap(),
+        'APf': lambda e: e.ap(),
+        f'AR@{limit}': lambda e: e.ar(),
+        f'ARs@{limit}': lambda e: e.ar(area='small'),
+        f'ARm@{limit}': lambda e: e.ar(area='medium'),
+        f'ARl@{limit}': lambda e: e.ar(area='large'),
+    }
+    return items
