@@ -34,6 +34,7 @@ class TestLoop(_TestLoop):
 
     After every batch each process appends to a file below ``work_dir`` what each
     metric has added to its ``results``; of a picture nothing else stays in memory.
+    (A loader without a sampler is gone through as mmengine's loop does.)
     With ``resume`` an evaluation that was stopped, even by a kill, goes on with the
     pictures that are missing, and so ends as if it had not been stopped. Batch size,
     workers and processes may be others than before.
@@ -71,6 +72,14 @@ class TestLoop(_TestLoop):
         Returns:
             The results by name.
         """
+        sampler = getattr(self.dataloader, 'batch_sampler', None)
+        if not isinstance(sampler, ResumableBatchSampler):
+            if self.resume:
+                raise ConfigError(
+                    '--resume needs a data loader with a sampler, built from a config '
+                    'with sampler=dict(...)'
+                )
+            return super().run()
         self.runner.call_hook('before_test')
         self.runner.call_hook('before_test_epoch')
         self.runner.model.eval()
@@ -89,15 +98,9 @@ class TestLoop(_TestLoop):
 
     def _batches(self) -> list[list[int]]:
         """Numbers of the pictures of this process, each once."""
-        batches = getattr(self.dataloader, 'batch_sampler', None)
-        if not isinstance(batches, ResumableBatchSampler):
-            raise ConfigError(
-                'a test needs a data loader with a sampler, built from a config with '
-                f'sampler=dict(...), not {type(batches).__name__}'
-            )
         seen: dict[int, None] = {}
         chosen = []
-        for batch in batches:
+        for batch in self.dataloader.batch_sampler:
             chosen.append(_without(batch, seen))
             seen.update(dict.fromkeys(batch))
         return chosen
@@ -125,6 +128,7 @@ class TestLoop(_TestLoop):
                     bar.update(len(batches[number]))
         finally:
             sampler.batch_sampler = original
+            self._indices = []
 
     @torch.no_grad()
     def run_iter(self, idx: int, data_batch: Mapping[str, Sequence[Any]]) -> None:
@@ -139,6 +143,9 @@ class TestLoop(_TestLoop):
 
     def _process(self, outputs: Sequence[Any], data_batch: Any) -> None:
         """Show pictures to the metrics one by one and keep what each adds."""
+        if not self._indices:  # a loader that does not tell which pictures they are
+            self.evaluator.process(outputs, data_batch)
+            return
         found = {}
         for i, (index, output) in enumerate(zip(self._indices, outputs, strict=True)):
             self.evaluator.process([output], _one(data_batch, i, len(outputs)))

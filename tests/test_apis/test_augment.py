@@ -1,5 +1,8 @@
 """--tta for any config."""
 
+from itertools import product
+from pathlib import Path
+
 import coco_folder
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from glip.apis.augment import apply_tta, views_of
 from glip.datasets import CocoDataset
 from glip.errors import ConfigError
 
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'glip' / 'tta'
 PIPELINE = [
     dict(type='LoadImageFromFile'),
     dict(type='FixScaleResize', scale=(800, 1333), keep_ratio=True),
@@ -86,3 +90,16 @@ def test_views_keep_prompt_and_annotations(tmp_path):
             sample.gt_instances.bboxes.tensor,
             plain['data_samples'].gt_instances.bboxes.tensor,
         )
+
+
+def test_the_originals_twelve_scales():
+    (path,) = CONFIGS.glob('*.py')
+    cfg = Config.fromfile(path)
+    apply_tta(cfg)
+    views = cfg.test_dataloader.dataset.pipeline[-1].transforms
+    assert len(list(product(*views))) == 24
+    sides = [resize.scale[0] for resize in views[0]]
+    ranges = cfg.model.tta_cfg.size_ranges
+    assert len(ranges) == len(sides) == 12
+    assert dict(zip(sides, map(tuple, ranges)))[1800] == (0, 96)
+    assert cfg.model.module.type == 'GLIP'

@@ -258,3 +258,21 @@ def test_only_what_metrics_keep_stays_in_memory(folder, tmp_path):
     runner.load_or_resume()
     runner.test_loop.run()
     assert set(kept) <= {'img_id', 'bboxes', 'scores', 'labels'}
+
+
+def test_a_loader_of_the_users_own_is_gone_through(folder, whole, tmp_path):
+    built = build_runner(small.config(folder, tmp_path / 'built'))
+    own = torch.utils.data.DataLoader(
+        built.test_dataloader.dataset, collate_fn=lambda batch: _collated(batch)
+    )
+    runner = build_runner(small.config(folder, tmp_path / 'run'))
+    runner._test_loop = runner.build_test_loop(dict(type='TestLoop'))
+    runner._test_loop.dataloader = own
+    assert runner.test() == whole[0]
+    runner._test_loop.resume = True
+    with pytest.raises(ConfigError, match='needs a data loader with a sampler'):
+        runner.test()
+
+
+def _collated(batch):
+    return {key: [sample[key] for sample in batch] for key in batch[0]}
