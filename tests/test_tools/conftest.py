@@ -8,6 +8,7 @@ from types import ModuleType
 import coco_folder
 import pytest
 from mmdet.visualization import DetLocalVisualizer
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 ROOT = Path(__file__).parents[2]
@@ -129,6 +130,8 @@ def main_of(name: str) -> Callable[[list[str]], int]:
 
     def run(arguments: list[str]) -> int:
         before = dict(DefaultScope._instance_dict)
+        # Runs of one second have the same name, and would share a log file.
+        MMLogger._instance_dict.clear()
         DetLocalVisualizer._instance_dict.clear()
         try:
             return main(arguments)
