@@ -16,6 +16,7 @@ from glip.apis.loading import read_config
 from glip.apis.memory import apply_use_checkpoint, memory_errors_explained
 from glip.datasets.custom import apply_custom_data
 from glip.engine.amp_optim_wrapper import amp_dtype
+from glip.engine.compiling import compile_errors_explained, compile_options
 from glip.engine.hooks.curves import draw_curves
 from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
@@ -39,6 +40,7 @@ def build_runner(cfg: Config) -> Runner:
     """
     apply_custom_data(cfg)
     apply_use_checkpoint(cfg)
+    compile_options(cfg.get('compile'))  # said before the data is read
     cfg.setdefault('runner_type', 'GLIPRunner')
     cfg.work_dir = _work_dir(cfg)
     _settle_backend(cfg)
@@ -69,7 +71,10 @@ def run_training(cfg: Config) -> Runner:
             f'{", ".join(missing)}'
         )
     try:
-        with memory_errors_explained(cfg, training=True):
+        with (
+            memory_errors_explained(cfg, training=True),
+            compile_errors_explained(cfg.get('compile')),
+        ):
             _said_plainly(runner.train, cfg)
     except (GLIPError, KeyboardInterrupt):
         if runner.rank == 0:

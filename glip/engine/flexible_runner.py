@@ -17,6 +17,7 @@ from mmengine.runner import BaseLoop, FlexibleRunner
 from torch import nn
 
 from glip.checkpoints import fit, read_checkpoint
+from glip.engine.compiling import compile_parts
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.runner import (
     GLIPRunner,
@@ -45,12 +46,13 @@ class GLIPFlexibleRunner(FlexibleRunner):
     """
 
     _prepared_hooks = False
+    _parts_to_compile: bool | dict | None = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> GLIPFlexibleRunner:
         """Build from a config."""
         runner = super().from_cfg(cfg)
-        runner._compile = cfg.get('compile', False)
+        runner._parts_to_compile = cfg.get('compile')
         return runner
 
     def build_strategy(self, strategy: Any = None, **kwargs: Any) -> Any:
@@ -86,6 +88,7 @@ class GLIPFlexibleRunner(FlexibleRunner):
                 'custom_hooks, or train by DDP'
             )
         self._build_model()
+        compile_parts(self.model, self._parts_to_compile)
         return super().train()
 
     def val(self) -> dict:

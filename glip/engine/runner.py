@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from glip.checkpoints import fit, read_checkpoint
+from glip.engine.compiling import compile_parts
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.errors import CheckpointError
@@ -38,6 +39,7 @@ class GLIPRunner(Runner):
       ``resume`` without a file picks the last complete one of the work directory.
     * With a checkpoint to come, pretrained weights of the parts are not fetched.
     * Samples are drawn with seeds of their own (:mod:`glip.datasets.seeding`).
+    * ``compile`` is for the networks alone (:mod:`glip.engine.compiling`).
     """
 
     _resuming = False
@@ -64,6 +66,10 @@ class GLIPRunner(Runner):
         if self._load_from is not None:
             skip_pretrained(self.model)
         super()._init_model_weights()
+
+    def _maybe_compile(self, target: str) -> None:
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        compile_parts(model, self.cfg.get('compile'))
 
     def load_or_resume(self) -> None:
         """Load or resume what the config asks for, once."""
