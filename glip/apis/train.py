@@ -18,6 +18,7 @@ from glip.datasets.custom import apply_custom_data
 from glip.engine.amp_optim_wrapper import amp_dtype
 from glip.engine.compiling import compile_errors_explained, compile_options
 from glip.engine.hooks.curves import draw_curves
+from glip.engine.loggers import apply_loggers
 from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
 from glip.registry import METRICS, RUNNERS
@@ -27,9 +28,10 @@ def build_runner(cfg: Config) -> Runner:
     """Build what trains and tests a config.
 
     ``custom_data`` is put in place (:func:`glip.datasets.custom.apply_custom_data`),
-    so is ``use_checkpoint`` (:func:`glip.apis.memory.apply_use_checkpoint`),
-    and processes talk by gloo where there is no GPU. The runner is mmengine's, with
-    ``train()``, ``val()`` and ``test()``; its type is ``cfg.runner_type``.
+    so are ``use_checkpoint`` (:func:`glip.apis.memory.apply_use_checkpoint`) and
+    ``loggers`` (:func:`glip.engine.loggers.apply_loggers`), and processes talk by gloo
+    where there is no GPU. The runner is mmengine's, with ``train()``, ``val()`` and
+    ``test()``; its type is ``cfg.runner_type``.
 
     Args:
         cfg: Changed in place. ``work_dir`` defaults to ``work_dirs/<config name>``.
@@ -40,6 +42,7 @@ def build_runner(cfg: Config) -> Runner:
     """
     apply_custom_data(cfg)
     apply_use_checkpoint(cfg)
+    apply_loggers(cfg)
     compile_options(cfg.get('compile'))  # said before the data is read
     cfg.setdefault('runner_type', 'GLIPRunner')
     cfg.work_dir = _work_dir(cfg)
