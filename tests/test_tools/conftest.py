@@ -150,3 +150,8 @@ def train_tool():
 @pytest.fixture(scope='module')
 def test_tool():
     return main_of('test')
+
+
+@pytest.fixture(scope='module')
+def browse_tool():
+    return main_of('analysis_tools/browse_dataset')
