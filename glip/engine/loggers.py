@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -46,6 +47,8 @@ def apply_loggers(cfg: Config) -> None:
             if backend['type'] not in there:
                 backends.append(backend)
         cfg.visualizer.vis_backends = backends
+    if 'mlflow' in wanted:
+        _settle_mlflow(cfg)
     modules = {of_class: rest for of_class, *rest in _LOGGERS.values()}
     for backend in (cfg.get('visualizer') or {}).get('vis_backends') or ():
         module, package = modules.get(_class_name(backend), (None, None))
@@ -76,6 +79,20 @@ def _named(loggers: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 f'{_LOGGERS[name][0]}'
             )
         yield name, arguments or {}
+
+
+def _settle_mlflow(cfg: Config) -> None:
+    """Log to the server that MLflow's own variable names, else to the work directory.
+
+    mmengine only knows the latter, which newer MLflow refuses unless told otherwise.
+    """
+    for backend in cfg.visualizer.vis_backends:
+        if _class_name(backend) != 'MLflowVisBackend' or backend.get('tracking_uri'):
+            continue
+        if server := os.environ.get('MLFLOW_TRACKING_URI'):
+            backend['tracking_uri'] = server
+        else:
+            os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')
 
 
 def _class_name(backend: Any) -> str:

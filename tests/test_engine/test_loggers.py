@@ -1,6 +1,7 @@
 """Loggers by name: what the config becomes, and a package that is not there."""
 
 import importlib.util
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -58,6 +59,19 @@ def test_the_command_line_can_say_them(installed):
     cfg.merge_from_dict({'loggers.wandb.init_kwargs.project': 'glip'})
     apply_loggers(cfg)
     assert cfg.visualizer.vis_backends[1].init_kwargs.project == 'glip'
+
+
+def test_mlflow_logs_to_its_server_or_else_to_files(installed, monkeypatch):
+    installed('mlflow')
+    monkeypatch.delenv('MLFLOW_TRACKING_URI', raising=False)
+    monkeypatch.delenv('MLFLOW_ALLOW_FILE_STORE', raising=False)
+    assert backends('mlflow')[1] == dict(type='MLflowVisBackend')
+    assert os.environ.pop('MLFLOW_ALLOW_FILE_STORE') == 'true'
+    monkeypatch.setenv('MLFLOW_TRACKING_URI', 'http://logs.example')
+    assert backends('mlflow')[1]['tracking_uri'] == 'http://logs.example'
+    own = dict(mlflow=dict(tracking_uri='http://mine.example'))
+    assert backends(own)[1]['tracking_uri'] == 'http://mine.example'
+    assert 'MLFLOW_ALLOW_FILE_STORE' not in os.environ
 
 
 def test_nothing_wanted_nothing_changed(installed):
