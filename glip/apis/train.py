@@ -17,6 +17,7 @@ from glip.apis.memory import apply_use_checkpoint, memory_errors_explained
 from glip.datasets.custom import apply_custom_data
 from glip.engine.amp_optim_wrapper import amp_dtype
 from glip.engine.compiling import compile_errors_explained, compile_options
+from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.engine.hooks.curves import draw_curves
 from glip.engine.loggers import apply_loggers
 from glip.engine.runner import latest_checkpoint
@@ -45,7 +46,7 @@ def build_runner(cfg: Config) -> Runner:
     apply_loggers(cfg)
     compile_options(cfg.get('compile'))  # said before the data is read
     cfg.setdefault('runner_type', 'GLIPRunner')
-    cfg.work_dir = _work_dir(cfg)
+    cfg.work_dir = _writable(_work_dir(cfg))
     _settle_backend(cfg)
     # Looked up here, not by the scope that an earlier run in this process left.
     runner = RUNNERS.get(cfg.runner_type)
@@ -82,6 +83,7 @@ def run_training(cfg: Config) -> Runner:
     except (GLIPError, KeyboardInterrupt):
         if runner.rank == 0:
             draw_curves(runner.work_dir)
+            list_broken_pictures(runner)
         raise
     return runner
 
@@ -201,6 +203,20 @@ def _work_dir(cfg: Config) -> str:
     if cfg.get('work_dir') is not None:
         return cfg.work_dir
     return str(Path('work_dirs', Path(cfg.filename or 'glip').stem))
+
+
+def _writable(folder: str) -> str:
+    """Make the work directory, or say why it cannot be used."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        reason = None if os.access(folder, os.W_OK) else 'no permission to write'
+    except OSError as error:
+        reason = error.strerror
+    if reason is not None:
+        raise ConfigError(
+            f'work directory {folder}: {reason}; name another one with --work-dir'
+        )
+    return folder
 
 
 def set_test_options(

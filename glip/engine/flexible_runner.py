@@ -14,6 +14,7 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import EMAHook
 from mmengine.runner import BaseLoop, FlexibleRunner
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from glip.checkpoints import fit, read_checkpoint
@@ -21,6 +22,7 @@ from glip.engine.compiling import compile_parts
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.runner import (
     GLIPRunner,
+    forget_visualizers,
     latest_checkpoint,
     require_training_state,
     skip_pretrained,
@@ -70,6 +72,11 @@ class GLIPFlexibleRunner(FlexibleRunner):
         return super().build_strategy(strategy, **kwargs)
 
     build_dataloader = staticmethod(GLIPRunner.build_dataloader)
+
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        """Build one of this run; see :func:`forget_visualizers`."""
+        forget_visualizers()
+        return super().build_visualizer(visualizer)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""

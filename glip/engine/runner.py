@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -66,6 +67,11 @@ class GLIPRunner(Runner):
         if self._load_from is not None:
             skip_pretrained(self.model)
         super()._init_model_weights()
+
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        """Build one of this run; mmengine would hand on that of an earlier run."""
+        forget_visualizers()
+        return super().build_visualizer(visualizer)
 
     def _maybe_compile(self, target: str) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model
@@ -206,6 +212,18 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     # The table of a zip archive, hence of a torch file, is written last.
     whole = (path for path in candidates if path.is_file() and zipfile.is_zipfile(path))
     return next(whole, None)
+
+
+def forget_visualizers() -> None:
+    """Let the next one be built anew, in the work directory of its run.
+
+    mmengine keeps one of each name for the whole process, with the folders of the run
+    that came first.
+    """
+    kinds = [Visualizer]
+    for kind in kinds:
+        kind._instance_dict.clear()
+        kinds += kind.__subclasses__()
 
 
 def skip_pretrained(model: nn.Module) -> None:

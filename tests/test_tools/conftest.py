@@ -7,7 +7,6 @@ from types import ModuleType
 
 import coco_folder
 import pytest
-from mmdet.visualization import DetLocalVisualizer
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
@@ -132,7 +131,6 @@ def main_of(name: str) -> Callable[[list[str]], int]:
         before = dict(DefaultScope._instance_dict)
         # Runs of one second have the same name, and would share a log file.
         MMLogger._instance_dict.clear()
-        DetLocalVisualizer._instance_dict.clear()
         try:
             return main(arguments)
         finally:

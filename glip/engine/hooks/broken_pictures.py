@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.registry import HOOKS
@@ -26,20 +27,33 @@ class BrokenPicturesHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Gather, write and say."""
-        own = [
-            message
-            for broken in _lists(runner.train_dataloader.dataset)
-            for message in broken.messages()
-        ]
-        of_all = all_gather_object(own)
+        of_all = all_gather_object(_messages(runner))
         messages = sorted({message for part in of_all for message in part})
         if messages and is_main_process():
-            path = Path(runner.work_dir) / FILE
-            path.write_text('\n'.join(messages) + '\n', encoding='utf-8')
-            runner.logger.warning(
-                f'{len(messages)} pictures could not be read and were skipped; they '
-                f'are listed in {path}'
-            )
+            _write(runner, messages)
+
+
+def list_broken_pictures(runner: Runner) -> None:
+    """Write the list of this process alone, where training ends with an error."""
+    messages = _messages(runner)
+    if messages:
+        _write(runner, sorted(set(messages)))
+
+
+def _messages(runner: Runner) -> list[str]:
+    loader = runner.train_dataloader
+    if not isinstance(loader, DataLoader):  # the error came before the data
+        return []
+    return [m for broken in _lists(loader.dataset) for m in broken.messages()]
+
+
+def _write(runner: Runner, messages: list[str]) -> None:
+    path = Path(runner.work_dir) / FILE
+    path.write_text('\n'.join(messages) + '\n', encoding='utf-8')
+    runner.logger.warning(
+        f'{len(messages)} pictures could not be read and were skipped; they are listed '
+        f'in {path}'
+    )
 
 
 def _lists(dataset: Any) -> Iterator[BrokenPictures]:
