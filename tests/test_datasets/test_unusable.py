@@ -34,9 +34,7 @@ def test_many_captions_of_one_broken_picture(tmp_path):
     path = grounding_files.write_lines(tmp_path, [grounding_files.grounding()] * 5)
     (tmp_path / 'a.png').write_bytes(b'')
     data = build('ODVGDataset', path)
-    with pytest.raises(
-        DatasetError, match=r'none of 1001 samples.*a\.png: the file is'
-    ):
+    with pytest.raises(DatasetError, match=r'none of 1001 samples.*a\.png'):
         data[0]
 
 
@@ -91,9 +89,7 @@ def test_ids_of_another_type(tmp_path):
     for annotation in content['annotations']:
         annotation['image_id'] = str(annotation['image_id'])
     path = coco_folder.write(tmp_path, content)
-    with pytest.raises(
-        DatasetError, match="such as 1, image_id of annotation 1 is '1'"
-    ):
+    with pytest.raises(DatasetError, match="image_id of annotation 1 is '1'"):
         read_coco(path)
     content = coco_folder.content()
     content['annotations'][0]['category_id'] = '1'
