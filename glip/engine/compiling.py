@@ -41,9 +41,20 @@ def compile_parts(model: nn.Module, options: bool | Mapping[str, Any] | None) ->
     parts = {n: m for n, m in model.named_modules() if _PARTS.fullmatch(n)}
     for part in parts.values() or [model]:
         part.compile(**options)
+        _only_in_training(part)
     print_log(
         f'compiling {len(parts) or 1} parts: the first steps take long', 'current'
     )
+
+
+def _only_in_training(part: nn.Module) -> None:
+    """Evaluate as before: other modes and sizes would each be compiled too."""
+    compiled = part._compiled_call_impl
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (compiled if part.training else part._call_impl)(*args, **kwargs)
+
+    part._compiled_call_impl = call
 
 
 def compile_options(value: bool | Mapping[str, Any] | None) -> dict[str, Any] | None:

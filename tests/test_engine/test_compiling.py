@@ -116,6 +116,12 @@ def test_losses_are_the_same_and_prompts_compile_nothing_anew():
     assert graphs[1] == graphs[2]
     assert not counters['graph_break']
     assert compiled.state_dict().keys() == model.state_dict().keys()
+    compiled.eval()
+    before = counters['stats']['unique_graphs']
+    with torch.no_grad():
+        for net in (compiled, copy.deepcopy(compiled)):
+            net.extract_feat(torch.zeros(1, 3, 64, 64))
+    assert counters['stats']['unique_graphs'] == before
 
 
 @pytest.mark.parametrize(
