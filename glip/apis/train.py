@@ -24,6 +24,12 @@ from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
 from glip.registry import METRICS, RUNNERS
 
+# Default hooks that mmengine has without being told.
+_HOOKS = (
+    *('runtime_info', 'timer', 'sampler_seed'),
+    *('logger', 'param_scheduler', 'checkpoint'),
+)
+
 
 def build_runner(cfg: Config) -> Runner:
     """Build what trains and tests a config.
@@ -44,6 +50,7 @@ def build_runner(cfg: Config) -> Runner:
     apply_custom_data(cfg)
     apply_use_checkpoint(cfg)
     apply_loggers(cfg)
+    _drop_hooks(cfg)
     compile_options(cfg.get('compile'))  # said before the data is read
     cfg.setdefault('runner_type', 'GLIPRunner')
     cfg.work_dir = _writable(_work_dir(cfg))
@@ -264,6 +271,13 @@ def set_test_options(
             )
         cfg.model = dict(cfg.tta_model, module=cfg.model)
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def _drop_hooks(cfg: Config) -> None:
+    """Let None leave out any default hook; mmengine only knows it of its own."""
+    hooks = cfg.get('default_hooks') or {}
+    for name in [n for n, hook in hooks.items() if hook is None and n not in _HOOKS]:
+        hooks.pop(name)
 
 
 def _settle_backend(cfg: Config) -> None:
