@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.logging import MMLogger
+from torch.utils.data import DataLoader
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.engine.hooks import BrokenPicturesHook
@@ -19,7 +20,7 @@ def part(*messages):
 
 def run(tmp_path, dataset):
     runner = SimpleNamespace(
-        train_dataloader=SimpleNamespace(dataset=dataset),
+        train_dataloader=DataLoader(dataset),
         work_dir=str(tmp_path),
         logger=MMLogger.get_instance('test_broken_pictures'),
     )
