@@ -280,7 +280,11 @@ def _group(
                 f'{path}: left out {len(ids)} annotations that {why} '
                 f'(annotation ids {listed(ids)})'
             )
-    if stray and found and not sizeless and not any(found.values()):
+    if (
+        stray
+        and not any(found.values())
+        and set(map(str, strays)) & set(map(str, found))
+    ):
         raise DatasetError(
             f'annotation file {path}: none of its annotations belongs to a picture it '
             f'lists: image ids are such as {next(iter(found))!r}, image_id of '

@@ -9,7 +9,6 @@ from typing import Any
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.registry import HOOKS
@@ -27,7 +26,7 @@ class BrokenPicturesHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Gather, write and say."""
-        of_all = all_gather_object(_messages(runner))
+        of_all = all_gather_object(_messages(runner.train_dataloader))
         messages = sorted({message for part in of_all for message in part})
         if messages and is_main_process():
             _write(runner, messages)
@@ -35,15 +34,14 @@ class BrokenPicturesHook(Hook):
 
 def list_broken_pictures(runner: Runner) -> None:
     """Write the list of this process alone, where training ends with an error."""
-    messages = _messages(runner)
+    # The error may have come before there was a loader; building one would repeat it.
+    loader = getattr(runner._train_loop, 'dataloader', None)
+    messages = [] if loader is None else _messages(loader)
     if messages:
         _write(runner, sorted(set(messages)))
 
 
-def _messages(runner: Runner) -> list[str]:
-    loader = runner.train_dataloader
-    if not isinstance(loader, DataLoader):  # the error came before the data
-        return []
+def _messages(loader: Any) -> list[str]:
     return [m for broken in _lists(loader.dataset) for m in broken.messages()]
 
 
