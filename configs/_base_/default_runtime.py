@@ -13,7 +13,7 @@ default_hooks = dict(
         rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='DetVisualizationHook'),
+    visualization=dict(type='DetVisualizationHook', train_interval=500),
     status=dict(type='TrainStatusHook'),  # every learning rate; memory on the CPU
     invalid_loss=dict(type='CheckInvalidLossHook'),  # stops, naming the pictures
     curves=dict(type='CurvesHook'),  # work_dir/curves.png

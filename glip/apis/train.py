@@ -17,20 +17,30 @@ from glip.apis.loading import read_config
 from glip.apis.memory import apply_use_checkpoint, memory_errors_explained
 from glip.datasets.custom import apply_custom_data
 from glip.engine.amp_optim_wrapper import amp_dtype
+from glip.engine.compiling import compile_errors_explained, compile_options
+from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.engine.hooks.curves import draw_curves
+from glip.engine.loggers import apply_loggers
 from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
 from glip.evaluation.plots import PlotsMetric
 from glip.registry import METRICS, RUNNERS
+
+# Default hooks that mmengine has without being told.
+_HOOKS = (
+    *('runtime_info', 'timer', 'sampler_seed'),
+    *('logger', 'param_scheduler', 'checkpoint'),
+)
 
 
 def build_runner(cfg: Config) -> Runner:
     """Build what trains and tests a config.
 
     ``custom_data`` is put in place (:func:`glip.datasets.custom.apply_custom_data`),
-    so is ``use_checkpoint`` (:func:`glip.apis.memory.apply_use_checkpoint`),
-    and processes talk by gloo where there is no GPU. The runner is mmengine's, with
-    ``train()``, ``val()`` and ``test()``; its type is ``cfg.runner_type``.
+    so are ``use_checkpoint`` (:func:`glip.apis.memory.apply_use_checkpoint`) and
+    ``loggers`` (:func:`glip.engine.loggers.apply_loggers`), and processes talk by gloo
+    where there is no GPU. The runner is mmengine's, with ``train()``, ``val()`` and
+    ``test()``; its type is ``cfg.runner_type``.
 
     Args:
         cfg: Changed in place. ``work_dir`` defaults to ``work_dirs/<config name>``.
@@ -41,8 +51,11 @@ def build_runner(cfg: Config) -> Runner:
     """
     apply_custom_data(cfg)
     apply_use_checkpoint(cfg)
+    apply_loggers(cfg)
+    _drop_hooks(cfg)
+    compile_options(cfg.get('compile'))  # said before the data is read
     cfg.setdefault('runner_type', 'GLIPRunner')
-    cfg.work_dir = _work_dir(cfg)
+    cfg.work_dir = _writable(_work_dir(cfg))
     _settle_backend(cfg)
     # Looked up here, not by the scope that an earlier run in this process left.
     runner = RUNNERS.get(cfg.runner_type)
@@ -71,11 +84,15 @@ def run_training(cfg: Config) -> Runner:
             f'{", ".join(missing)}'
         )
     try:
-        with memory_errors_explained(cfg, training=True):
+        with (
+            memory_errors_explained(cfg, training=True),
+            compile_errors_explained(cfg.get('compile')),
+        ):
             _said_plainly(runner.train, cfg)
     except (GLIPError, KeyboardInterrupt):
         if runner.rank == 0:
             draw_curves(runner.work_dir)
+            list_broken_pictures(runner)
         raise
     return runner
 
@@ -208,6 +225,20 @@ def _work_dir(cfg: Config) -> str:
     return str(Path('work_dirs', Path(cfg.filename or 'glip').stem))
 
 
+def _writable(folder: str) -> str:
+    """Make the work directory, or say why it cannot be used."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        reason = None if os.access(folder, os.W_OK) else 'no permission to write'
+    except OSError as error:
+        reason = error.strerror
+    if reason is not None:
+        raise ConfigError(
+            f'work directory {folder}: {reason}; name another one with --work-dir'
+        )
+    return folder
+
+
 def set_test_options(
     cfg: Config,
     checkpoint: str,
@@ -266,6 +297,13 @@ def set_test_options(
         if not cfg.get('test_dataloader'):
             raise ConfigError('--batch-size needs a test_dataloader in the config')
         cfg.test_dataloader.batch_size = batch_size
+
+
+def _drop_hooks(cfg: Config) -> None:
+    """Let None leave out any default hook; mmengine only knows it of its own."""
+    hooks = cfg.get('default_hooks') or {}
+    for name in [n for n, hook in hooks.items() if hook is None and n not in _HOOKS]:
+        hooks.pop(name)
 
 
 def _settle_backend(cfg: Config) -> None:

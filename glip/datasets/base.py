@@ -173,6 +173,28 @@ class PromptedDataset(BaseDetDataset):
             return list(sample.labels)
         return [i for i, phrase in enumerate(sample.phrases) for _ in phrase.boxes]
 
+    def __getitem__(self, idx: int) -> Any:
+        """A packed sample; in training another one where this one is not usable.
+
+        Raises:
+            DatasetError: None of many samples drawn at random is usable.
+        """
+        if not self._fully_initialized:
+            self.full_init()
+        if self.test_mode:
+            return super().__getitem__(idx)
+        for _ in range(self.max_refetch + 1):
+            data = self.prepare_data(idx)
+            if data is not None:
+                return data
+            idx = self._rand_another()
+        broken = self.broken.messages()
+        raise DatasetError(
+            f'{self.ann_file}: none of {self.max_refetch + 1} samples drawn at random '
+            'can be trained on: '
+            + (broken[-1] if broken else 'its pipeline leaves nothing of them')
+        )
+
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on one picture.
 

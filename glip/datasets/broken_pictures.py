@@ -55,7 +55,7 @@ class BrokenPictures:
         if len(known) > min(self.limit, total - 1):
             raise DatasetError(
                 f'{len(known)} of the {total} pictures of {self.source} cannot be '
-                f'read, the last one: {message} (max_broken_images={self.limit})'
+                f'read, the last one: {known[-1]} (max_broken_images={self.limit})'
             )
 
     def messages(self) -> tuple[str, ...]:

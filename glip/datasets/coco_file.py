@@ -15,6 +15,9 @@ from glip.datasets.reading import check_names, listed, read_json, warn
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 
+# What some files list as a category though it is none.
+BACKGROUND = '__background__'
+
 
 @dataclass(frozen=True)
 class CocoFile:
@@ -186,7 +189,7 @@ def _check_category_ids(
         first = unknown[0]
         raise DatasetError(
             f'annotation file {path}: annotation id {first.get("id")} has category_id '
-            f'{first.get("category_id")}, which is not among the categories '
+            f'{first.get("category_id")!r}, which is not among the categories '
             f'{listed(categories)} ({len(unknown)} such annotations)'
         )
 
@@ -205,12 +208,14 @@ def _without_empty_super_categories(
     }
     filled = {annotation['category_id'] for annotation in annotations}
     empty = {i: name for i, name in categories.items() if i not in filled}
-    dropped = [i for i, name in empty.items() if name in parents]
+    dropped = [i for i, name in empty.items() if name in parents or name == BACKGROUND]
+    if len(dropped) == len(categories):
+        return list(categories)
     if dropped:
         print_log(
             f'{path}: left out {listed(categories[i] for i in dropped)}: a '
-            'super-category without annotations (to keep it, name it in '
-            'metainfo.classes)',
+            'super-category, or the background, without annotations (to keep it, name '
+            'it in metainfo.classes)',
             logger='current',
         )
     return [i for i in categories if i not in dropped]
@@ -245,13 +250,14 @@ def _group(
 ) -> dict[Any, tuple[Mapping[str, Any], ...]]:
     """Usable annotations by picture."""
     found: dict[Any, list[Mapping[str, Any]]] = {image_id: [] for image_id in image_ids}
-    stray, sizeless = [], []
+    stray, strays, sizeless = [], [], []
     for annotation in annotations:
         if annotation['category_id'] not in labels:
             continue
         image_id = annotation.get('image_id')
         if not is_id(image_id) or image_id not in found:
             stray.append(annotation.get('id'))
+            strays.append(image_id)
             continue
         box = _box(annotation.get('bbox'))
         if box is None:
@@ -274,6 +280,16 @@ def _group(
                 f'{path}: left out {len(ids)} annotations that {why} '
                 f'(annotation ids {listed(ids)})'
             )
+    if (
+        stray
+        and not any(found.values())
+        and set(map(str, strays)) & set(map(str, found))
+    ):
+        raise DatasetError(
+            f'annotation file {path}: none of its annotations belongs to a picture it '
+            f'lists: image ids are such as {next(iter(found))!r}, image_id of '
+            f'annotation {stray[0]!r} is {strays[0]!r}'
+        )
     return {image_id: tuple(boxes) for image_id, boxes in found.items()}
 
 

@@ -83,6 +83,10 @@ class Flickr30kEntitiesDataset(PromptedDataset):
                 if (image_id, number) in unrelated:
                     self.dropped.add('unrelated captions', f'{image_id} {number}')
                     continue
+                boxless = sum(chain not in boxes for chain, _ in phrases)
+                if boxless:
+                    where = f'{image_id} {number}'
+                    self.dropped.add('phrases without boxes', where, boxless)
                 yield GroundingSample.checked(
                     file_name=name or f'{image_id}.jpg',
                     width=width,

@@ -104,6 +104,8 @@ class MDETRDataset(PromptedDataset):
         spans = annotation.get('tokens_positive')
         if not isinstance(spans, list):
             spans = ()
+        if len(spans) == 2 and all(map(is_finite, spans)):  # one, not in a list
+            spans = (spans,)
         if self.whole_caption:
             spans = ((0, len(image['caption'])),)
         box = annotation.get('bbox')

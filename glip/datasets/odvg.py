@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.utils import is_abs
 
 from glip.datasets.base import PromptedDataset, Sample
+from glip.datasets.coco_file import BACKGROUND
 from glip.datasets.phrases import find_phrases, merge_phrases
 from glip.datasets.reading import check_names, json_lines, listed, read_json, warn
 from glip.datasets.sample import (
@@ -242,6 +243,8 @@ class ODVGDataset(PromptedDataset):
             sorted(zip((int(key) for key in content), content.values(), strict=True))
         )
         names = tuple(dict.fromkeys(self._label_names.values()))
+        if len(names) > 1:
+            names = tuple(name for name in names if name != BACKGROUND)
         chosen = self._metainfo.get('classes')
         if chosen is not None:
             chosen = (chosen,) if isinstance(chosen, str) else tuple(chosen)
@@ -270,8 +273,11 @@ def _boxes(value: Any) -> list[Any]:
 
 
 def _whole(value: Any) -> int | None:
-    """An id, also where it is written as text."""
-    try:
-        return int(value)
-    except (TypeError, ValueError):
+    """An id, also where it is written as text; no fractions and no truth values."""
+    if isinstance(value, bool):
         return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isinstance(value, str) or number == value else None

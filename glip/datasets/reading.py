@@ -37,7 +37,7 @@ def read_json(path: str, backend_args: Mapping[str, Any] | None = None) -> Any:
         size = os.path.getsize(local_path)
         if size > _LARGE:
             print_log(f'{path}: reading {size / 2**30:.1f} GiB', logger='current')
-        with open(local_path, encoding='utf-8') as file:
+        with open(local_path, encoding='utf-8-sig') as file:
             try:
                 return json.load(file)
             except (json.JSONDecodeError, UnicodeDecodeError) as error:

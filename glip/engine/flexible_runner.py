@@ -14,12 +14,15 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import EMAHook
 from mmengine.runner import BaseLoop, FlexibleRunner
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from glip.checkpoints import fit, read_checkpoint
+from glip.engine.compiling import compile_parts
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.runner import (
     GLIPRunner,
+    forget_visualizers,
     latest_checkpoint,
     require_training_state,
     skip_pretrained,
@@ -46,12 +49,13 @@ class GLIPFlexibleRunner(FlexibleRunner):
     """
 
     _prepared_hooks = False
+    _parts_to_compile: bool | dict | None = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> GLIPFlexibleRunner:
         """Build from a config."""
         runner = super().from_cfg(cfg)
-        runner._compile = cfg.get('compile', False)
+        runner._parts_to_compile = cfg.get('compile')
         return runner
 
     def build_strategy(self, strategy: Any = None, **kwargs: Any) -> Any:
@@ -69,6 +73,11 @@ class GLIPFlexibleRunner(FlexibleRunner):
         return super().build_strategy(strategy, **kwargs)
 
     build_dataloader = staticmethod(GLIPRunner.build_dataloader)
+
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        """Build one of this run; see :func:`forget_visualizers`."""
+        forget_visualizers()
+        return super().build_visualizer(visualizer)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""
@@ -93,6 +102,7 @@ class GLIPFlexibleRunner(FlexibleRunner):
                 'custom_hooks, or train by DDP'
             )
         self._build_model()
+        compile_parts(self.model, self._parts_to_compile)
         return super().train()
 
     def val(self) -> dict:

@@ -61,8 +61,9 @@ class Pretrained:
         if reshaped or len(missing) > len(learned) / 10:
             raise CheckpointError(
                 f'{self.checkpoint} does not fit {type(module).__name__}: of '
-                f'{len(learned)} parameters {len(missing)} are missing and {len(reshaped)} '
-                f'of another shape, the first is {(reshaped + missing)[0]}'
+                f'{len(learned)} parameters {len(missing)} are missing and '
+                f'{len(reshaped)} of another shape, the first is '
+                f'{(reshaped + missing)[0]}'
             )
         module.load_state_dict({n: state.get(n, own[n]) for n in own})
         fresh = f'; new: {", ".join(missing)}' if missing else ''

@@ -11,10 +11,12 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
 from glip.checkpoints import fit, read_checkpoint
+from glip.engine.compiling import compile_parts
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.test_loop import TestLoop
@@ -39,6 +41,7 @@ class GLIPRunner(Runner):
       ``resume`` without a file picks the last complete one of the work directory.
     * With a checkpoint to come, pretrained weights of the parts are not fetched.
     * Samples are drawn with seeds of their own (:mod:`glip.datasets.seeding`).
+    * ``compile`` is for the networks alone (:mod:`glip.engine.compiling`).
     """
 
     _resuming = False
@@ -71,6 +74,15 @@ class GLIPRunner(Runner):
         if self._load_from is not None:
             skip_pretrained(self.model)
         super()._init_model_weights()
+
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        """Build one of this run; mmengine would hand on that of an earlier run."""
+        forget_visualizers()
+        return super().build_visualizer(visualizer)
+
+    def _maybe_compile(self, target: str) -> None:
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        compile_parts(model, self.cfg.get('compile'))
 
     def load_or_resume(self) -> None:
         """Load or resume what the config asks for, once."""
@@ -207,6 +219,18 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     # The table of a zip archive, hence of a torch file, is written last.
     whole = (path for path in candidates if path.is_file() and zipfile.is_zipfile(path))
     return next(whole, None)
+
+
+def forget_visualizers() -> None:
+    """Let the next one be built anew, in the work directory of its run.
+
+    mmengine keeps one of each name for the whole process, with the folders of the run
+    that came first.
+    """
+    kinds = [Visualizer]
+    for kind in kinds:
+        kind._instance_dict.clear()
+        kinds += kind.__subclasses__()
 
 
 def skip_pretrained(model: nn.Module) -> None:

@@ -125,7 +125,7 @@ def _without_long_runs(cut: Sequence[Segment]) -> list[Segment]:
             continue
         length = sum(len(part.text) for part in run)
         if length > _LONG_RUN:
-            gap = Segment(' … ', (), False)
+            gap = Segment('…', (), False)
             run = [*_first(run, _KEPT), gap, *_last(run, _KEPT)]
         found += [*run, segment]
         run = []

@@ -27,9 +27,9 @@ def test_config_in_memory(standin_files):
 
 
 def test_default_scope_is_left_as_it_was(standin_files):
-    before = DefaultScope.get_current_instance()
-    load(*standin_files)
-    assert DefaultScope.get_current_instance() is before
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        load(*standin_files)
+        assert DefaultScope.get_current_instance().scope_name == 'mmdet'
 
 
 def test_scope_of_the_config_does_not_matter(standin_files):

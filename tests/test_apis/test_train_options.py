@@ -1,11 +1,21 @@
 """What the flags of the training tool do to a config."""
 
+import uuid
+
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModel
 
-from glip.apis.train import set_training_options
+from glip.apis.train import build_runner, set_training_options
 from glip.errors import ConfigError
+from glip.registry import MODELS
+
+
+@MODELS.register_module()
+class ToyLayer(BaseModel):
+    def forward(self, x, mode='tensor'):
+        return x
 
 
 def test_resume_without_a_checkpoint_starts_from_the_given_weights(tmp_path):
@@ -32,3 +42,24 @@ def test_resume_takes_a_named_checkpoint(tmp_path):
 def test_scaling_the_rate_needs_what_it_was_meant_for():
     with pytest.raises(ConfigError, match='base_batch_size'):
         set_training_options(Config(dict()), auto_scale_lr=True)
+
+
+def test_any_default_hook_can_be_left_out(tmp_path):
+    def names(**default_hooks) -> set[str]:
+        cfg = Config(
+            dict(
+                model=dict(type='ToyLayer', data_preprocessor=None),
+                work_dir=str(tmp_path),
+                default_hooks=default_hooks,
+                default_scope='glip',
+                experiment_name=f'toy-{uuid.uuid4()}',
+                log_level='ERROR',
+            )
+        )
+        return {type(hook).__name__ for hook in build_runner(cfg).hooks}
+
+    curves = dict(type='CurvesHook')
+    assert {'CurvesHook', 'LoggerHook'} <= names(curves=curves)
+    left = names(curves=None, logger=None, timer=dict(type='IterTimerHook'))
+    assert not left & {'CurvesHook', 'LoggerHook'}
+    assert 'IterTimerHook' in left

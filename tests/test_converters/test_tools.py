@@ -99,7 +99,7 @@ def data(tmp_path: Path, mdetr, monkeypatch) -> Path:
         'cc3m/cc3m_train.json',
     ):
         put(name, mdetr)
-    picture('cc3m/train/7.jpg')
+    picture('cc12m/train/1.jpg')
     put('flickr30k_entities/Sentences/1.txt', '[/EN#1/animals A cat] sits .\n')
     put(
         'flickr30k_entities/Annotations/1.xml',
@@ -117,6 +117,7 @@ def data(tmp_path: Path, mdetr, monkeypatch) -> Path:
     record = {'filename': '1.jpg', 'width': 64, 'height': 48}
     record['grounding'] = {'caption': 'a cat', 'regions': [region]}
     put('mine/captions_odvg.jsonl', record)
+    put('cc12m/cc12m_train_odvg.jsonl', record)
     return root
 
 
@@ -139,7 +140,7 @@ gqa/final_mixed_train_no_coco_vg.json
 refcoco/finetune_refcoco_train_vg.json
 refcoco/refcocog/refcocog_train_vg.json
 cc3m/cc3m_train_odvg.jsonl
-cc3m/shards/cc3m-000000.tar
+cc12m/shards/cc12m-000000.tar
 mine/train.json
 mine/two.json
 mine/captions_mdetr.json
@@ -169,7 +170,7 @@ def test_every_command_of_the_page_makes_what_it_says(data: Path, capsys):
         elif name.endswith('.json'):
             assert json.loads((data / name).read_text())
         assert Path(name).parts[0] in PAGE.read_text()
-    with tarfile.open(data / 'cc3m/shards/cc3m-000000.tar') as tar:
+    with tarfile.open(data / 'cc12m/shards/cc12m-000000.tar') as tar:
         assert tar.getnames() == ['000000000.jpg', '000000000.json']
     made = json.loads((data / 'mine/two.json').read_text())
     assert [c['name'] for c in made['categories']] == ['cat', 'dog', 'horse']

@@ -81,6 +81,7 @@ def test_what_is_missing_is_counted_or_an_error(folder):
     assert data.dropped.counts == {
         'pictures without a file of boxes': 1,
         'pictures without a file of sentences': 1,
+        'phrases without boxes': 2,
     }
     with pytest.raises(DatasetError, match=r'none\.txt cannot be read: No such'):
         dataset(folder, ann_file='none.txt')

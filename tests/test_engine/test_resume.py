@@ -1,31 +1,24 @@
 """A training that is killed goes on as if nothing had happened, to the last digit."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import coco_folder
+import interrupted_run
 import pytest
-
-SCRIPT = Path(__file__).parents[1] / 'interrupted_run.py'
 
 
 def run(pictures, work_dir, loop, workers, *, death=None, seed=None):
     work_dir.mkdir(exist_ok=True)
-    command = [sys.executable, str(SCRIPT), str(pictures), str(work_dir), loop]
-    seeds = {'SEED': str(seed)} if seed is not None else {}
-    done = subprocess.run(
-        [*command, str(workers), *([death] if death else [])],
-        env={**os.environ, 'OMP_NUM_THREADS': '1', **seeds},
-        capture_output=True,
-        text=True,
-        check=False,
+    said = work_dir / 'said.txt'
+    code = interrupted_run.start(
+        *(str(pictures), str(work_dir), loop, workers),
+        death=death,
+        seed=seed,
+        error_file=said,
     )
     expected = -signal.SIGKILL if death else 0
-    assert done.returncode == expected, done.stderr[-2000:]
+    assert code == expected, said.read_text()[-2000:]
 
 
 def losses(work_dir):

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import coco_folder
 import pytest
-from mmdet.visualization import DetLocalVisualizer
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +129,8 @@ def main_of(name: str) -> Callable[[list[str]], int]:
 
     def run(arguments: list[str]) -> int:
         before = dict(DefaultScope._instance_dict)
-        DetLocalVisualizer._instance_dict.clear()
+        # Runs of one second have the same name, and would share a log file.
+        MMLogger._instance_dict.clear()
         try:
             return main(arguments)
         finally:
@@ -147,3 +148,8 @@ def train_tool():
 @pytest.fixture(scope='module')
 def test_tool():
     return main_of('test')
+
+
+@pytest.fixture(scope='module')
+def browse_tool():
+    return main_of('analysis_tools/browse_dataset')

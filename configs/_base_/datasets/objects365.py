@@ -4,12 +4,7 @@ _base_ = './coco_detection.py'
 # Classes become a caption: all in the picture, up to 85 draws of others, shuffled.
 detection_pipeline = [
     *_base_.train_pipeline[:2],
-    dict(
-        type='RandomSamplingNegPos',
-        num_sample_negative=85,
-        full_sampling_prob=0.5,
-        synonyms=None,  # 'Cabinet/shelf' is asked for as it stands
-    ),
+    dict(type='RandomSamplingNegPos', num_sample_negative=85, full_sampling_prob=0.5),
     *_base_.train_pipeline[2:],
 ]
 

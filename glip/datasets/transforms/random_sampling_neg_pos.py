@@ -96,7 +96,7 @@ class RandomSamplingNegPos(BaseTransform):
         shuffle: bool = True,
         prefix: str = '',
         separator: str = '. ',
-        synonyms: str | None = '/',
+        synonyms: str | None = None,
     ) -> None:
         self.tokenizer = Tokenizer(tokenizer_name)
         self.max_tokens = max_tokens

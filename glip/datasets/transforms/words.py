@@ -59,7 +59,7 @@ class WordTable:
         *,
         caption_prompt: CaptionPrompt | None = None,
         vocabulary: Sequence[str] = (),
-        synonyms: str | None = '/',
+        synonyms: str | None = None,
     ) -> None:
         self._tokenizer = tokenizer
         self._overrides = dict(caption_prompt or {})

@@ -26,20 +26,32 @@ class BrokenPicturesHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Gather, write and say."""
-        own = [
-            message
-            for broken in _lists(runner.train_dataloader.dataset)
-            for message in broken.messages()
-        ]
-        of_all = all_gather_object(own)
+        of_all = all_gather_object(_messages(runner.train_dataloader))
         messages = sorted({message for part in of_all for message in part})
         if messages and is_main_process():
-            path = Path(runner.work_dir) / FILE
-            path.write_text('\n'.join(messages) + '\n', encoding='utf-8')
-            runner.logger.warning(
-                f'{len(messages)} pictures could not be read and were skipped; they '
-                f'are listed in {path}'
-            )
+            _write(runner, messages)
+
+
+def list_broken_pictures(runner: Runner) -> None:
+    """Write the list of this process alone, where training ends with an error."""
+    # The error may have come before there was a loader; building one would repeat it.
+    loader = getattr(runner._train_loop, 'dataloader', None)
+    messages = [] if loader is None else _messages(loader)
+    if messages:
+        _write(runner, sorted(set(messages)))
+
+
+def _messages(loader: Any) -> list[str]:
+    return [m for broken in _lists(loader.dataset) for m in broken.messages()]
+
+
+def _write(runner: Runner, messages: list[str]) -> None:
+    path = Path(runner.work_dir) / FILE
+    path.write_text('\n'.join(messages) + '\n', encoding='utf-8')
+    runner.logger.warning(
+        f'{len(messages)} pictures could not be read and were skipped; they are listed '
+        f'in {path}'
+    )
 
 
 def _lists(dataset: Any) -> Iterator[BrokenPictures]:

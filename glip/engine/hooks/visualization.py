@@ -1,28 +1,108 @@
-"""Pictures of what is found while validating and testing."""
+"""Pictures of what is found while training, validating and testing."""
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from mmdet.engine.hooks import DetVisualizationHook as _MMDetVisualizationHook
 from mmdet.structures import DetDataSample
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
+from PIL import Image
+from torch import nn
+from torch.utils.data import IterableDataset
 
+from glip.datasets.seeding import drawn_with
+from glip.errors import ConfigError, ImageError
 from glip.images import load_image
 from glip.registry import HOOKS
+from glip.visualization.picture import render_beside
+from glip.visualization.scene import Scene, make_scene
+
+_PROMPT = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
+_LOOKED_AT = 16  # samples, until one has boxes
 
 
 @HOOKS.register_module()
 class DetVisualizationHook(_MMDetVisualizationHook):
-    """mmdet's hook for prompts: names come from each sample's own text.
+    """mmdet's hook for prompts: annotation and prediction beside each other.
 
-    Pictures of a test go to ``<work_dir>/<time>/<test_out_dir>``; equal file names of
-    several folders get a number. Arguments are those of mmdet's hook: ``draw``,
-    ``interval``, ``score_thr``, ``show``, ``wait_time``, ``test_out_dir``.
+    Below them stands what the picture was asked for, each phrase in the colour of its
+    boxes. Pictures go to all of the visualizer's backends, ``LocalVisBackend`` (files
+    in ``<work_dir>/<time>/vis_data/vis_image``), TensorBoard and others. Those of a
+    test with ``test_out_dir`` go to ``<work_dir>/<time>/<test_out_dir>``; equal file
+    names of several folders get a number.
+
+    With ``train_interval`` one picture, the first with boxes of the data to validate
+    on, else of the data to train on, is looked at again and again while training. The
+    model is as before afterwards, and so are all random numbers: losses are the same
+    to the last digit.
+
+    Args:
+        draw: Draw while validating and testing.
+        interval: Batches of a validation from one picture to the next.
+        score_thr: Boxes that score less are left out.
+        show: Show each in a window.
+        wait_time: Seconds that a window stays.
+        test_out_dir: Where pictures of a test go.
+        backend_args: Accepted for configs of mmdet.
+        train_interval: Training steps from one picture to the next; 0 for none.
+
+    Raises:
+        ConfigError: ``train_interval`` is negative.
     """
+
+    def __init__(
+        self,
+        draw: bool = False,
+        interval: int = 50,
+        score_thr: float = 0.3,
+        show: bool = False,
+        wait_time: float = 0.0,
+        test_out_dir: str | None = None,
+        backend_args: dict | None = None,
+        train_interval: int = 0,
+    ) -> None:
+        super().__init__(
+            draw, interval, score_thr, show, wait_time, test_out_dir, backend_args
+        )
+        if train_interval < 0:
+            raise ConfigError(
+                f'train_interval={train_interval} of DetVisualizationHook must be 0, '
+                'for no pictures, or a number of steps'
+            )
+        self.train_interval = train_interval
+        self._watched: dict[str, Any] | None = None
+        self._is_of_training = False
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Predict on the picture that is watched, every so many steps."""
+        if not self.train_interval:
+            return
+        if self._watched is None:
+            self._watch(runner, data_batch)
+        if not self.every_n_train_iters(runner, self.train_interval):
+            return
+        batch = pseudo_collate([copy.deepcopy(self._watched)])
+        # On every process: a model may be spread over all of them.
+        with undisturbed(runner.model), torch.no_grad():
+            sample = runner.model.val_step(batch)[0]
+        if is_main_process():
+            self._draw('train_img', sample, runner.iter + 1, batch, 0)
 
     def after_val_iter(
         self,
@@ -33,9 +113,9 @@ class DetVisualizationHook(_MMDetVisualizationHook):
     ) -> None:
         """Draw the first picture of every ``interval``-th batch."""
         step = runner.iter + batch_idx
-        if self.draw and step % self.interval == 0:
+        if self.draw and step % self.interval == 0 and is_main_process():
             name = os.path.basename(outputs[0].img_path) if self.show else 'val_img'
-            self._draw(name, outputs[0], step)
+            self._draw(name, outputs[0], step, data_batch, 0)
 
     def after_test_iter(
         self,
@@ -47,33 +127,170 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         """Draw every picture."""
         if not self.draw:
             return
-        for sample in outputs:
+        for number, sample in enumerate(outputs):
             self._test_index += 1
             file = os.path.basename(sample.img_path)
             path = None
             if self.test_out_dir is not None:
                 folder = Path(runner.work_dir, runner.timestamp, self.test_out_dir)
                 folder.mkdir(parents=True, exist_ok=True)
-                path = _unused(folder / file)
+                path = _unused(folder / _with_known_suffix(file))
             name = file if self.show else 'test_img'
-            self._draw(name, sample, self._test_index, path)
+            self._draw(name, sample, self._test_index, data_batch, number, path)
+
+    def _watch(self, runner: Runner, data_batch: Mapping[str, Any]) -> None:
+        """Settle which picture is watched, and keep a copy."""
+        loop = runner.val_loop
+        if loop is not None:
+            with drawn_with(0):
+                self._watched = _first_with_boxes(loop.dataloader.dataset)
+            return
+        self._is_of_training = True
+        kept = {key: data_batch[key][0] for key in ('inputs', 'data_samples')}
+        self._watched = copy.deepcopy(kept)
 
     def _draw(
-        self, name: str, sample: DetDataSample, step: int, path: Path | None = None
+        self,
+        name: str,
+        sample: DetDataSample,
+        step: int,
+        batch: Mapping[str, Any],
+        number: int,
+        path: Path | None = None,
     ) -> None:
-        text = sample.get('text')
-        if isinstance(text, (list, tuple)):
-            self._visualizer.dataset_meta = {'classes': tuple(text)}
-        self._visualizer.add_datasample(
-            name,
-            load_image(sample.img_path)[..., ::-1],
-            data_sample=sample,
-            show=self.show,
-            wait_time=self.wait_time,
-            pred_score_thr=self.score_thr,
-            out_file=None if path is None else str(path),
-            step=step,
+        """Draw one sample and hand it to where it belongs.
+
+        Args:
+            name: Of the picture.
+            sample: What was found, with what is there.
+            step: Number beside the name.
+            batch: What the model was given.
+            number: Which of the batch the sample is.
+            path: A file to write, instead of the backends.
+        """
+        image = self._image(sample, batch['inputs'][number])
+        parts = [('found', self._found(image, sample))]
+        truth = self._truth(image, sample)
+        if truth is not None:
+            parts.insert(0, ('annotated', truth))
+        drawn = render_beside(parts, title=str(sample.get('img_path', '')))
+        if self.show:
+            self._visualizer.show(
+                np.asarray(drawn), win_name=name, wait_time=self.wait_time
+            )
+        if path is not None:
+            drawn.save(path)
+        else:
+            self._visualizer.add_image(name, np.asarray(drawn), step)
+
+    def _image(self, sample: DetDataSample, inputs: Any) -> np.ndarray:
+        """The picture, (H, W, 3) RGB, in the size that boxes found are given in.
+
+        It is read again, as the model saw it in another size; one that has no file, or
+        was turned or flipped, is taken from what the model saw.
+        """
+        height, width = sample.ori_shape[:2]
+        if not sample.get('flip', False):
+            try:
+                image = load_image(sample.img_path)
+            except ImageError:
+                image = None
+            if image is not None and image.shape[:2] == (height, width):
+                return image[..., ::-1]
+        while isinstance(inputs, (list, tuple)):  # several looks at one picture
+            inputs = inputs[0]
+        pixels = inputs.detach().cpu().permute(1, 2, 0).clamp(0, 255).byte().numpy()
+        seen = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
+        return np.asarray(seen.resize((width, height), Image.BILINEAR))
+
+    def _found(self, image: np.ndarray, sample: DetDataSample) -> Scene:
+        """What the model found."""
+        found = sample.pred_instances
+        scores = found.scores.detach().float().cpu().numpy()
+        kept = scores >= self.score_thr
+        return self._scene(
+            image,
+            sample,
+            _plain(found.bboxes)[kept],
+            _plain(found.labels)[kept],
+            scores[kept],
         )
+
+    def _truth(self, image: np.ndarray, sample: DetDataSample) -> Scene | None:
+        """What is annotated; None where nothing was loaded."""
+        truth = sample.get('gt_instances')
+        if truth is None or 'bboxes' not in truth or 'labels' not in truth:
+            return None
+        boxes = _plain(truth.bboxes).reshape(-1, 4)
+        if self._is_of_training:  # in the frame of the inputs, last pixels included
+            factor = sample.get('scale_factor', (1.0, 1.0))
+            boxes = (boxes + [0, 0, 1, 1]) / np.tile(factor, 2)
+        return self._scene(image, sample, boxes, _plain(truth.labels))
+
+    def _scene(
+        self,
+        image: np.ndarray,
+        sample: DetDataSample,
+        boxes: np.ndarray,
+        labels: np.ndarray,
+        scores: np.ndarray | None = None,
+    ) -> Scene:
+        meta = self._visualizer.dataset_meta or {}
+        return make_scene(
+            image,
+            boxes,
+            labels,
+            **{key: sample.get(key) for key in _PROMPT},
+            names=meta.get('classes', ()),
+            scores=scores,
+            source=str(sample.get('img_path', 'a picture')),
+        )
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """Let a model predict in the midst of training without a trace.
+
+    It is in evaluation mode within. Afterwards each of its modules is in the mode it
+    was in, and random numbers go on as if nothing had been drawn.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with drawn_with(0), torch.random.fork_rng(devices):
+        model.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+
+def _first_with_boxes(dataset: Any) -> dict[str, Any]:
+    """The first sample that has boxes, else the first."""
+    if isinstance(dataset, IterableDataset):
+        candidates: Any = dataset
+    else:
+        candidates = (dataset[i] for i in range(len(dataset)))
+    first = None
+    for count, item in enumerate(candidates, start=1):
+        first = item if first is None else first
+        truth = item['data_samples'].get('gt_instances')
+        if truth is not None and len(truth):
+            return item
+        if count == _LOOKED_AT:
+            break
+    return first
+
+
+def _plain(values: Any) -> np.ndarray:
+    """Boxes or labels, wherever they are, as an array."""
+    return getattr(values, 'tensor', values).detach().float().cpu().numpy()
+
+
+def _with_known_suffix(file: str) -> str:
+    """A file name that says how to write a picture."""
+    known = Image.registered_extensions()
+    return file if Path(file).suffix.lower() in known else f'{file}.jpg'
 
 
 def _unused(path: Path) -> Path:

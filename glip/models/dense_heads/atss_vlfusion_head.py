@@ -357,7 +357,8 @@ class ATSSVLFusionHead(BaseModule):
             max_per_img=self.test_cfg['max_per_img'],
         )
         if rescale:
-            boxes = boxes / boxes.new_tensor(meta['scale_factor']).repeat(2)
+            factor = meta.get('scale_factor', (1.0, 1.0))  # nothing was resized
+            boxes = boxes / boxes.new_tensor(factor).repeat(2)
         # Inclusive to half-open, after rescaling: the order of the published numbers.
         boxes = boxes + boxes.new_tensor([0, 0, 1, 1])
         return InstanceData(bboxes=boxes, scores=scores, labels=labels)

@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.logging import MMLogger
+from torch.utils.data import DataLoader
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.engine.hooks import BrokenPicturesHook
+from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.errors import DatasetError
 
 
@@ -19,7 +21,7 @@ def part(*messages):
 
 def run(tmp_path, dataset):
     runner = SimpleNamespace(
-        train_dataloader=SimpleNamespace(dataset=dataset),
+        train_dataloader=DataLoader(dataset),
         work_dir=str(tmp_path),
         logger=MMLogger.get_instance('test_broken_pictures'),
     )
@@ -52,3 +54,9 @@ def test_too_many_are_an_error():
         broken.add('b', 9)
     with pytest.raises(DatasetError, match='1 of the 1 pictures'):
         BrokenPictures('f.json', 5).add('a', 1)
+
+
+def test_before_there_is_a_loader(tmp_path):
+    runner = SimpleNamespace(_train_loop={'type': 'x'}, work_dir=str(tmp_path))
+    list_broken_pictures(runner)
+    assert not list(tmp_path.iterdir())

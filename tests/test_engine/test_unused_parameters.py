@@ -1,0 +1,69 @@
+"""Every trained parameter takes part in each step, so DDP needs no switch for others.
+
+DDP waits for the gradient of every parameter: one that a step leaves out would stop a
+training in several processes, unless it searches for such in each step.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+import two_processes as two
+from mmengine.config import Config
+from torch import nn
+
+from glip.registry import MODELS
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'glip'
+SMALL_BERT = dict(
+    hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+)
+
+
+def shrunk(name: str) -> nn.Module:
+    """The model of a shipped config, narrow and shallow."""
+    model = Config.fromfile(CONFIGS / f'{name}.py').model
+    if model.backbone.type == 'SwinTransformer':
+        model.backbone.update(
+            embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4
+        )
+        model.neck.in_channels = [16, 32, 64]
+    model.neck.out_channels = 16
+    fusion = dict(model.bbox_head.get('fusion') or {}, embed_dim=16, num_heads=2)
+    model.bbox_head.update(
+        in_channels=16, feat_channels=16, num_dyhead_blocks=2, fusion=fusion
+    )
+    model.language_model.update(pretrained=False, config=SMALL_BERT)
+    torch.manual_seed(0)
+    with MODELS.switch_scope_and_registry('glip'):
+        return MODELS.build(model).train()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'glip_atss_swin-t_a_fpn_dyhead_pretrain_obj365',
+        'glip_atss_swin-t_b_fpn_dyhead_pretrain_obj365',
+        'glip_atss_swin-l_fpn_dyhead_pretrain_mixeddata',
+        'glip_nano_mbv2_minilm',
+        'glip_nano_swin_minilm',
+    ],
+)
+def test_every_parameter_has_a_gradient(name):
+    model = shrunk(name)
+    assert not Config.fromfile(CONFIGS / f'{name}.py').get('find_unused_parameters')
+    batch = two.pictures()
+    for pictures in (batch[2:4], batch[1:2]):  # with boxes, and without any
+        data = model.data_preprocessor(
+            dict(
+                inputs=[picture['inputs'] for picture in pictures],
+                data_samples=[picture['data_samples'] for picture in pictures],
+            ),
+            training=True,
+        )
+        model.zero_grad()
+        sum(model(**data, mode='loss').values()).backward()
+        unused = [
+            n for n, p in model.named_parameters() if p.requires_grad and p.grad is None
+        ]
+        assert not unused
