@@ -132,6 +132,7 @@ def main() -> None:
             f'| {len(chunks) * coco["gflop"]:.0f} |',
             flush=True,
         )
+        del model, found, coco, lvis  # before the next one is built
 
 
 if __name__ == '__main__':
