@@ -17,18 +17,18 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from PIL import Image
-from torch import nn
-from torch.utils.data import IterableDataset
 
 from glip.datasets.seeding import drawn_with
-from glip.errors import ConfigError, ImageError
+from glip.engine.hooks.watching import first_with_boxes, undisturbed
+from glip.errors import ConfigError, GLIPError, ImageError
 from glip.images import load_image
 from glip.registry import HOOKS
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import Scene, make_scene
 
 _PROMPT = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
-_LOOKED_AT = 16  # samples, until one has boxes
+_WRITABLE = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+_QUALITY = 92
 
 
 @HOOKS.register_module()
@@ -57,7 +57,7 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         train_interval: Training steps from one picture to the next; 0 for none.
 
     Raises:
-        ConfigError: ``train_interval`` is negative.
+        ConfigError: ``interval`` or ``train_interval`` is no number of steps.
     """
 
     def __init__(
@@ -74,6 +74,10 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         super().__init__(
             draw, interval, score_thr, show, wait_time, test_out_dir, backend_args
         )
+        if interval < 1:
+            raise ConfigError(
+                f'interval={interval} of DetVisualizationHook must be 1 or more batches'
+            )
         if train_interval < 0:
             raise ConfigError(
                 f'train_interval={train_interval} of DetVisualizationHook must be 0, '
@@ -83,6 +87,13 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         self._watched: dict[str, Any] | None = None
         self._is_of_training = False
 
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Settle at first which picture is watched; a step may change its batch."""
+        if self.train_interval and self._watched is None:
+            self._watch(runner, data_batch)
+
     def after_train_iter(
         self,
         runner: Runner,
@@ -91,10 +102,6 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         outputs: dict | None = None,
     ) -> None:
         """Predict on the picture that is watched, every so many steps."""
-        if not self.train_interval:
-            return
-        if self._watched is None:
-            self._watch(runner, data_batch)
         if not self.every_n_train_iters(runner, self.train_interval):
             return
         batch = pseudo_collate([copy.deepcopy(self._watched)])
@@ -102,7 +109,15 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         with undisturbed(runner.model), torch.no_grad():
             sample = runner.model.val_step(batch)[0]
         if is_main_process():
-            self._draw('train_img', sample, runner.iter + 1, batch, 0)
+            with _surviving(runner):
+                self._draw(
+                    'train_img',
+                    sample,
+                    runner.iter + 1,
+                    batch,
+                    0,
+                    as_seen=self._is_of_training,
+                )
 
     def after_val_iter(
         self,
@@ -114,8 +129,9 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         """Draw the first picture of every ``interval``-th batch."""
         step = runner.iter + batch_idx
         if self.draw and step % self.interval == 0 and is_main_process():
-            name = os.path.basename(outputs[0].img_path) if self.show else 'val_img'
-            self._draw(name, outputs[0], step, data_batch, 0)
+            name = _file_name(outputs[0]) if self.show else 'val_img'
+            with _surviving(runner):
+                self._draw(name, outputs[0], step, data_batch, 0)
 
     def after_test_iter(
         self,
@@ -129,12 +145,12 @@ class DetVisualizationHook(_MMDetVisualizationHook):
             return
         for number, sample in enumerate(outputs):
             self._test_index += 1
-            file = os.path.basename(sample.img_path)
+            file = _file_name(sample)
             path = None
             if self.test_out_dir is not None:
                 folder = Path(runner.work_dir, runner.timestamp, self.test_out_dir)
                 folder.mkdir(parents=True, exist_ok=True)
-                path = _unused(folder / _with_known_suffix(file))
+                path = _claimed(folder / _with_known_suffix(file))
             name = file if self.show else 'test_img'
             self._draw(name, sample, self._test_index, data_batch, number, path)
 
@@ -143,11 +159,11 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         loop = runner.val_loop
         if loop is not None:
             with drawn_with(0):
-                self._watched = _first_with_boxes(loop.dataloader.dataset)
-            return
-        self._is_of_training = True
-        kept = {key: data_batch[key][0] for key in ('inputs', 'data_samples')}
-        self._watched = copy.deepcopy(kept)
+                self._watched = first_with_boxes(loop.dataloader.dataset)
+        if self._watched is None:
+            self._is_of_training = True
+            kept = {key: data_batch[key][0] for key in ('inputs', 'data_samples')}
+            self._watched = copy.deepcopy(kept)
 
     def _draw(
         self,
@@ -157,6 +173,8 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         batch: Mapping[str, Any],
         number: int,
         path: Path | None = None,
+        *,
+        as_seen: bool = False,
     ) -> None:
         """Draw one sample and hand it to where it belongs.
 
@@ -167,10 +185,13 @@ class DetVisualizationHook(_MMDetVisualizationHook):
             batch: What the model was given.
             number: Which of the batch the sample is.
             path: A file to write, instead of the backends.
+            as_seen: The sample is one to train on: its boxes are those of the picture
+                as cropped, turned and resized for the model, last pixels included.
         """
-        image = self._image(sample, batch['inputs'][number])
-        parts = [('found', self._found(image, sample))]
-        truth = self._truth(image, sample)
+        pixels = _pixels(batch['inputs'][number])
+        image = pixels if as_seen else _image(sample, pixels)
+        parts = [self._found(image, sample, as_seen)]
+        truth = self._truth(image, sample, as_seen)
         if truth is not None:
             parts.insert(0, ('annotated', truth))
         drawn = render_beside(parts, title=str(sample.get('img_path', '')))
@@ -179,52 +200,36 @@ class DetVisualizationHook(_MMDetVisualizationHook):
                 np.asarray(drawn), win_name=name, wait_time=self.wait_time
             )
         if path is not None:
-            drawn.save(path)
+            drawn.save(path, quality=_QUALITY)
         else:
             self._visualizer.add_image(name, np.asarray(drawn), step)
 
-    def _image(self, sample: DetDataSample, inputs: Any) -> np.ndarray:
-        """The picture, (H, W, 3) RGB, in the size that boxes found are given in.
-
-        It is read again, as the model saw it in another size; one that has no file, or
-        was turned or flipped, is taken from what the model saw.
-        """
-        height, width = sample.ori_shape[:2]
-        if not sample.get('flip', False):
-            try:
-                image = load_image(sample.img_path)
-            except ImageError:
-                image = None
-            if image is not None and image.shape[:2] == (height, width):
-                return image[..., ::-1]
-        while isinstance(inputs, (list, tuple)):  # several looks at one picture
-            inputs = inputs[0]
-        pixels = inputs.detach().cpu().permute(1, 2, 0).clamp(0, 255).byte().numpy()
-        seen = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
-        return np.asarray(seen.resize((width, height), Image.BILINEAR))
-
-    def _found(self, image: np.ndarray, sample: DetDataSample) -> Scene:
-        """What the model found."""
+    def _found(
+        self, image: np.ndarray, sample: DetDataSample, as_seen: bool
+    ) -> tuple[str, Scene]:
+        """What the model found, and how to call it."""
         found = sample.pred_instances
-        scores = found.scores.detach().float().cpu().numpy()
+        boxes = _plain(found.bboxes)
+        if as_seen:  # the model gives boxes in the size before the resize
+            boxes = boxes * np.tile(sample.get('scale_factor', (1.0, 1.0)), 2)
+        scores = _plain(found.scores)
         kept = scores >= self.score_thr
-        return self._scene(
-            image,
-            sample,
-            _plain(found.bboxes)[kept],
-            _plain(found.labels)[kept],
-            scores[kept],
-        )
+        labels = _plain(found.labels)
+        scene = self._scene(image, sample, boxes[kept], labels[kept], scores[kept])
+        heading = 'found'
+        if not kept.any():
+            heading += f': nothing that scores {self.score_thr:g}'
+            heading += f', at most {scores.max():.2g}' if len(scores) else ''
+        return heading, scene
 
-    def _truth(self, image: np.ndarray, sample: DetDataSample) -> Scene | None:
+    def _truth(
+        self, image: np.ndarray, sample: DetDataSample, as_seen: bool
+    ) -> Scene | None:
         """What is annotated; None where nothing was loaded."""
         truth = sample.get('gt_instances')
         if truth is None or 'bboxes' not in truth or 'labels' not in truth:
             return None
-        boxes = _plain(truth.bboxes).reshape(-1, 4)
-        if self._is_of_training:  # in the frame of the inputs, last pixels included
-            factor = sample.get('scale_factor', (1.0, 1.0))
-            boxes = (boxes + [0, 0, 1, 1]) / np.tile(factor, 2)
+        boxes = _plain(truth.bboxes).reshape(-1, 4) + [0, 0, as_seen, as_seen]
         return self._scene(image, sample, boxes, _plain(truth.labels))
 
     def _scene(
@@ -247,39 +252,38 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         )
 
 
-@contextmanager
-def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Let a model predict in the midst of training without a trace.
+def _image(sample: DetDataSample, pixels: np.ndarray) -> np.ndarray:
+    """The picture, (H, W, 3) RGB, in the size that boxes found are given in.
 
-    It is in evaluation mode within. Afterwards each of its modules is in the mode it
-    was in, and random numbers go on as if nothing had been drawn.
+    It is read again, as the model saw it in another size; one that has no file, or
+    was turned or flipped, is taken from what the model saw.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with drawn_with(0), torch.random.fork_rng(devices):
-        model.eval()
+    height, width = sample.ori_shape[:2]
+    if sample.get('img_path') and not sample.get('flip', False):
         try:
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
+            image = load_image(sample.img_path)
+        except ImageError:
+            image = None
+        if image is not None and image.shape[:2] == (height, width):
+            return image[..., ::-1]
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.BILINEAR))
 
 
-def _first_with_boxes(dataset: Any) -> dict[str, Any]:
-    """The first sample that has boxes, else the first."""
-    if isinstance(dataset, IterableDataset):
-        candidates: Any = dataset
-    else:
-        candidates = (dataset[i] for i in range(len(dataset)))
-    first = None
-    for count, item in enumerate(candidates, start=1):
-        first = item if first is None else first
-        truth = item['data_samples'].get('gt_instances')
-        if truth is not None and len(truth):
-            return item
-        if count == _LOOKED_AT:
-            break
-    return first
+def _pixels(inputs: Any) -> np.ndarray:
+    """What the model saw, (H, W, 3) RGB."""
+    while isinstance(inputs, (list, tuple)):  # several looks at one picture
+        inputs = inputs[0]
+    pixels = inputs.detach().cpu().permute(1, 2, 0).clamp(0, 255).byte().numpy()
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+@contextmanager
+def _surviving(runner: Runner) -> Iterator[None]:
+    """Let a picture that cannot be drawn or written be a warning, no end."""
+    try:
+        yield
+    except (GLIPError, OSError) as error:
+        runner.logger.warning(f'no picture of predictions is drawn: {error}')
 
 
 def _plain(values: Any) -> np.ndarray:
@@ -287,17 +291,25 @@ def _plain(values: Any) -> np.ndarray:
     return getattr(values, 'tensor', values).detach().float().cpu().numpy()
 
 
+def _file_name(sample: DetDataSample) -> str:
+    """Of its picture, with something to go by where it has no file."""
+    return os.path.basename(sample.get('img_path') or '') or 'picture.jpg'
+
+
 def _with_known_suffix(file: str) -> str:
     """A file name that says how to write a picture."""
-    known = Image.registered_extensions()
-    return file if Path(file).suffix.lower() in known else f'{file}.jpg'
+    return file if Path(file).suffix.lower() in _WRITABLE else f'{file}.jpg'
 
 
-def _unused(path: Path) -> Path:
-    """The path, with a number where something lies there already."""
+def _claimed(path: Path) -> Path:
+    """A new file, with a number where there is one already, of no other process."""
     number = 1
     free = path
-    while free.exists():
-        number += 1
-        free = path.with_stem(f'{path.stem}_{number}')
-    return free
+    while True:
+        try:
+            free.touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+            free = path.with_stem(f'{path.stem}_{number}')
+        else:
+            return free
