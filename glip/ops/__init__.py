@@ -11,9 +11,11 @@ from .inclusive_boxes import (
     encode_inclusive,
     iou_inclusive,
 )
+from .linear import Linear, linear
 from .transfer import to_device
 
 __all__ = [
+    'Linear',
     'batched_nms_inclusive',
     'clip_inclusive',
     'decode_inclusive',
@@ -22,6 +24,7 @@ __all__ = [
     'gather_deform_conv2d',
     'generalized_iou',
     'iou_inclusive',
+    'linear',
     'modulated_deform_conv2d',
     'to_device',
 ]

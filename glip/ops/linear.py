@@ -1,0 +1,51 @@
+"""Matrix products with a weight, by the faster of the libraries that torch carries."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# With fewer rows, preparing a convolution costs more than it gains.
+_LEAST_ROWS = 256
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Affine map of the last dimension, as :func:`torch.nn.functional.linear`.
+
+    On a CPU float32 goes through oneDNN, which torch uses for convolutions but not for
+    matrix products, as a 1x1 convolution of a picture that is one pixel high: the same
+    sums in another order, and up to 1.5 times faster where MKL does not favour the
+    processor. Everything else goes the usual way.
+
+    Args:
+        x: Shape (..., K).
+        weight: Shape (N, K).
+        bias: Shape (N,) or None.
+
+    Returns:
+        Shape (..., N).
+    """
+    if not _by_onednn(x, weight):
+        return F.linear(x, weight, bias)
+    rows = x.reshape(1, -1, 1, x.shape[-1])
+    out = F.conv2d(rows.permute(0, 3, 1, 2), weight[:, :, None, None], bias)
+    return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+
+
+def _by_onednn(x: Tensor, weight: Tensor) -> bool:
+    return (
+        x.device.type == 'cpu'
+        and x.dtype is weight.dtype is torch.float32
+        and x.numel() >= _LEAST_ROWS * x.shape[-1]
+        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.enabled
+        and not torch.is_autocast_enabled('cpu')
+        and not torch.compiler.is_compiling()
+    )
+
+
+class Linear(nn.Linear):
+    """``torch.nn.Linear`` through :func:`linear`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Shape (..., K) to (..., N)."""
+        return linear(input, self.weight, self.bias)
