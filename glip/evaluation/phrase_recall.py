@@ -113,7 +113,8 @@ class Flickr30kMetric(BaseMetric):
                     values[key] = 100 * share_within(ranks, k)
             self._log(values, name, groups, merged)
         for kind, group in groups.items():
-            values[f'phrases_{kind}' if kind else 'phrases'] = len(group)
+            # A float: whole numbers get lost on the way to mmengine's JSON.
+            values[f'phrases_{kind}' if kind else 'phrases'] = float(len(group))
         if self.outfile_prefix is not None:
             path = f'{os.fspath(self.outfile_prefix)}.phrases.json'
             write_phrases(path, results, values, self.iou_thrs)

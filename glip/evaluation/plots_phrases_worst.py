@@ -162,8 +162,8 @@ class PhrasePage:
             if rank is not None:
                 said = f'box {rank + 1} of {count} is the first right one'
             elif count:
-                said = f'none of {count} boxes is right, the best IoU is '
-                said += f'{one.separate.max():.2f}'
+                best = f'{np.floor(100 * one.separate.max()) / 100:.2f}'
+                said = f'none of {count} boxes is right, the best IoU is {best}'
             else:
                 said = 'nothing found'
             notes.append(f'"{one.words}": {said}')

@@ -138,7 +138,7 @@ class RefExpMetric(BaseMetric):
         precisions = [value for key, value in sets.items() if 'precision@' in key]
         mean = sum(precisions) / len(precisions) if precisions else 0.0
         values = {'mean_precision': mean, **sets}
-        values['expressions'] = sum(map(len, groups.values()))
+        values['expressions'] = float(sum(map(len, groups.values())))
         self._log(sets, groups)
         if self.outfile_prefix is not None:
             path = f'{os.fspath(self.outfile_prefix)}.phrases.json'
