@@ -324,3 +324,70 @@ def test_data_without_true_boxes_is_refused():
 def test_results_of_another_kind_are_refused():
     with pytest.raises(ConfigError, match='cannot join data of classes with data of'):
         Flickr30kMetric().compute_metrics([{'img_id': 1, 'bboxes': []}])
+
+
+def test_real_phrases_by_type(shared, tmp_path):
+    """Flickr30k's own files, read here by other means, with every second box found."""
+    import re
+    from xml.etree import ElementTree
+
+    from PIL import Image
+
+    from glip.datasets import Flickr30kEntitiesDataset
+
+    root = shared / 'data/flickr30k_entities_sample'
+
+    def area(box):
+        return (box[2] - box[0]) * (box[3] - box[1])
+
+    boxes, hits, counts = {}, {}, {}
+    for path in (root / 'Annotations').iterdir():
+        tree = ElementTree.parse(path).getroot()
+        size = [int(tree.findtext(f'size/{side}')) for side in ('width', 'height')]
+        Image.new('RGB', size).save(tmp_path / f'{path.stem}.jpg')
+        for entry in tree.iter('object'):
+            corners = [int(one.text) for one in entry.findall('bndbox/*')]
+            for name in entry.findall('name') if corners else ():
+                boxes.setdefault((path.stem, name.text), []).append(corners)
+    metric = Flickr30kMetric(topk=(1,), merge_boxes='both')
+    data = Flickr30kEntitiesDataset(
+        data_root=str(root),
+        data_prefix=dict(img=str(tmp_path)),
+        test_mode=True,
+        pipeline=[],
+    )
+    lines = {}
+    for path in (root / 'Sentences').iterdir():
+        if any(path.stem == image for image, _ in boxes):
+            lines[path.stem] = [one for one in path.read_text().splitlines() if one]
+    for number in range(len(data)):
+        record = data.get_data_info(number)
+        image, sentence = record['img_id'].rsplit('_', 1)
+        line = lines[image][int(sentence) - 1]
+        asked = [
+            (chain, types.split('/'))
+            for chain, types in re.findall(r'\[/EN#(\d+)/(\S+) ', line)
+            if (image, chain) in boxes
+        ]
+        found = []
+        for place, (chain, types) in enumerate(asked):
+            right = int(chain) % 2 == 0
+            first = boxes[image, chain][0]
+            found.append((list(map(float, first)) if right else FAR, 0.5, place))
+            sides = list(zip(*boxes[image, chain]))
+            whole = (*map(min, sides[:2]), *map(max, sides[2:]))
+            # Within the box around all, so that IoU is the ratio of areas.
+            merged = right and area(first) >= 0.5 * area(whole)
+            for kind in ('', *(f'_{one}' for one in types)):
+                counts[kind] = counts.get(kind, 0) + 1
+                hits['R@1' + kind] = hits.get('R@1' + kind, 0) + right
+                hits['merged_R@1' + kind] = hits.get('merged_R@1' + kind, 0) + merged
+        truth = [(e['bbox'], e['bbox_label']) for e in record['instances']]
+        meta = {k: v for k, v in record.items() if k in ('text', 'phrase_types')}
+        metric.process({}, [sample(found, truth, **meta)])
+    values = metric.evaluate(len(data))
+    assert counts[''] > 20 and len(counts) > 4
+    for name, count in hits.items():
+        kind = name.removeprefix('merged_').removeprefix('R@1')
+        assert values[f'flickr30k/{name}'] == pytest.approx(100 * count / counts[kind])
+        assert values[f'flickr30k/phrases{kind}'] == counts[kind]
