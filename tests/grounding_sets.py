@@ -75,7 +75,7 @@ def config(root: Path, name: str, stop_after: int | None = None) -> Path:
 
     Args:
         root: Where to write it.
-        name: Its file below ``configs/glip``.
+        name: Its file below ``configs/glip``, or the path of one of mmdet's.
         stop_after: Batches after which an evaluation stops as by Ctrl-C.
     """
     cfg = Config.fromfile(CONFIGS / name)
@@ -88,6 +88,7 @@ def config(root: Path, name: str, stop_after: int | None = None) -> Path:
                 step.scale = (96, 96)
     cfg.test_dataloader.num_workers = 0
     cfg.test_dataloader.persistent_workers = False
+    cfg.default_scope = 'glip'
     cfg.log_level = 'WARNING'
     if stop_after is not None:
         cfg.custom_hooks = [dict(type='Stop', after=stop_after)]

@@ -68,7 +68,8 @@ def write_plots(
         data: A data set of classes or captions, also a joined one; or the path of a
             COCO-format file with its pictures beside it.
         out_dir: Where to write; made where it is missing.
-        names: Folders of the parts of joined data; by default their annotation files'.
+        names: Folders of the parts of joined data; by default that of their
+            annotation files' folders or, in one folder, of the files themselves.
         score_thr: Detections below take no part in the confusion matrix and the page
             of classes; by default that with the best F1 over all classes.
         iou_thr: Overlap from which on a detection is on a box, for the same two and
@@ -289,12 +290,16 @@ def _folders(parts: Sequence[Any], names: Sequence[str] | None) -> list[str]:
     if len(parts) == 1 and not names:
         return ['']
     if names is None:
-        names = [
-            Path(str(getattr(part, 'ann_file', '') or f'part_{i}')).parent.as_posix()
+        files = [
+            Path(str(getattr(part, 'ann_file', '') or f'part_{i}'))
             for i, part in enumerate(parts)
         ]
-        shared = os.path.commonpath(names) if len(set(names)) == len(names) else ''
-        names = [os.path.relpath(name, shared or '.') for name in names]
+        names = [file.parent.as_posix() for file in files]
+        if len(set(names)) == len(names):
+            shared = os.path.commonpath(names)
+            names = [os.path.relpath(name, shared or '.') for name in names]
+        else:
+            names = [file.stem for file in files]
     if len(names) != len(parts):
         raise ConfigError(f'{len(names)} names for {len(parts)} data sets: {names}')
     folders: list[str] = []

@@ -180,6 +180,17 @@ def test_joined_with_classes_each_part_has_its_own(tmp_path):
     check(tmp_path / 'out' / 'data')
 
 
+def test_parts_in_one_folder_are_named_after_their_files(tmp_path):
+    parts = [dataset(tmp_path / 'data', files.mdetr())]
+    (tmp_path / 'data' / 'data.json').rename(tmp_path / 'data' / 'val.json')
+    parts[0].ann_file = str(tmp_path / 'data' / 'val.json')
+    parts.append(dataset(tmp_path / 'data', files.mdetr()))
+    joined = ConcatDataset(parts)
+    write_plots([found()[0], found()[0]], joined, tmp_path / 'out', worst=0)
+    names = sorted(path.name for path in (tmp_path / 'out').iterdir())
+    assert names == ['data', 'val']
+
+
 def test_predictions_of_other_captions_are_said(data, tmp_path):
     with pytest.raises(DatasetError, match='picture 0 has the id 8'):
         write_plots(found()[::-1], data, tmp_path / 'out')

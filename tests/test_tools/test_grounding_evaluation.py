@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import grounding_sets as sets
+import mmdet
 import pytest
 import small_evaluation as small
 import torch
@@ -190,6 +191,19 @@ def test_single_sets_give_what_all_in_one_run_give(evaluate, whole, name):
     assert results
     for key in (key for key in results if key.count('/') == 2):
         assert whole[EXPRESSIONS][0][key] == results[key]
+
+
+MMDET = (
+    Path(mmdet.__file__).parent / '.mim/configs/glip' / f'flickr30k/{STEM}_flickr30k.py'
+)
+
+
+@pytest.mark.skipif(not MMDET.is_file(), reason='mmdet came without its configs')
+def test_mmdets_own_config_carries_over(evaluate, whole):
+    results, found = evaluate(MMDET, 'theirs')
+    assert len(found) == 18 and len(results) == 3 * 5
+    for name, value in results.items():
+        assert whole[PHRASES][0][name] == value
 
 
 class TestBadInput:
