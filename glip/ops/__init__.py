@@ -12,6 +12,7 @@ from .inclusive_boxes import (
     iou_inclusive,
 )
 from .linear import Linear, linear
+from .plain import is_plain, plain_path
 from .transfer import to_device
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     'gather_deform_conv2d',
     'generalized_iou',
     'iou_inclusive',
+    'is_plain',
     'linear',
     'modulated_deform_conv2d',
+    'plain_path',
     'to_device',
 ]

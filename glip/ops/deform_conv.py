@@ -9,6 +9,7 @@ from torchvision.ops import deform_conv2d
 from glip.compat.mmcv_ext.deform_conv import match_output
 
 from .gather_deform_conv import gather_deform_conv2d
+from .plain import is_plain
 
 
 def modulated_deform_conv2d(
@@ -24,7 +25,8 @@ def modulated_deform_conv2d(
     """Modulated deformable convolution (DCNv2, arXiv 1811.11168).
 
     The kernel is picked here and nowhere else: the gather form on the CPU, where
-    torchvision samples on one thread, and torchvision's kernel elsewhere.
+    torchvision samples on one thread, and torchvision's kernel elsewhere and on the
+    plain path.
 
     Args:
         x: Input, shape (B, C, H, W).
@@ -54,7 +56,7 @@ def modulated_deform_conv2d(
     if mixed or device == 'cpu' or dtype is torch.bfloat16:
         x, offset, mask, weight, bias = map(_wide, (x, offset, mask, weight, bias))
     with torch.autocast(device, enabled=False) if mixed else nullcontext():
-        if device == 'cpu':
+        if device == 'cpu' and not is_plain():
             out = gather_deform_conv2d(
                 x, offset, mask, weight, bias, stride=stride, padding=padding
             )

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .plain import is_plain
+
 # With fewer rows, preparing a convolution costs more than it gains.
 _LEAST_ROWS = 256
 
@@ -33,7 +35,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
-        x.device.type == 'cpu'
+        not is_plain()
+        and x.device.type == 'cpu'
         and x.dtype is weight.dtype is torch.float32
         and x.numel() >= _LEAST_ROWS * x.shape[-1]
         and torch.backends.mkldnn.is_available()
