@@ -47,7 +47,13 @@ def _gather(index: Tensor, weights: Tensor, rows: Tensor, taps: int) -> Tensor:
 
 @torch.library.custom_op('glip::gather_deform_conv2d', mutates_args=())
 def _convolve(
-    x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int, padding: int
+    x: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    padding: int,
 ) -> Tensor:
     kernel = weight.shape[-1]
     taps = kernel * kernel
@@ -58,7 +64,7 @@ def _convolve(
     index, weights = corners.bags(_rows(mask).view(-1))
     weights = weights.to(x.dtype)
     pixels = len(weights) // taps
-    product = packed_product(weight.permute(0, 2, 3, 1).flatten(1), pixels)
+    product = packed_product(weight.permute(0, 2, 3, 1).flatten(1), pixels, bias)
     out = offset.new_empty(pixels, weight.shape[0])
     for part, reads in _tiles(pixels, taps):
         out[part] = product(_gather(index[reads], weights[reads], rows, taps))
@@ -66,7 +72,7 @@ def _convolve(
 
 
 @_convolve.register_fake
-def _(x, offset, mask, weight, stride, padding):
+def _(x, offset, mask, weight, bias, stride, padding):
     batch, _, height, width = mask.shape
     return _map(offset.new_empty(batch * height * width, weight.shape[0]), mask)
 
@@ -135,15 +141,17 @@ def _(grad_out, x, offset, mask, weight, stride, padding):
 
 
 def _keep(ctx, inputs, output) -> None:
-    *tensors, stride, padding = inputs
+    *tensors, bias, stride, padding = inputs
     ctx.save_for_backward(*tensors)
+    ctx.bias = bias is not None
     ctx.geometry = stride, padding
 
 
 def _differentiate(ctx, grad_out: Tensor):
     with torch.autocast('cpu', enabled=False):
         grads = _backward(grad_out, *ctx.saved_tensors, *ctx.geometry)
-    return *grads, None, None
+    grad_bias = grad_out.sum((0, 2, 3)) if ctx.bias else None
+    return *grads, grad_bias, None, None
 
 
 _convolve.register_autograd(_differentiate, setup_context=_keep)
@@ -184,5 +192,4 @@ def gather_deform_conv2d(
     Returns:
         Shape (B, O, Ho, Wo), in channels_last memory format.
     """
-    out = _convolve(x, offset, mask, weight, stride, padding)
-    return out if bias is None else out + bias.view(1, -1, 1, 1)
+    return _convolve(x, offset, mask, weight, bias, stride, padding)
