@@ -18,6 +18,7 @@ from .inclusive_boxes import (
     iou_inclusive,
 )
 from .linear import Linear, linear
+from .packed_product import packing_once
 from .plain import is_plain, plain_path
 from .transfer import to_device
 
@@ -37,6 +38,7 @@ __all__ = [
     'is_plain',
     'linear',
     'modulated_deform_conv2d',
+    'packing_once',
     'plain_path',
     'resampled_mean',
     'to_device',

@@ -11,6 +11,7 @@ from glip.ops import (
     fold_group_norm,
     folding_applies,
     modulated_deform_conv2d,
+    packing_once,
     resampled_mean,
 )
 
@@ -205,12 +206,15 @@ class DyConv(BaseModule):
         """Maps (B, C, H, W) from fine to coarse, to maps of the same shapes."""
         padded = (None, *visual, None)
         outs = []
-        for finer, feature, coarser in zip(padded, visual, padded[2:], strict=False):
-            if self.use_checkpoint and self.training:
-                out = checkpoint(
-                    self._level, feature, finer, coarser, use_reentrant=False
-                )
-            else:
-                out = self._level(feature, finer, coarser)
-            outs.append(out)
+        with packing_once():
+            for finer, feature, coarser in zip(
+                padded, visual, padded[2:], strict=False
+            ):
+                if self.use_checkpoint and self.training:
+                    out = checkpoint(
+                        self._level, feature, finer, coarser, use_reentrant=False
+                    )
+                else:
+                    out = self._level(feature, finer, coarser)
+                outs.append(out)
         return tuple(outs)
