@@ -2,6 +2,12 @@
 
 from .deform_conv import modulated_deform_conv2d
 from .focal_loss import focal_loss_sum
+from .folded_norm import (
+    add_scaled,
+    fold_group_norm,
+    folding_applies,
+    resampled_mean,
+)
 from .gather_deform_conv import gather_deform_conv2d
 from .generalized_iou import generalized_iou
 from .inclusive_boxes import (
@@ -12,19 +18,28 @@ from .inclusive_boxes import (
     iou_inclusive,
 )
 from .linear import Linear, linear
+from .packed_product import packing_once
+from .plain import is_plain, plain_path
 from .transfer import to_device
 
 __all__ = [
     'Linear',
+    'add_scaled',
     'batched_nms_inclusive',
     'clip_inclusive',
     'decode_inclusive',
     'encode_inclusive',
     'focal_loss_sum',
+    'fold_group_norm',
+    'folding_applies',
     'gather_deform_conv2d',
     'generalized_iou',
     'iou_inclusive',
+    'is_plain',
     'linear',
     'modulated_deform_conv2d',
+    'packing_once',
+    'plain_path',
+    'resampled_mean',
     'to_device',
 ]

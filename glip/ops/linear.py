@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .plain import is_plain
+
 # With fewer rows, preparing a convolution costs more than it gains.
 _LEAST_ROWS = 256
 
@@ -36,11 +38,16 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
         x.device.type == 'cpu'
         and x.dtype is weight.dtype is torch.float32
         and x.numel() >= _LEAST_ROWS * x.shape[-1]
-        and torch.backends.mkldnn.is_available()
-        and torch.backends.mkldnn.enabled
+        and onednn_is_used()
         and not torch.is_autocast_enabled('cpu')
         and not torch.compiler.is_compiling()
     )
+
+
+def onednn_is_used() -> bool:
+    """Whether oneDNN is there, and neither it nor fast kernels are switched off."""
+    mkldnn = torch.backends.mkldnn
+    return mkldnn.is_available() and mkldnn.enabled and not is_plain()
 
 
 class Linear(nn.Linear):

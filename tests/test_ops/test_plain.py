@@ -1,0 +1,35 @@
+"""The switch to the plain forms."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.ops import deform_conv2d
+
+from glip.ops import is_plain, linear, modulated_deform_conv2d, plain_path
+
+
+def test_holds_inside_only_nested_and_after_errors():
+    assert not is_plain()
+    with plain_path():
+        with plain_path():
+            assert is_plain()
+        assert is_plain()
+    assert not is_plain()
+    with pytest.raises(KeyError), plain_path():
+        raise KeyError
+    assert not is_plain()
+
+
+def test_dispatchers_take_the_plain_form():
+    torch.manual_seed(0)
+    x, offset = torch.randn(1, 16, 9, 8), torch.randn(1, 18, 9, 8)
+    mask, weight = torch.rand(1, 9, 9, 8), torch.randn(8, 16, 3, 3)
+    rows = torch.randn(300, 16)
+    with plain_path():
+        assert torch.equal(
+            modulated_deform_conv2d(x, offset, mask, weight),
+            deform_conv2d(x, offset, weight, padding=1, mask=mask),
+        )
+        assert torch.equal(
+            linear(rows, weight[:, :, 0, 0]), F.linear(rows, weight[:, :, 0, 0])
+        )
