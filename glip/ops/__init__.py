@@ -1,6 +1,7 @@
 """Tensor operations that stand alone; nothing here knows about words or configs."""
 
 from .deform_conv import modulated_deform_conv2d
+from .feed_forward import FeedForwardWeights, tiled_feed_forward
 from .focal_loss import focal_loss_sum
 from .gather_deform_conv import gather_deform_conv2d
 from .generalized_iou import generalized_iou
@@ -13,9 +14,19 @@ from .inclusive_boxes import (
 )
 from .linear import Linear, linear
 from .plain import is_plain, plain_path
+from .tiles import works_in_tiles
 from .transfer import to_device
+from .window_attention import (
+    AttentionWeights,
+    AttentionWindows,
+    tiled_window_attention,
+)
+from .windows import shift_mask
 
 __all__ = [
+    'AttentionWeights',
+    'AttentionWindows',
+    'FeedForwardWeights',
     'Linear',
     'batched_nms_inclusive',
     'clip_inclusive',
@@ -29,5 +40,9 @@ __all__ = [
     'linear',
     'modulated_deform_conv2d',
     'plain_path',
+    'shift_mask',
+    'tiled_feed_forward',
+    'tiled_window_attention',
     'to_device',
+    'works_in_tiles',
 ]

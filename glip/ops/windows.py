@@ -1,0 +1,134 @@
+"""How maps are cut into shifted windows: which pixels meet, and which stay apart."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .tiles import TILE_ROWS
+
+
+class WindowTile(NamedTuple):
+    """Some windows over maps whose pixels are rows, shape (B*H*W, C).
+
+    Attributes:
+        positions: Positions in its windows, windows*w*w.
+        inside: The positions that are no padding, (N,), or None where all are.
+        rows: Their rows, (N,).
+        pattern: Which of :func:`shift_patterns` holds in each window, (windows,), or
+            None where it is the first in all, which hides nothing.
+    """
+
+    positions: int
+    inside: Tensor | None
+    rows: Tensor
+    pattern: Tensor | None
+
+
+@lru_cache(maxsize=64)
+def window_tiles(
+    batch: int, height: int, width: int, window: int, shift: int
+) -> tuple[WindowTile, ...]:
+    """Windows of maps that are padded to whole windows, then rolled by the shift.
+
+    Args:
+        batch: Number of maps.
+        height: Rows of a map.
+        width: Columns of a map.
+        window: Side of a window in positions.
+        shift: Positions that windows are moved down and to the right.
+
+    Returns:
+        Tiles that hold every pixel once, on the CPU; kept for the sizes used last.
+    """
+    # Tensors made in inference mode could not be used in a training to come.
+    with torch.inference_mode(False):
+        down, across = -(-height // window), -(-width // window)
+        row = (torch.arange(down * window) + shift) % (down * window)
+        column = (torch.arange(across * window) + shift) % (across * window)
+        place = row[:, None] * width + column
+        place[row >= height] = -1
+        place[:, column >= width] = -1
+        place = place.view(down, window, across, window).transpose(1, 2).flatten(2)
+        place = place.reshape(1, down * across, -1)
+        first = torch.arange(batch)[:, None, None] * (height * width)
+        place = torch.where(place < 0, -1, place + first).flatten(0, 1)
+        pattern = _pattern_of_windows(down, across).repeat(batch)
+        tiles = -(-place.numel() // TILE_ROWS)
+        count = -(-len(place) // tiles)
+        return tuple(
+            _tile(rows.flatten(), patterns if shift else None)
+            for rows, patterns in zip(
+                place.split(count), pattern.split(count), strict=True
+            )
+        )
+
+
+def _tile(place: Tensor, pattern: Tensor | None) -> WindowTile:
+    if pattern is not None and not pattern.any():
+        pattern = None
+    inside = (place >= 0).nonzero()[:, 0]
+    if len(inside) == len(place):
+        return WindowTile(len(place), None, place, pattern)
+    return WindowTile(len(place), inside, place[inside], pattern)
+
+
+def _pattern_of_windows(
+    down: int, across: int, device: torch.device | None = None
+) -> Tensor:
+    """Only the last window of a row or column holds what the shift wraps."""
+    last_row = 2 * (torch.arange(down, device=device) == down - 1).long()
+    last_column = (torch.arange(across, device=device) == across - 1).long()
+    return (last_row[:, None] + last_column).flatten()
+
+
+def _patterns(window: int, shift: int, device: torch.device | None = None) -> Tensor:
+    wrapped = (torch.arange(window, device=device) >= window - shift).int()
+    side = torch.stack((torch.zeros_like(wrapped), wrapped))
+    part = 2 * side[:, None, :, None] + side[None, :, None, :]
+    part = part.reshape(4, window * window)
+    return (part[:, None] != part[:, :, None]).float() * -100.0
+
+
+@lru_cache(maxsize=64)
+def shift_patterns(
+    window: int, shift: int, device: torch.device | None = None
+) -> Tensor:
+    """What a window adds to attention scores so that wrapped parts stay apart.
+
+    Args:
+        window: Side of a window in positions.
+        shift: Positions that windows are moved.
+        device: Of the result.
+
+    Returns:
+        Shape (4, w*w, w*w), 0 or, as in the original, -100: for windows that are not
+        last of their row or column, last of their row, of their column, of both.
+    """
+    with torch.inference_mode(False):
+        return _patterns(window, shift, device)
+
+
+@lru_cache(maxsize=64)
+def _kept_pattern_of_windows(down: int, across: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return _pattern_of_windows(down, across, device)
+
+
+def shift_mask(
+    down: int, across: int, window: int, shift: int, device: torch.device
+) -> Tensor:
+    """Pattern of every window of a shifted map, (down*across, w*w, w*w).
+
+    Made on the device, as a copy from the host would wait for it. Its parts are kept,
+    but not where a compiler or a CUDA graph records: what is recorded must not depend
+    on tensors that may be let go.
+    """
+    if torch.compiler.is_compiling() or (
+        device.type == 'cuda' and torch.cuda.is_current_stream_capturing()
+    ):
+        patterns = _patterns(window, shift, device)
+        return patterns[_pattern_of_windows(down, across, device)]
+    patterns = shift_patterns(window, shift, device)
+    return patterns.index_select(0, _kept_pattern_of_windows(down, across, device))
