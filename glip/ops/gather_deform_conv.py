@@ -2,161 +2,162 @@
 
 ``embedding_bag`` gathers on every core of a CPU, and the matrix product is the
 fastest thing a CPU does, so this is several times faster than a sampling loop. It is
-the same arithmetic up to the order of float additions, forward and backward.
+the same arithmetic up to the order of float additions, forward and backward, and both
+work in tiles of output pixels: no map of columns is ever held.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
-# Output pixels gathered at a time: the columns of a tile stay in the cache.
-_TILE = 1024
+from .bilinear_corners import BilinearCorners
+from .packed_product import packed_product
 
-
-def _corners(
-    offset: Tensor, height: int, width: int, kernel: int, *, stride: int, padding: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Rows to gather and the terms of their bilinear weights.
-
-    Args:
-        offset: Shape (B, 2*k*k, h, w).
-        height: Rows of the input map.
-        width: Columns of the input map.
-
-    Returns:
-        Index (B*h*w*k*k, 4) into the flattened input maps, the validity of each
-        corner of the same shape, and the fractions fy and fx, each (B*h*w*k*k,).
-    """
-    batch, taps = offset.shape[0], kernel * kernel
-    dtype, device = offset.dtype, offset.device
-    grid_y = torch.arange(offset.shape[2], dtype=dtype, device=device)
-    grid_x = torch.arange(offset.shape[3], dtype=dtype, device=device)
-    tap = torch.arange(taps, device=device)
-    offset = offset.unflatten(1, (taps, 2)).permute(0, 3, 4, 1, 2)
-    y = (grid_y * stride - padding)[:, None, None] + (tap // kernel).to(dtype)
-    x = (grid_x * stride - padding)[None, :, None] + (tap % kernel).to(dtype)
-    y, x = (y + offset[..., 0]).flatten(), (x + offset[..., 1]).flatten()
-    y0, x0 = y.floor(), x.floor()
-    fy, fx = y - y0, x - x0
-    # A far-away or non-finite position is outside; clamping keeps the cast defined.
-    y0 = y0.nan_to_num(-2).clamp(-2, height + 1).long()
-    x0 = x0.nan_to_num(-2).clamp(-2, width + 1).long()
-    ys = torch.stack((y0, y0, y0 + 1, y0 + 1), dim=1)
-    xs = torch.stack((x0, x0 + 1, x0, x0 + 1), dim=1)
-    inside = (ys >= 0) & (ys < height) & (xs >= 0) & (xs < width)
-    index = ys.clamp_(0, height - 1) * width + xs.clamp_(0, width - 1)
-    first_row = torch.arange(batch, device=device) * (height * width)
-    index = (index.view(batch, -1) + first_row[:, None]).view(-1, 4)
-    return index, inside.to(dtype), fy, fx
-
-
-def _bilinear(inside: Tensor, fy: Tensor, fx: Tensor) -> Tensor:
-    gy, gx = 1 - fy, 1 - fx
-    return torch.stack((gy * gx, gy * fx, fy * gx, fy * fx), dim=1) * inside
-
-
-def _gather(index: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
-    return F.embedding_bag(index, rows, per_sample_weights=weights, mode='sum')
+# Output pixels worked on at a time: their columns stay in a CPU's cache.
+_TILE = 512
 
 
 def _rows(x: Tensor) -> Tensor:
-    """Map (B, C, H, W) to one row per pixel, (B*H*W, C)."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+    """Map (B, C, H, W) to one row per pixel, (B*H*W, C); free of a channels_last map.
+
+    Rows that are views across a map are read many times slower.
+    """
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).contiguous()
 
 
 def _map(rows: Tensor, like: Tensor) -> Tensor:
-    """Rows (B*H*W, C) back to the (B, C, H, W) of ``like``'s batch and size."""
+    """Rows (B*H*W, C) as the channels_last map of ``like``'s batch and size."""
     batch, _, height, width = like.shape
-    return rows.view(batch, height, width, -1).permute(0, 3, 1, 2).contiguous()
+    return rows.view(batch, height, width, rows.shape[-1]).permute(0, 3, 1, 2)
 
 
-class _GatherDeformConv(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, offset, mask, weight, stride, padding):
-        ctx.save_for_backward(x, offset, mask, weight)
-        ctx.conv = dict(stride=stride, padding=padding)
-        kernel = weight.shape[-1]
-        taps = kernel * kernel
-        index, inside, fy, fx = _corners(
-            offset, *x.shape[2:], kernel, stride=stride, padding=padding
-        )
-        weights = _bilinear(inside, fy, fx) * _rows(mask).reshape(-1, 1)
-        rows = _rows(x)
-        matrix = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])
-        pixels = mask.shape[0] * mask.shape[2] * mask.shape[3]
-        out = x.new_empty(pixels, weight.shape[0])
-        for start in range(0, pixels, _TILE):
-            stop = min(start + _TILE, pixels)
-            part = slice(start * taps, stop * taps)
-            columns = _gather(index[part], rows, weights[part])
-            torch.mm(columns.view(stop - start, -1), matrix, out=out[start:stop])
-        return _map(out, mask)
+def _tiles(pixels: int, taps: int):
+    """Slices of output pixels and of their reads."""
+    for start in range(0, pixels, _TILE):
+        stop = min(start + _TILE, pixels)
+        yield slice(start, stop), slice(start * taps, stop * taps)
 
-    @staticmethod
-    def backward(ctx, grad_out):
-        x, offset, mask, weight = ctx.saved_tensors
-        out_channels, channels, kernel, _ = weight.shape
-        taps = kernel * kernel
-        index, inside, fy, fx = _corners(offset, *x.shape[2:], kernel, **ctx.conv)
-        bilinear = _bilinear(inside, fy, fx)
-        scale = _rows(mask).reshape(-1, 1)
-        weights = bilinear * scale
-        rows, grad_rows = _rows(x), _rows(grad_out)
-        matrix = weight.permute(0, 2, 3, 1).reshape(out_channels, -1)
-        grad_matrix = torch.zeros_like(matrix)
-        pixels = len(grad_rows)
-        grad_columns = x.new_empty(pixels * taps, channels)
-        grad_weights = torch.empty_like(weights)
-        for start in range(0, pixels, _TILE):
-            stop = min(start + _TILE, pixels)
-            part = slice(start * taps, stop * taps)
-            columns = _gather(index[part], rows, weights[part])
-            tile = grad_rows[start:stop]
-            grad_matrix.addmm_(tile.t(), columns.view(stop - start, -1))
-            torch.mm(tile, matrix, out=grad_columns[part].view(stop - start, -1))
-            grad_weights[part] = _corner_dots(grad_columns[part], rows, index[part])
-        grad_x = _map(_scatter(index, weights, grad_columns, len(rows)), x)
-        grad_mask = _map((grad_weights * bilinear).sum(1).view(pixels, taps), mask)
-        grad_weights *= scale * inside
-        g00, g01, g10, g11 = grad_weights.unbind(1)
-        grad_y = (g10 - g00) * (1 - fx) + (g11 - g01) * fx
-        grad_at_x = (g01 - g00) * (1 - fy) + (g11 - g10) * fy
-        grad_offset = torch.stack((grad_y, grad_at_x), 1).view(pixels, taps * 2)
-        grad_weight = grad_matrix.view(out_channels, kernel, kernel, channels)
-        return (
-            grad_x,
-            _map(grad_offset, offset),
-            grad_mask,
-            grad_weight.permute(0, 3, 1, 2),
-            None,
-            None,
-        )
+
+def _gather(index: Tensor, weights: Tensor, rows: Tensor, taps: int) -> Tensor:
+    """Columns of some output pixels, (n, k*k*C)."""
+    bags = F.embedding_bag(index, rows, per_sample_weights=weights, mode='sum')
+    return bags.view(-1, taps * rows.shape[1])
+
+
+@torch.library.custom_op('glip::gather_deform_conv2d', mutates_args=())
+def _convolve(
+    x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int, padding: int
+) -> Tensor:
+    kernel = weight.shape[-1]
+    taps = kernel * kernel
+    corners = BilinearCorners(
+        offset, *x.shape[2:], kernel=kernel, stride=stride, padding=padding
+    )
+    rows = _rows(x)
+    index, weights = corners.bags(_rows(mask).view(-1))
+    weights = weights.to(x.dtype)
+    pixels = len(weights) // taps
+    product = packed_product(weight.permute(0, 2, 3, 1).flatten(1), pixels)
+    out = offset.new_empty(pixels, weight.shape[0])
+    for part, reads in _tiles(pixels, taps):
+        out[part] = product(_gather(index[reads], weights[reads], rows, taps))
+    return _map(out, mask)
+
+
+@_convolve.register_fake
+def _(x, offset, mask, weight, stride, padding):
+    batch, _, height, width = mask.shape
+    return _map(offset.new_empty(batch * height * width, weight.shape[0]), mask)
+
+
+@torch.library.custom_op('glip::gather_deform_conv2d_backward', mutates_args=())
+def _backward(
+    grad_out: Tensor,
+    x: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    stride: int,
+    padding: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    out_channels, channels, kernel, _ = weight.shape
+    taps = kernel * kernel
+    corners = BilinearCorners(
+        offset, *x.shape[2:], kernel=kernel, stride=stride, padding=padding
+    )
+    rows, grad_rows, modulation = _rows(x), _rows(grad_out), _rows(mask).view(-1)
+    index, weights = corners.bags(modulation)
+    pixels = len(grad_rows)
+    matrix = weight.permute(0, 2, 3, 1).flatten(1)
+    product = packed_product(matrix.t(), pixels)
+    grad_x = torch.zeros_like(rows)
+    grad_matrix = matrix.new_zeros(taps * channels, out_channels)
+    grad_weights = torch.empty_like(weights)
+    for part, reads in _tiles(pixels, taps):
+        grad = grad_rows[part]
+        columns = _gather(index[reads], weights[reads], rows, taps)
+        grad_matrix.addmm_(columns.t(), grad)
+        grad_columns = product(grad).view(-1, channels)
+        grad_weights[reads] = _corner_dots(grad_columns, rows, index[reads])
+        # Its memory takes each corner's share of the gradient in turn.
+        share = columns.view(-1, channels)
+        for number in range(4):
+            target, factor = corners.corner(reads, number, modulation)
+            torch.mul(grad_columns, factor[:, None], out=share)
+            grad_x.index_add_(0, target, share)
+    grad_y, grad_at_x, grad_mask = corners.gradients(modulation, grad_weights)
+    grad_offset = torch.stack((grad_y, grad_at_x), 1)
+    grad_weight = grad_matrix.view(kernel, kernel, channels, out_channels)
+    return (
+        _map(grad_x, x),
+        _map(grad_offset.view(pixels, taps * 2), offset),
+        _map(grad_mask.view(pixels, taps), mask),
+        grad_weight.permute(3, 2, 0, 1).contiguous(),
+    )
 
 
 def _corner_dots(grad_columns: Tensor, rows: Tensor, index: Tensor) -> Tensor:
     """Inner product of each column's gradient with its four gathered rows."""
     count = index.shape[0]
-    bag = torch.arange(count, device=index.device).repeat_interleave(4)
-    offsets = torch.arange(0, count * 4, 4, device=index.device)
+    each = torch.arange(count, dtype=index.dtype, device=index.device)
     return torch.ops.aten._embedding_bag_per_sample_weights_backward(
-        grad_columns, rows, index.reshape(-1), offsets, bag, 0
+        grad_columns, rows, index.view(-1), each * 4, each.repeat_interleave(4), 0
     ).view(count, 4)
 
 
-def _scatter(index: Tensor, weights: Tensor, columns: Tensor, size: int) -> Tensor:
-    """Transpose of the gather, as a gather over the map sorted by its target."""
-    # int32 keys sort about twice as fast, and a map never has 2**31 pixels.
-    target, order = index.reshape(-1).int().sort()
-    starts = torch.searchsorted(
-        target, torch.arange(size, dtype=target.dtype, device=index.device)
+@_backward.register_fake
+def _(grad_out, x, offset, mask, weight, stride, padding):
+    return (
+        *(_map(_rows(torch.empty_like(t)), t) for t in (x, offset, mask)),
+        weight.new_empty(weight.shape),
     )
-    return F.embedding_bag(
-        order // 4,
-        columns,
-        starts,
-        mode='sum',
-        per_sample_weights=weights.reshape(-1)[order],
-    )
+
+
+def _keep(ctx, inputs, output) -> None:
+    *tensors, stride, padding = inputs
+    ctx.save_for_backward(*tensors)
+    ctx.geometry = stride, padding
+
+
+def _differentiate(ctx, grad_out: Tensor):
+    with torch.autocast('cpu', enabled=False):
+        grads = _backward(grad_out, *ctx.saved_tensors, *ctx.geometry)
+    return *grads, None, None
+
+
+_convolve.register_autograd(_differentiate, setup_context=_keep)
+
+
+@register_flop_formula(torch.ops.glip.gather_deform_conv2d)
+def _flops(x_shape, offset_shape, mask_shape, weight_shape, *args, out_shape, **kwargs):
+    """As many as a plain convolution has."""
+    return conv_flop_count(x_shape, weight_shape, out_shape)
+
+
+@register_flop_formula(torch.ops.glip.gather_deform_conv2d_backward)
+def _backward_flops(grad_shape, x_shape, offset_shape, mask_shape, weight_shape, *_):
+    return 2 * conv_flop_count(x_shape, weight_shape, grad_shape)
 
 
 def gather_deform_conv2d(
@@ -181,7 +182,7 @@ def gather_deform_conv2d(
         padding: Zero padding in pixels.
 
     Returns:
-        Shape (B, O, Ho, Wo).
+        Shape (B, O, Ho, Wo), in channels_last memory format.
     """
-    out = _GatherDeformConv.apply(x, offset, mask, weight, stride, padding)
+    out = _convolve(x, offset, mask, weight, stride, padding)
     return out if bias is None else out + bias.view(1, -1, 1, 1)

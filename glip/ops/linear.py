@@ -35,15 +35,19 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
-        not is_plain()
-        and x.device.type == 'cpu'
+        x.device.type == 'cpu'
         and x.dtype is weight.dtype is torch.float32
         and x.numel() >= _LEAST_ROWS * x.shape[-1]
-        and torch.backends.mkldnn.is_available()
-        and torch.backends.mkldnn.enabled
+        and onednn_is_used()
         and not torch.is_autocast_enabled('cpu')
         and not torch.compiler.is_compiling()
     )
+
+
+def onednn_is_used() -> bool:
+    """Whether oneDNN is there, and neither it nor fast kernels are switched off."""
+    mkldnn = torch.backends.mkldnn
+    return mkldnn.is_available() and mkldnn.enabled and not is_plain()
 
 
 class Linear(nn.Linear):
