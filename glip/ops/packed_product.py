@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .linear import onednn_is_used
@@ -11,7 +12,9 @@ from .linear import onednn_is_used
 _LEAST_ROWS = 1024
 
 
-def packed_product(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
+def packed_product(
+    weight: Tensor, rows: int, bias: Tensor | None = None
+) -> Callable[[Tensor], Tensor]:
     """A function that multiplies tiles, of shape (n, K), by the transposed weight.
 
     On a CPU oneDNN multiplies, as in :func:`~glip.ops.linear`, by a weight in the
@@ -20,14 +23,14 @@ def packed_product(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
     Args:
         weight: Shape (N, K), any strides.
         rows: How many there are in all tiles.
+        bias: Added to each product, shape (N,), or None.
     """
     known = weight.device.type == 'cpu' and weight.dtype in (
         torch.float32,
         torch.bfloat16,
     )
     if not known or rows < _LEAST_ROWS or not onednn_is_used():
-        transposed = weight.t()
-        return lambda tile: torch.mm(tile, transposed)
+        return lambda tile: F.linear(tile, weight, bias)
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
     product = torch.ops.mkldnn._linear_pointwise
-    return lambda tile: product(tile, packed, None, 'none', [], '')
+    return lambda tile: product(tile, packed, bias, 'none', [], '')

@@ -10,32 +10,31 @@ from .tiles import TILE_ROWS
 
 
 class WindowTile(NamedTuple):
-    """Some windows over maps whose pixels are rows, shape (B*H*W, C).
+    """Some windows over a map whose pixels are rows, shape (H*W, C).
 
     Attributes:
-        positions: Positions in its windows, windows*w*w.
-        inside: The positions that are no padding, (N,), or None where all are.
-        rows: Their rows, (N,).
+        rows: Rows of the positions that are no padding, (N,).
+        inside: Which positions of the windows, one after the other, those are, (N,).
+        padding: The other positions, or None where there are none.
         pattern: Which of :func:`shift_patterns` holds in each window, (windows,), or
             None where it is the first in all, which hides nothing.
     """
 
-    positions: int
-    inside: Tensor | None
     rows: Tensor
+    inside: Tensor
+    padding: Tensor | None
     pattern: Tensor | None
 
 
 @lru_cache(maxsize=64)
 def window_tiles(
-    batch: int, height: int, width: int, window: int, shift: int
+    height: int, width: int, window: int, shift: int
 ) -> tuple[WindowTile, ...]:
-    """Windows of maps that are padded to whole windows, then rolled by the shift.
+    """Windows of a map that is padded to whole windows, then rolled by the shift.
 
     Args:
-        batch: Number of maps.
-        height: Rows of a map.
-        width: Columns of a map.
+        height: Rows of the map.
+        width: Columns of the map.
         window: Side of a window in positions.
         shift: Positions that windows are moved down and to the right.
 
@@ -51,10 +50,8 @@ def window_tiles(
         place[row >= height] = -1
         place[:, column >= width] = -1
         place = place.view(down, window, across, window).transpose(1, 2).flatten(2)
-        place = place.reshape(1, down * across, -1)
-        first = torch.arange(batch)[:, None, None] * (height * width)
-        place = torch.where(place < 0, -1, place + first).flatten(0, 1)
-        pattern = _pattern_of_windows(down, across).repeat(batch)
+        place = place.reshape(down * across, -1)
+        pattern = _pattern_of_windows(down, across)
         tiles = -(-place.numel() // TILE_ROWS)
         count = -(-len(place) // tiles)
         return tuple(
@@ -68,10 +65,8 @@ def window_tiles(
 def _tile(place: Tensor, pattern: Tensor | None) -> WindowTile:
     if pattern is not None and not pattern.any():
         pattern = None
-    inside = (place >= 0).nonzero()[:, 0]
-    if len(inside) == len(place):
-        return WindowTile(len(place), None, place, pattern)
-    return WindowTile(len(place), inside, place[inside], pattern)
+    inside, padding = (place >= 0).nonzero()[:, 0], (place < 0).nonzero()[:, 0]
+    return WindowTile(place[inside], inside, padding if len(padding) else None, pattern)
 
 
 def _pattern_of_windows(

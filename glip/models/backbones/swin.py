@@ -175,9 +175,9 @@ class SwinBlock(BaseModule):
                 self.attn.shift,
                 attention.scale,
                 self.norm1.eps,
-                recompute=self.with_cp,
             ),
             self._kept(x),
+            recompute=self.with_cp,
         )
         return tiled_feed_forward(
             x,
@@ -188,6 +188,7 @@ class SwinBlock(BaseModule):
             self._kept(x),
             eps=self.norm2.eps,
             recompute=self.with_cp,
+            overwrite=True,
         )
 
     def _kept(self, x: Tensor) -> Tensor | None:
@@ -265,6 +266,8 @@ class PatchEmbed(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, (0, -x.shape[3] % self.patch, 0, -x.shape[2] % self.patch))
+        # In this layout the convolution gives rows of channels, and faster.
+        x = x.contiguous(memory_format=torch.channels_last)
         x = self.projection(x).permute(0, 2, 3, 1).contiguous()
         return x if self.norm is None else self.norm(x)
 
