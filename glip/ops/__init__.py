@@ -1,6 +1,7 @@
 """Tensor operations that stand alone; nothing here knows about words or configs."""
 
 from .deform_conv import modulated_deform_conv2d
+from .feed_forward import FeedForwardWeights, tiled_feed_forward
 from .focal_loss import focal_loss_sum
 from .folded_norm import (
     add_scaled,
@@ -20,9 +21,19 @@ from .inclusive_boxes import (
 from .linear import Linear, linear
 from .packed_product import packing_once
 from .plain import is_plain, plain_path
+from .tiles import works_in_tiles
 from .transfer import to_device
+from .window_attention import (
+    AttentionWeights,
+    AttentionWindows,
+    tiled_window_attention,
+)
+from .windows import shift_mask
 
 __all__ = [
+    'AttentionWeights',
+    'AttentionWindows',
+    'FeedForwardWeights',
     'Linear',
     'add_scaled',
     'batched_nms_inclusive',
@@ -41,5 +52,9 @@ __all__ = [
     'packing_once',
     'plain_path',
     'resampled_mean',
+    'shift_mask',
+    'tiled_feed_forward',
+    'tiled_window_attention',
     'to_device',
+    'works_in_tiles',
 ]
