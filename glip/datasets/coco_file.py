@@ -242,16 +242,17 @@ def _renamed(
 ) -> dict[int, str]:
     """The categories that are classes under other names, by the order of their ids."""
     ids = sorted(used, key=lambda i: (isinstance(i, str), i))
-    before = [categories[i] for i in ids]
+    before = list(dict.fromkeys(categories[i] for i in ids))
     if sorted(before) == sorted(names):
         return dict(categories)
-    if len(ids) != len(names):
+    if len(before) != len(names):
         raise DatasetError(
-            f'annotation file {path} has {len(ids)} categories {listed(before)}, but '
-            f'category_names gives {len(names)} names {listed(names)}: one for each '
-            'is needed, in the order of their ids'
+            f'annotation file {path} has {len(before)} categories {listed(before)}, '
+            f'but category_names gives {len(names)} names {listed(names)}: one for '
+            'each is needed, in the order of their ids'
         )
-    return dict(categories) | dict(zip(ids, map(str, names)))
+    new = dict(zip(before, map(str, names), strict=True))
+    return {i: new[name] if i in ids else name for i, name in categories.items()}
 
 
 def _choose(

@@ -170,8 +170,8 @@ def _from_folder(custom: Mapping[str, Any]) -> dict[str, list[CustomSet]]:
     if lacking:
         raise DatasetError(
             f'{len(lacking)} of {len(sets["train"])} sets in {folder} have no split '
-            f'{stages["train"]!r} to train on: {lacking[0].name}, there is no '
-            f'{lacking[0].absent}'
+            f'{stages["train"]!r} to train on, the first is {lacking[0].name}: looked '
+            f'for {lacking[0].absent}'
         )
     return sets | {'test': sets['val']}
 
@@ -186,14 +186,18 @@ def _checked(
     if not absent or (custom.get('skip_missing') and len(absent) < len(sets)):
         return sets
     if custom.get('folder'):
-        advice = 'choose by custom_data.split'
+        said = (
+            f'sets in {custom["folder"]} have no split {custom.get("split", "val")!r}'
+        )
+        advice = 'choose another by custom_data.split'
     else:
+        said = f'sets of custom_data.{stage} are not there'
         advice = 'set custom_data.data_root'
-    if not custom.get('skip_missing'):
+    if len(absent) < len(sets):
         advice += ', or evaluate the others with custom_data.skip_missing=True'
     raise DatasetError(
-        f'{len(absent)} of {len(sets)} sets of custom_data.{stage} are not there, the '
-        f'first is {absent[0].name}: looked for {absent[0].absent}; {advice}'
+        f'{len(absent)} of {len(sets)} {said}, the first is {absent[0].name}: looked '
+        f'for {absent[0].absent}; {advice}'
     )
 
 

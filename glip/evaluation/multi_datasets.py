@@ -166,7 +166,8 @@ class MultiDatasetsEvaluator(Evaluator):
             except ConfigError as error:  # not worth the loss of the results
                 print_log(one_line(error), 'current', logging.WARNING)
             else:
-                logger.info(f'written: {", ".join(map(str, paths))}')
+                others = ', '.join(path.name for path in paths[1:])
+                logger.info(f'written: {paths[0]}, {others}')
 
 
 def _row(name: str, values: Mapping[str, float], pictures: int, metric: Any) -> SetRow:

@@ -8,7 +8,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,11 +189,27 @@ def read_table(path: str | os.PathLike[str]) -> SetTable:
     except OSError as error:
         raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(f'{path} is no table of sets that tools/test.py wrote') from (
-            error
-        )
+        raise DatasetError(f'{path} is no table that tools/test.py wrote') from error
     about = {k: v for k, v in content.items() if k not in ('sets', 'mean')}
     return SetTable(tuple(rows), about)
+
+
+def joined(tables: Sequence[SetTable]) -> SetTable:
+    """One table of all sets, each with what its run was.
+
+    Raises:
+        DatasetError: Two have a set of the same name.
+    """
+    rows: dict[str, SetRow] = {}
+    for table in tables:
+        for row in table.rows:
+            if row.name in rows:
+                raise DatasetError(
+                    f'the set {row.name} is in two of the tables; join tables of '
+                    'different sets'
+                )
+            rows[row.name] = replace(row, details={**table.about, **row.details})
+    return SetTable(tuple(rows.values()))
 
 
 def _row(entry: Mapping[str, Any]) -> SetRow:
