@@ -139,15 +139,22 @@ def _coco_split(root: Path, split: str) -> tuple[str, str] | None:
     if not home.is_dir():
         return None
     names = '|'.join(map(re.escape, _names_of(split)))
+    listed = sorted(os.listdir(home))
     for prefix in ('instances_', '', 'custom_'):
-        pattern = re.compile(rf'{prefix}((?:{names})\d*)\.json')
-        found = sorted(filter(None, map(pattern.fullmatch, os.listdir(home))), key=str)
+        matches = [re.fullmatch(rf'{prefix}(({names})\d*)\.json', n) for n in listed]
+        found = [match for match in matches if match]
         if found:
-            pictures = found[0][1]
-            places = (pictures, f'images/{pictures}', 'images')
-            there = [place for place in places if (root / place).is_dir()]
-            return f'annotations/{found[0][0]}', (there or [pictures])[0]
+            file, stem = found[-1][0], found[-1][1]  # of several years the latest
+            return f'annotations/{file}', _pictures(root, stem, names)
     return None
+
+
+def _pictures(root: Path, stem: str, names: str) -> str:
+    """The folder of the pictures of ``<stem>.json``, as it is usually called."""
+    alike = [n for n in sorted(os.listdir(root)) if re.fullmatch(rf'({names})\d*', n)]
+    places = (stem, f'images/{stem}', *alike, 'images')
+    there = [place for place in places if (root / place).is_dir()]
+    return (there or [stem])[0]
 
 
 def _names_of(split: str) -> tuple[str, ...]:

@@ -41,10 +41,10 @@ def apply_custom_data(cfg: Config) -> Config:
     names the classes of its detection records) or ``'mdetr'``. The last two hold
     captions with phrases, which are evaluated by the recall of phrases.
 
-    ``folder`` stands for ``val`` and ``test``: all sets below it that are laid out as
+    ``folder`` stands for ``test``: all sets below it that are laid out as
     :func:`glip.datasets.coco_folders.find_sets` says. ``split`` is which of their
     splits (``'val'``), or several, of which the first that a set has counts;
-    ``train_split`` trains on that split of all of them.
+    ``train_split`` trains on that split of all of them, and validates on ``split``.
 
     With ``skip_missing`` the sets that are not there, or have no such split, are left
     out of the evaluation and listed as absent. ``caption_prompt`` of a set has other

@@ -142,7 +142,7 @@ def _named(custom: Mapping[str, Any], stage: str) -> list[CustomSet]:
 
 
 def _from_folder(custom: Mapping[str, Any]) -> dict[str, list[CustomSet]]:
-    """All sets of a folder, as val and test, and perhaps as train."""
+    """All sets of a folder, to test, and perhaps to train and validate on."""
     both = [stage for stage in ('train', 'val', 'test') if custom.get(stage)]
     if both:
         raise ConfigError(
@@ -150,7 +150,7 @@ def _from_folder(custom: Mapping[str, Any]) -> dict[str, list[CustomSet]]:
             'folder they are in (train_split trains on its sets)'
         )
     folder = os.path.join(custom.get('data_root') or '', custom['folder'])
-    stages = {'train': custom.get('train_split'), 'val': custom.get('split') or 'val'}
+    stages = {'train': custom.get('train_split'), 'test': custom.get('split') or 'val'}
     sets = {}
     for stage, splits in stages.items():
         sets[stage] = [
@@ -173,7 +173,7 @@ def _from_folder(custom: Mapping[str, Any]) -> dict[str, list[CustomSet]]:
             f'{stages["train"]!r} to train on, the first is {lacking[0].name}: looked '
             f'for {lacking[0].absent}'
         )
-    return sets | {'test': sets['val']}
+    return sets | {'val': sets['test'] if sets['train'] else []}
 
 
 def _checked(
