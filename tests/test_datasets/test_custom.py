@@ -327,3 +327,22 @@ def test_mistakes_about_folders_are_named(tmp_path, custom, said):
     with pytest.raises(ConfigError) as error:
         apply_custom_data(config(tmp_path, custom))
     assert said in str(error.value)
+
+
+def test_what_is_wrong_in_one_of_the_sets_is_named(tmp_path, mine):
+    def wrong(**more):
+        cfg = config(tmp_path, {'folder': str(mine), **more})
+        apply_custom_data(cfg)
+        with (
+            DefaultScope.overwrite_default_scope('glip'),
+            pytest.raises(DatasetError) as error,
+        ):
+            DATASETS.build(cfg.test_dataloader.dataset)
+        assert '\n' not in str(error.value)
+        return str(error.value)
+
+    said = wrong(classes=['cat', 'purple'])
+    assert '[purple] are not in' in said and str(mine / 'coco') in said
+    (mine / 'ours' / 'valid' / 'annotations.json').write_text('{"images": [')
+    said = wrong()
+    assert 'is not valid JSON' in said and str(mine / 'ours') in said
