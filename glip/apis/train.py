@@ -24,7 +24,7 @@ from glip.engine.loggers import apply_loggers
 from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
 from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
-from glip.evaluation.plots import PlotsMetric
+from glip.evaluation.plots import PlotsMetric, plot_sets
 from glip.registry import METRICS, RUNNERS
 
 # Default hooks that mmengine has without being told.
@@ -149,7 +149,11 @@ def run_test(
             'checkpoint': str(cfg.get('load_from') or ''),
         }
     with memory_errors_explained(cfg, training=False):
-        return _said_plainly(runner.test, cfg)
+        values = _said_plainly(runner.test, cfg)
+    table = getattr(evaluator, 'table', None)
+    if plots is not None and table is not None:
+        plot_sets(table, folder)
+    return values
 
 
 def prepare_config(

@@ -40,6 +40,7 @@ class MultiDatasetsEvaluator(Evaluator):
     Attributes:
         out_dir: Where ``sets.md``, ``sets.csv`` and ``sets.json`` are written.
         about: What is evaluated, for the JSON file.
+        table: Of the last evaluation, in the main process.
 
     Raises:
         ConfigError: Not one metric and one name of its own for each part.
@@ -72,6 +73,7 @@ class MultiDatasetsEvaluator(Evaluator):
             )
         self.out_dir: str | os.PathLike[str] | None = None
         self.about: dict[str, Any] = {}
+        self.table: SetTable | None = None
 
     @property
     def dataset_meta(self) -> dict[str, Any] | None:
@@ -155,6 +157,7 @@ class MultiDatasetsEvaluator(Evaluator):
         )
         if not table.keys:  # such as with format_only
             return
+        self.table = table
         logger = MMLogger.get_current_instance()
         logger.info(f'\n{table.markdown()}')
         absent = [row for row in table.rows if row.absent is not None]

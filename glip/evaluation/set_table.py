@@ -73,6 +73,12 @@ class SetTable:
         return tuple(known or common)
 
     @property
+    def has_ap(self) -> bool:
+        """Whether the first two results are AP and AP50 of some set."""
+        headings = [_plain(key) for key in self.keys[:2]]
+        return headings == ['AP', 'AP50'] and self.counted > 0
+
+    @property
     def counted(self) -> int:
         """Sets that enter the mean of the first result."""
         return sum(row.value(key) is not None for row in self.rows for key in self._key)

@@ -6,6 +6,8 @@ import json
 import pytest
 
 from glip.errors import ConfigError, DatasetError
+from glip.evaluation import plots_figures
+from glip.evaluation.plots import plot_sets
 from glip.evaluation.set_table import SetRow, SetTable, joined, read_table
 
 
@@ -120,3 +122,21 @@ def test_mistakes_are_one_line(table, tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(ConfigError, match='cannot write the table of sets'):
         table.write(tmp_path / 'file' / 'folder')
+
+
+def test_bars_of_the_sets(table, tmp_path, monkeypatch):
+    shown = {}
+    monkeypatch.setattr(
+        plots_figures,
+        '_paired_bars',
+        lambda ax, labels, *values: shown.update(labels=labels, values=values),
+    )
+    plot_sets(table, tmp_path / 'plots')
+    assert (tmp_path / 'plots' / 'sets.png').is_file()
+    assert shown['labels'] == ['first (2)', 'third (2)']
+    assert [list(v) for v in shown['values']] == [[25, 75], [50, 100]]
+    # Nothing to draw, and nowhere to draw it: no error.
+    plot_sets(SetTable((row('empty', -1.0, -1.0),)), tmp_path / 'none')
+    assert not (tmp_path / 'none').exists()
+    (tmp_path / 'file').write_text('')
+    plot_sets(table, tmp_path / 'file')

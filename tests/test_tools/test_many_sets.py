@@ -10,6 +10,7 @@ import pytest
 import set_folders
 import torch
 from mmengine.config import Config
+from PIL import Image
 
 from glip.registry import MODELS
 
@@ -85,6 +86,8 @@ def test_plots_have_a_folder_for_each_set(evaluate):
     folders = sorted(path.name for path in (run / 'plots').iterdir() if path.is_dir())
     assert folders == ['coco', 'ours', 'roboflow']
     assert all((run / 'plots' / n / 'pr_curves.png').is_file() for n in folders)
+    with Image.open(run / 'plots' / 'sets.png') as picture:
+        assert picture.width > 500
 
 
 def test_views_of_each_set(evaluate, tmp_path):
