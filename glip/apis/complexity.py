@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from glip.apis.loading import build_model, resolve_device
 from glip.apis.offline import build_dataset
 from glip.errors import ConfigError
+from glip.ops import plain_path
 
 _HEAD = 'bbox_head.head'
 _PARTS = ('backbone', 'neck', 'language_model', 'bbox_head')
@@ -63,7 +64,8 @@ def count_macs(
     Matrix products, convolutions, attention and deformable convolutions are counted;
     what is done element by element (norms, activations, the bilinear sampling of
     deformable convolutions) is not, as in other tools. A deformable convolution
-    counts as much as a plain one of its size, by whichever kernel it is computed.
+    counts as much as a plain one of its size, and all is computed as the papers write
+    it: kernels that need fewer operations for the same result do not change the sum.
 
     Args:
         model: What is called, for the names.
@@ -74,7 +76,7 @@ def count_macs(
     """
     mapping = {torch.ops.torchvision.deform_conv2d: _deform_conv_flops}
     counter = FlopCounterMode(display=False, custom_mapping=mapping)
-    with torch.no_grad(), counter:
+    with torch.no_grad(), plain_path(), counter:
         run()
     root = type(model).__name__
     by_module = {}
