@@ -86,9 +86,9 @@ class SetTable:
     @property
     def label(self) -> str:
         """What the mean is over."""
-        if self.counted == len(self.rows):
-            return f'mean of {len(self.rows)} sets'
-        return f'mean of {self.counted} of {len(self.rows)} sets'
+        total = len(self.rows)
+        of = '' if self.counted == total else f'{self.counted} of '
+        return f'mean of {of}{total} {"set" if total == 1 else "sets"}'
 
     def mean(self, key: str) -> float | None:
         """Plain mean over the sets that have this result, as in the paper."""

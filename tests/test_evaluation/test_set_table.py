@@ -37,6 +37,7 @@ def test_mean_is_over_the_sets_that_have_something_to_find(table):
     assert (table.counted, table.label) == (2, 'mean of 2 of 4 sets')
     whole = SetTable((row('a', 0.1, 0.2), row('b', 0.3, 0.2)))
     assert whole.label == 'mean of 2 sets'
+    assert SetTable(whole.rows[:1]).label == 'mean of 1 set'
 
 
 def test_markdown(table):
