@@ -7,6 +7,7 @@ each pass over a map costs as much as its memory.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ def folding_applies(x: Tensor) -> bool:
     )
 
 
-def fold_group_norm(x: Tensor, norm: nn.GroupNorm) -> tuple[Tensor, Tensor]:
+def fold_group_norm(x: Tensor, norm: nn.GroupNorm) -> tuple[Tensor, Tensor, Tensor]:
     """The scale and the shift of each channel that amount to a group norm.
 
     Args:
@@ -36,7 +37,7 @@ def fold_group_norm(x: Tensor, norm: nn.GroupNorm) -> tuple[Tensor, Tensor]:
         norm: Its groups, eps, weight and bias are used.
 
     Returns:
-        Scale and shift, each (B, C).
+        Scale, shift, and the mean before the norm, each (B, C).
     """
     # Batch norm's statistics are the mean and the centred, biased variance per channel.
     found = [
@@ -49,7 +50,8 @@ def fold_group_norm(x: Tensor, norm: nn.GroupNorm) -> tuple[Tensor, Tensor]:
     within = var.view_as(grouped) + (grouped - group_mean).square()
     rstd = (within.mean(2, keepdim=True) + norm.eps).rsqrt()
     scale = norm.weight * rstd.expand_as(grouped).flatten(1)
-    return scale, norm.bias - scale * group_mean.expand_as(grouped).flatten(1)
+    shift = norm.bias - scale * group_mean.expand_as(grouped).flatten(1)
+    return scale, shift, mean
 
 
 def resampled_mean(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -57,22 +59,23 @@ def resampled_mean(x: Tensor, size: Sequence[int]) -> Tensor:
 
     Args:
         x: Shape (B, C, H, W).
-        size: Height and width that it would be resampled to; its own for no resampling.
+        size: Height and width that it would be resampled to.
 
     Returns:
         Shape (B, C).
     """
-    if x.shape[2:] == tuple(size):
-        return x.mean((2, 3))
-    # How much each row and each column of x counts.
     down, across = (
-        F.interpolate(
-            torch.eye(old, dtype=x.dtype)[None], new, mode='linear', align_corners=True
-        ).mean(2)
-        for old, new in zip(x.shape[2:], size, strict=True)
+        _shares(old, new, x.dtype) for old, new in zip(x.shape[2:], size, strict=True)
     )
-    counts = (down[0, :, None] * across[0]).flatten()
-    return counts @ x.permute(0, 2, 3, 1).flatten(1, 2)
+    shares = (down[:, None] * across).flatten()
+    return shares @ x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+@lru_cache(maxsize=256)
+def _shares(old: int, new: int, dtype: torch.dtype) -> Tensor:
+    """How much each place of a line counts in the mean of the resampled line."""
+    each = torch.eye(old, dtype=dtype)[None]
+    return F.interpolate(each, new, mode='linear', align_corners=True)[0].mean(1)
 
 
 def add_scaled(

@@ -30,9 +30,10 @@ def test_scale_and_shift_are_the_group_norm(layout, size):
     norm = nn.GroupNorm(3, 12, eps=1e-3)
     for parameter in norm.parameters():
         nn.init.normal_(parameter)
-    scale, shift = fold_group_norm(x, norm)
+    scale, shift, mean = fold_group_norm(x, norm)
     found = x * scale[..., None, None] + shift[..., None, None]
     torch.testing.assert_close(found, norm(x), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(mean, x.mean((2, 3)))
 
 
 @torch.no_grad()
@@ -40,7 +41,7 @@ def test_statistics_do_not_suffer_from_a_large_mean():
     (x,) = maps((20, 30))
     x += 1e4 * torch.arange(12).view(1, 12, 1, 1)
     norm = nn.GroupNorm(12, 12)
-    scale, _ = fold_group_norm(x, norm)
+    scale, *_ = fold_group_norm(x, norm)
     exact = (x.double().var((2, 3), correction=0) + norm.eps).rsqrt()
     torch.testing.assert_close(scale.double(), exact, atol=0, rtol=1e-3)
 

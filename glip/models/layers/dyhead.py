@@ -191,8 +191,10 @@ class DyConv(BaseModule):
         maps, scales, shifts, means = [], [], [], []
         for branch, x in sources:
             x = branch.conv(x, *field).contiguous(memory_format=torch.channels_last)
-            scale, shift = fold_group_norm(x, branch.bn)
-            mean = resampled_mean(x, size) * scale + shift
+            scale, shift, mean = fold_group_norm(x, branch.bn)
+            if x.shape[2:] != size:
+                mean = resampled_mean(x, size)
+            mean = mean * scale + shift
             gate = F.hardsigmoid(self.attnconv(mean[..., None, None])).flatten(1)
             gate = gate / len(sources)
             maps.append(
