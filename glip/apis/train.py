@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from glip.errors import ConfigError, GLIPError
 from glip.evaluation.plots import PlotsMetric
 from glip.registry import METRICS, RUNNERS
 
+_UNKNOWN_ARGUMENT = re.compile(
+    r"(?P<kind>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<name>\w+)'"
+)
 # Default hooks that mmengine has without being told.
 _HOOKS = (
     *('runtime_info', 'timer', 'sampler_seed'),
@@ -127,16 +131,16 @@ def run_test(
         raise ConfigError(
             f'{cfg.filename or "the config"} has no test_dataloader to evaluate'
         )
+    evaluator = _said_plainly(lambda: runner.test_evaluator, cfg)
     if out is not None:
-        runner.test_evaluator.metrics.append(
+        evaluator.metrics.append(
             METRICS.build({'type': 'DumpDetResults', 'out_file_path': str(out)})
         )
     if plots is not None:
         folder = plots or Path(runner.work_dir, runner.timestamp, 'plots')
-        dataset = _said_plainly(lambda: runner.test_dataloader, cfg).dataset
-        names = getattr(runner.test_evaluator, 'dataset_prefixes', None)
-        plots_metric = PlotsMetric(folder, dataset, names=names)
-        runner.test_evaluator.metrics.append(plots_metric)
+        names = getattr(evaluator, 'dataset_prefixes', None)
+        dataset = runner.test_dataloader.dataset
+        evaluator.metrics.append(PlotsMetric(folder, dataset, names=names))
     with memory_errors_explained(cfg, training=False):
         return _said_plainly(runner.test, cfg)
 
@@ -327,7 +331,7 @@ def _settle_backend(cfg: Config) -> None:
 
 
 def _said_plainly(action: Callable[[], Any], cfg: Config) -> Any:
-    """Do it; a type that no registry knows is the config's mistake."""
+    """Do it; unknown types and arguments are the config's mistake."""
     try:
         return action()
     except KeyError as error:
@@ -339,4 +343,12 @@ def _said_plainly(action: Callable[[], Any], cfg: Config) -> Any:
         raise ConfigError(
             f'{cfg.filename or "the config"} names the type {name!r}, which is not '
             'known; check the spelling, or import it with custom_imports'
+        ) from error
+    except TypeError as error:
+        unknown = _UNKNOWN_ARGUMENT.fullmatch(str(error))
+        if unknown is None:
+            raise
+        raise ConfigError(
+            f'{cfg.filename or "the config"}: {unknown["kind"]} takes no argument '
+            f'{unknown["name"]!r}; leave it out'
         ) from error

@@ -93,8 +93,8 @@ class TruthSet:
         path = getattr(dataset, 'ann_file', None)
         if not path or not hasattr(dataset, 'cat2label'):
             raise DatasetError(
-                f'{type(dataset).__name__} has no classes with boxes: plots and '
-                'rankings are for sets in the format of COCO or LVIS'
+                f'{type(dataset).__name__} has no classes with boxes: this is for '
+                'sets in the format of COCO or LVIS'
             )
         names = tuple(dataset.metainfo['classes'])
         backend = getattr(dataset, 'backend_args', None)

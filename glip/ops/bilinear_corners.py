@@ -5,9 +5,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Which of the two rows and of the two columns around a position; the order of weights.
-PAIRS = ((0, 0), (0, 1), (1, 0), (1, 1))
-
 
 class _Axis(NamedTuple):
     """The lower and the higher neighbour along one axis, each of shape (N,).
@@ -70,23 +67,9 @@ class BilinearCorners:
         self._x = _axis((shift[..., 1::2] + x).flatten(), width)
         first = torch.arange(batch, dtype=torch.int32, device=device) * (height * width)
         for index in self._y.index:
-            index.mul_(width).unflatten(0, (batch, -1)).add_(first[:, None])
-
-    def corner(self, part: slice, number: int, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """One of the four corners of some reads.
-
-        Args:
-            part: Which reads, n of the N.
-            number: Corner in the order of :data:`PAIRS`.
-            mask: Modulation, shape (N,).
-
-        Returns:
-            Row in the maps (B*H*W, C), int64, and weight, each (n,).
-        """
-        a, b = PAIRS[number]
-        index = self._y.index[a][part] + self._x.index[b][part]
-        weight = self._y.weight[a][part] * self._x.weight[b][part] * mask[part]
-        return index.long(), weight
+            index.mul_(width).view(shift.shape[:3] + tap.shape).add_(
+                first[:, None, None, None]
+            )
 
     def bags(self, mask: Tensor) -> tuple[Tensor, Tensor]:
         """All reads as ``embedding_bag`` takes them.
@@ -100,7 +83,7 @@ class BilinearCorners:
         index = mask.new_empty(len(mask), 4, dtype=torch.int32)
         weight = mask.new_empty(len(mask), 4)
         masked = [w * mask for w in self._y.weight]
-        for number, (a, b) in enumerate(PAIRS):
+        for number, (a, b) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
             torch.add(self._y.index[a], self._x.index[b], out=index[:, number])
             torch.mul(masked[a], self._x.weight[b], out=weight[:, number])
         return index, weight

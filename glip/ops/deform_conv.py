@@ -39,9 +39,11 @@ def modulated_deform_conv2d(
         padding: Zero padding in pixels.
 
     Returns:
-        Shape (B, O, Ho, Wo), of the type of ``x`` except under autocast: there it is
-        computed in float32, as half precision cannot tell neighbouring pixels apart,
-        and left so for the norm that follows, as in the original.
+        Shape (B, O, Ho, Wo), of the type of ``x`` except under autocast, where it is
+        left in float32 for the norm that follows, as in the original. Positions are
+        computed in float32 always, as half precision cannot tell neighbouring pixels
+        apart; the product of a bfloat16 autocast is one of bfloat16 on the CPU, like
+        that of other convolutions, and else it is in float32 too.
 
     Raises:
         ValueError: If the offset field is smaller than the output.
@@ -53,17 +55,21 @@ def modulated_deform_conv2d(
     mask = match_output(mask, height, width)
     dtype, device = x.dtype, x.device.type
     mixed = torch.is_autocast_enabled(device)
-    if mixed or device == 'cpu' or dtype is torch.bfloat16:
-        x, offset, mask, weight, bias = map(_wide, (x, offset, mask, weight, bias))
+    autocast = torch.get_autocast_dtype(device)
+    geometry = dict(stride=stride, padding=padding)
     with torch.autocast(device, enabled=False) if mixed else nullcontext():
         if device == 'cpu' and not is_plain():
-            out = gather_deform_conv2d(
-                x, offset, mask, weight, bias, stride=stride, padding=padding
-            )
+            # Positions stay in float32: half precision cannot tell pixels apart.
+            x = x.bfloat16() if mixed and autocast is torch.bfloat16 else x
+            x = x.float() if x.dtype is torch.float16 else x
+            offset, mask = _wide(offset), _wide(mask)
+            out = gather_deform_conv2d(x, offset, mask, weight, bias, **geometry)
         else:
-            out = deform_conv2d(
-                x, offset, weight, bias, stride=stride, padding=padding, mask=mask
-            )
+            tensors = x, offset, mask, weight, bias
+            if mixed or device == 'cpu' or dtype is torch.bfloat16:
+                tensors = map(_wide, tensors)
+            x, offset, mask, weight, bias = tensors
+            out = deform_conv2d(x, offset, weight, bias, mask=mask, **geometry)
     return out if mixed else out.to(dtype)
 
 

@@ -1,8 +1,11 @@
 """Products of many tiles of rows with one weight, which is laid out for them once."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .linear import onednn_is_used
@@ -10,24 +13,61 @@ from .linear import onednn_is_used
 # With fewer rows, laying out the weight costs more than it gains.
 _LEAST_ROWS = 1024
 
+_scope = threading.local()
 
-def packed_product(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
-    """A function that multiplies tiles, of shape (n, K), by the transposed weight.
+
+@contextmanager
+def packing_once() -> Iterator[None]:
+    """Within it a weight is laid out for one product only; none may change meanwhile.
+
+    For a network that goes over a pyramid level by level, always with the same weights.
+    """
+    before, _scope.packed = getattr(_scope, 'packed', None), {}
+    try:
+        yield
+    finally:
+        _scope.packed = before
+
+
+def packed_product(
+    weight: Tensor, rows: int, bias: Tensor | None = None, dtype: torch.dtype = None
+) -> Callable[[Tensor], Tensor]:
+    """A function that maps tiles, of shape (n, K), as ``F.linear`` would.
 
     On a CPU oneDNN multiplies, as in :func:`~glip.ops.linear`, by a weight in the
     layout that it likes: in tiles that fit a cache as fast as in large ones.
 
     Args:
-        weight: Shape (N, K), any strides.
+        weight: Shape (N, ...), any strides; flattened to (N, K).
         rows: How many there are in all tiles.
+        bias: Shape (N,) or None.
+        dtype: What to multiply in, that of the weight by default.
     """
-    known = weight.device.type == 'cpu' and weight.dtype in (
-        torch.float32,
-        torch.bfloat16,
-    )
-    if not known or rows < _LEAST_ROWS or not onednn_is_used():
-        transposed = weight.t()
-        return lambda tile: torch.mm(tile, transposed)
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
+    dtype = dtype or weight.dtype
+    known = _packed()
+    key = weight.data_ptr(), weight.shape, weight.stride(), dtype
+    bias = None if bias is None else bias.to(dtype)
+    if key not in known and (rows < _LEAST_ROWS or not _packs(weight, dtype)):
+        matrix = weight.flatten(1).to(dtype)
+        return lambda tile: F.linear(tile, matrix, bias)
+    if key not in known:
+        matrix = weight.to(dtype).flatten(1).contiguous()
+        # The weight is kept as well: its address must not become another's.
+        known[key] = torch.ops.mkldnn._reorder_linear_weight(matrix), weight
+    packed, _ = known[key]
     product = torch.ops.mkldnn._linear_pointwise
-    return lambda tile: product(tile, packed, None, 'none', [], '')
+    return lambda tile: product(tile, packed, bias, 'none', [], '')
+
+
+def _packed() -> dict:
+    """What is laid out already, forgotten at once outside of :func:`packing_once`."""
+    found = getattr(_scope, 'packed', None)
+    return {} if found is None else found
+
+
+def _packs(weight: Tensor, dtype: torch.dtype) -> bool:
+    return (
+        weight.device.type == 'cpu'
+        and dtype in (torch.float32, torch.bfloat16)
+        and onednn_is_used()
+    )

@@ -317,6 +317,34 @@ def test_dyconv_keeps_shapes_also_of_odd_sizes(options):
     assert [f.shape for f in found] == [x.shape for x in levels[:3]]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize('use_dcn', [True, False])
+@pytest.mark.parametrize('layout', [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize('batch', [1, 2])
+def test_dyconv_without_gradients_equals_the_plain_path(use_dcn, layout, batch):
+    """Sizes of which resampling doubles none, in one tile and in several."""
+    torch.manual_seed(0)
+    block = DyConv(32, use_dcn=use_dcn)
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    levels = tuple(
+        (torch.randn(batch, 32, *s) + 1).contiguous(memory_format=layout)
+        for s in ((49, 51), (25, 26), (13, 13), (7, 7), (4, 4), (2, 2), (1, 1))
+    )
+    before = [x.clone() for x in levels]
+    found = block(levels)
+    assert all(torch.equal(x, y) for x, y in zip(levels, before, strict=True))
+    with plain_path():
+        expected = block(levels)
+    with torch.enable_grad():
+        trained = block(levels)
+    for one, other, kept in zip(found, expected, trained, strict=True):
+        assert one.shape == other.shape
+        assert one.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(kept, other, atol=2e-5, rtol=2e-5)
+
+
 def test_dyconv_with_checkpointing_gives_the_same_gradients():
     torch.manual_seed(0)
     plain, saving = DyConv(16), DyConv(16, use_checkpoint=True)

@@ -77,6 +77,21 @@ def test_the_least_recently_used_words_go_first(monkeypatch):
     assert calls == []
 
 
+@torch.no_grad()
+def test_captions_that_differ_are_encoded_once_and_do_not_pile_up():
+    model = make(early_fuse=True)
+    calls = calls_of(model.language_model.language_backbone.body)
+    kept = detector_module._CACHED_TEXTS
+    for number in range(2 * kept):
+        caption = f'thing number {number} on a table'
+        spans = (((0, len(caption)),),)
+        asked = [sample(SHAPE, caption, tokens_positive=spans) for _ in range(3)]
+        for one in asked:
+            model.encode_text(model.prompts_of(one))
+        assert len(model._texts) <= kept and len(model._prompts) <= kept
+    assert len(calls) == 2 * kept
+
+
 def test_groups_of_prompts_are_encoded_as_one(monkeypatch):
     model = make(early_fuse=False)
     names = ['cat', 'a thing of quite a few words', 'dog', 'x y', 'z']

@@ -6,7 +6,14 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from glip.ops import modulated_deform_conv2d
+from glip.ops import (
+    add_scaled,
+    fold_group_norm,
+    folding_applies,
+    modulated_deform_conv2d,
+    packing_once,
+    resampled_mean,
+)
 
 
 class DeformConv3x3(nn.Module):
@@ -58,6 +65,10 @@ class Conv3x3Norm(BaseModule):
         return self.bn(self.conv(x, offset, mask))
 
 
+# A branch and the map it takes.
+Source = tuple[Conv3x3Norm, Tensor]
+
+
 class DyReLU(BaseModule):
     """Maximum of two lines whose slopes and offsets depend on the picture.
 
@@ -77,14 +88,23 @@ class DyReLU(BaseModule):
             nn.Hardsigmoid(),
         )
 
+    def lines(self, mean: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Slope and offset, (B, C), of both lines for channel means (B, C)."""
+        slope1, offset1, slope2, offset2 = self.fc(mean).chunk(4, dim=1)
+        return (slope1 * 2, offset1 - 0.5), (slope2 * 2 - 1, offset2 - 0.5)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map of shape (B, C, H, W) to the same shape."""
-        theta = self.fc(x.mean((2, 3)))[..., None, None]
-        slope1, offset1, slope2, offset2 = theta.chunk(4, dim=1)
+        lines = self.lines(x.mean((2, 3)))
         return torch.maximum(
-            x * (slope1 * 2) + (offset1 - 0.5),
-            x * (slope2 * 2 - 1) + (offset2 - 0.5),
+            *(x * k[..., None, None] + b[..., None, None] for k, b in lines)
         )
+
+
+def _resample(x: Tensor, size: torch.Size) -> Tensor:
+    if x.shape[2:] == size:
+        return x
+    return F.interpolate(x, size=size, mode='bilinear', align_corners=True)
 
 
 class DyConv(BaseModule):
@@ -133,6 +153,7 @@ class DyConv(BaseModule):
             nn.init.normal_(self.attnconv[1].weight, std=0.01)
             nn.init.zeros_(self.attnconv[1].bias)
         self.relu = DyReLU(channels) if use_dyrelu else nn.ReLU()
+        self.attends = use_dyfuse and use_dyrelu
         self.offset = None
         if use_dcn:
             self.offset = nn.Conv2d(channels, 27, 3, padding=1)
@@ -145,32 +166,55 @@ class DyConv(BaseModule):
             offset, mask = self.offset(feature).split((18, 9), dim=1)
             field = (offset, mask.sigmoid())
         from_coarser, from_same, from_finer = self.dyconvs
-        sources = [from_same(feature, *field)]
+        sources = [(from_same, feature)]
         if finer is not None:
-            sources.append(from_finer(finer, *field))
+            sources.append((from_finer, finer))
         if coarser is not None:
-            sources.append(
-                F.interpolate(
-                    from_coarser(coarser, *field),
-                    size=feature.shape[2:],
-                    mode='bilinear',
-                    align_corners=True,
-                )
-            )
+            sources.append((from_coarser, coarser))
+        if self.attends and folding_applies(feature):
+            return self._gather_folded(sources, field, feature.shape[2:])
+        return self._gather(sources, field, feature.shape[2:])
+
+    def _gather(
+        self, sources: list[Source], field: tuple[Tensor, ...], size: torch.Size
+    ) -> Tensor:
+        """Mean of the gated sources, activated."""
+        maps = [_resample(branch(x, *field), size) for branch, x in sources]
         if self.attnconv is not None:
-            sources = [x * F.hardsigmoid(self.attnconv(x)) for x in sources]
-        return self.relu(sum(sources[1:], sources[0]) / len(sources))
+            maps = [x * F.hardsigmoid(self.attnconv(x)) for x in maps]
+        return self.relu(sum(maps[1:], maps[0]) / len(maps))
+
+    def _gather_folded(
+        self, sources: list[Source], field: tuple[Tensor, ...], size: torch.Size
+    ) -> Tensor:
+        """What :meth:`_gather` computes, all but the convolutions on channel means."""
+        maps, scales, shifts, means = [], [], [], []
+        for branch, x in sources:
+            x = branch.conv(x, *field).contiguous(memory_format=torch.channels_last)
+            scale, shift = fold_group_norm(x, branch.bn)
+            mean = resampled_mean(x, size) * scale + shift
+            gate = F.hardsigmoid(self.attnconv(mean[..., None, None])).flatten(1)
+            gate = gate / len(sources)
+            maps.append(
+                _resample(x, size).contiguous(memory_format=torch.channels_last)
+            )
+            for items, item in ((scales, scale), (shifts, shift), (means, mean)):
+                items.append(gate * item)
+        return add_scaled(maps, scales, sum(shifts), self.relu.lines(sum(means)))
 
     def forward(self, visual: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Maps (B, C, H, W) from fine to coarse, to maps of the same shapes."""
         padded = (None, *visual, None)
         outs = []
-        for finer, feature, coarser in zip(padded, visual, padded[2:], strict=False):
-            if self.use_checkpoint and self.training:
-                out = checkpoint(
-                    self._level, feature, finer, coarser, use_reentrant=False
-                )
-            else:
-                out = self._level(feature, finer, coarser)
-            outs.append(out)
+        with packing_once():
+            for finer, feature, coarser in zip(
+                padded, visual, padded[2:], strict=False
+            ):
+                if self.use_checkpoint and self.training:
+                    out = checkpoint(
+                        self._level, feature, finer, coarser, use_reentrant=False
+                    )
+                else:
+                    out = self._level(feature, finer, coarser)
+                outs.append(out)
         return tuple(outs)
