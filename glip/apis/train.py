@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from glip.apis.augment import apply_tta
-from glip.apis.loading import read_config
+from glip.apis.loading import config_of, read_config
 from glip.apis.memory import apply_use_checkpoint, memory_errors_explained
 from glip.datasets.custom import apply_custom_data
 from glip.engine.amp_optim_wrapper import amp_dtype
@@ -24,7 +24,8 @@ from glip.engine.hooks.curves import draw_curves
 from glip.engine.loggers import apply_loggers
 from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
-from glip.evaluation.plots import PlotsMetric
+from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
+from glip.evaluation.plots import PlotsMetric, plot_sets
 from glip.registry import METRICS, RUNNERS
 
 _UNKNOWN_ARGUMENT = re.compile(
@@ -108,6 +109,9 @@ def run_test(
 ) -> dict[str, float]:
     """Build the runner and evaluate ``cfg.load_from``.
 
+    Several data sets are listed in one table, which is also written to
+    ``work_dir/<time>/sets.md``, ``sets.csv`` and ``sets.json``.
+
     Args:
         cfg: Changed in place.
         out: A .pkl file to write all predictions to.
@@ -139,10 +143,20 @@ def run_test(
     if plots is not None:
         folder = plots or Path(runner.work_dir, runner.timestamp, 'plots')
         names = getattr(evaluator, 'dataset_prefixes', None)
-        dataset = runner.test_dataloader.dataset
+        dataset = _said_plainly(lambda: runner.test_dataloader, cfg).dataset
         evaluator.metrics.append(PlotsMetric(folder, dataset, names=names))
+    if isinstance(evaluator, MultiDatasetsEvaluator):
+        evaluator.out_dir = Path(runner.work_dir, runner.timestamp)
+        evaluator.about = {
+            'config': str(cfg.filename or ''),
+            'checkpoint': str(cfg.get('load_from') or ''),
+        }
     with memory_errors_explained(cfg, training=False):
-        return _said_plainly(runner.test, cfg)
+        values = _said_plainly(runner.test, cfg)
+    table = getattr(evaluator, 'table', None)
+    if plots is not None and table is not None:
+        plot_sets(table, folder)
+    return values
 
 
 def prepare_config(
@@ -155,15 +169,16 @@ def prepare_config(
     """Read a config and put in what the command line says.
 
     Args:
-        path: The config file.
+        path: The config file, or a zoo name, which stands for that of its model.
         work_dir: Goes before the config's own.
         cfg_options: ``{'a.b': value}`` to merge into it.
         launcher: What started the processes: none, pytorch, slurm or mpi.
 
     Raises:
-        ConfigError: The file is missing or no config, or an option does not fit.
+        ConfigError: The file is missing or no config, there is no such name, or an
+            option does not fit.
     """
-    cfg = read_config(path)
+    cfg = read_config(config_of(path))
     cfg.launcher = launcher
     if cfg_options:
         try:

@@ -16,7 +16,12 @@ from mmengine.logging import print_log
 from glip.errors import ConfigError, DatasetError, one_line
 from glip.evaluation.class_curves import class_curves
 from glip.evaluation.confusion import ConfusionMatrix, Verdicts, judge
-from glip.evaluation.plots_figures import draw_bars, draw_confusion, draw_curves
+from glip.evaluation.plots_figures import (
+    draw_bars,
+    draw_confusion,
+    draw_curves,
+    draw_sets,
+)
 from glip.evaluation.plots_phrases import has_phrases, write_phrase_plots
 from glip.evaluation.plots_tables import (
     facts,
@@ -26,6 +31,7 @@ from glip.evaluation.plots_tables import (
 )
 from glip.evaluation.plots_worst import Page, quality
 from glip.evaluation.predictions import check_pictures, entry_of
+from glip.evaluation.set_table import SetTable
 from glip.evaluation.truth import TruthSet, parts_of
 from glip.registry import METRICS
 
@@ -131,6 +137,25 @@ def write_plots(
     for error in refused:
         print_log(f'no plots: {one_line(error)}', 'current', logging.WARNING)
     return files
+
+
+def plot_sets(table: SetTable, folder: str | os.PathLike[str]) -> None:
+    """Draw the AP of many data sets as ``sets.png``, or say why not.
+
+    Args:
+        table: Of the evaluation.
+        folder: That of the plots.
+    """
+    if not table.has_ap:
+        return
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        file = draw_sets(table, Path(folder, 'sets.png'))
+    except OSError as error:
+        said = f'no plot of the sets in {folder}: {error.strerror or error}'
+        print_log(said, 'current', logging.WARNING)
+    else:
+        print_log(f'written: {file}', 'current')
 
 
 @METRICS.register_module()

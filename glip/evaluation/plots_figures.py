@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from glip.evaluation.class_curves import RECALLS, ClassCurves
+from glip.evaluation.set_table import SetTable
 
 _NAMED_CURVES = 10  # as many as there are colours that can be told apart
 _MOST_LINES = 90
@@ -94,6 +95,23 @@ def draw_bars(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
     return save_figure(figure, path)
 
 
+def draw_sets(table: SetTable, path: Path) -> Path:
+    """AP and AP50 of each data set as bars, in the order of the table."""
+    shown = [row for row in table.rows if row.value(table.keys[0]) is not None]
+    figure, ax = new_figure(8, 1.3 + 0.27 * max(len(shown), 3))
+    labels = [
+        f'{short_name(row.name)} ({compact_number(row.pictures)})' for row in shown
+    ]
+    ap, ap50 = (
+        np.array([_percent(row.value(key)) for row in shown]) for key in table.keys[:2]
+    )
+    _paired_bars(ax, labels, ap, ap50)
+    means = ' / '.join(f'{_percent(table.mean(key)):.1f}' for key in table.keys[:2])
+    title = f'AP / AP50 by set (pictures in brackets), {table.label}: {means}'
+    figure.suptitle(title, x=0.01, ha='left', fontsize='medium')
+    return save_figure(figure, path)
+
+
 def draw_confusion(
     counts: np.ndarray, names: Sequence[str], path: Path, *, subtitle: str = ''
 ) -> Path:
@@ -145,19 +163,25 @@ def _bars(
     ax: Any, curves: ClassCurves, names: Sequence[str], chosen: np.ndarray
 ) -> None:
     """One panel of bars."""
-    places = np.arange(len(chosen))
-    ax.barh(places, 100 * curves.ap50[chosen], color='#d5e3f0', height=0.72)
-    ax.barh(places, 100 * curves.ap[chosen], color='#3b76af', height=0.72)
     labels = [
         f'{short_name(names[i])} ({compact_number(int(curves.counts[i]))})'
         for i in chosen
     ]
+    _paired_bars(ax, labels, 100 * curves.ap[chosen], 100 * curves.ap50[chosen])
+
+
+def _paired_bars(
+    ax: Any, labels: Sequence[str], ap: np.ndarray, ap50: np.ndarray
+) -> None:
+    """AP before AP50, both in percent, with their numbers behind."""
+    places = np.arange(len(labels))
+    ax.barh(places, ap50, color='#d5e3f0', height=0.72)
+    ax.barh(places, ap, color='#3b76af', height=0.72)
     ax.set_yticks(places, labels, fontsize=8)
-    for place, label in zip(places, chosen):
-        value, behind = 100 * curves.ap[label], 100 * curves.ap50[label]
+    for place, value, behind in zip(places, ap, ap50):
         said = f'{value:.1f} / {behind:.1f}'
         ax.text(max(value, behind) + 1, place, said, va='center', fontsize=7.5)
-    ax.set(xlim=(0, 113), ylim=(len(chosen) - 0.4, -0.6), xlabel='AP')
+    ax.set(xlim=(0, 113), ylim=(len(labels) - 0.4, -0.6), xlabel='AP')
     ax.set_xticks(range(0, 101, 20))
     ax.grid(axis='x', alpha=0.3)
     ax.set_axisbelow(True)
@@ -185,6 +209,10 @@ def _reduced(counts: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
     np.add.at(small, (group[:, None], group[None, :]), counts)
     rest = f'{len(names) - _MOST_ROWS} others'
     return small, [*(names[i] for i in chosen), rest, 'background']
+
+
+def _percent(value: float | None) -> float:
+    return 0.0 if value is None else 100 * value
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:

@@ -97,8 +97,13 @@ class TruthSet:
                 'sets in the format of COCO or LVIS'
             )
         names = tuple(dataset.metainfo['classes'])
-        backend = getattr(dataset, 'backend_args', None)
-        coco = read_coco(path, names, backend_args=backend, dropped=Dropped(path))
+        coco = read_coco(
+            path,
+            names,
+            category_names=dataset.metainfo.get('category_names'),
+            backend_args=getattr(dataset, 'backend_args', None),
+            dropped=Dropped(path),
+        )
         images = {image['id']: image for image in coco.images}
         pictures = []
         for number in range(len(dataset)):
