@@ -13,7 +13,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from glip.apis.loading import build_model, resolve_device
 from glip.apis.offline import build_dataset
@@ -74,7 +74,10 @@ def count_macs(
     Returns:
         The sum, and module -> operation -> multiply-adds.
     """
-    mapping = {torch.ops.torchvision.deform_conv2d: _deform_conv_flops}
+    mapping = {
+        torch.ops.torchvision.deform_conv2d: _deform_conv_flops,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    }
     counter = FlopCounterMode(display=False, custom_mapping=mapping)
     with torch.no_grad(), plain_path(), counter:
         run()
@@ -248,6 +251,17 @@ def _deform_conv_flops(
     del input_shape
     _, *taps = weight_shape
     return 2 * math.prod(out_shape) * math.prod(taps)
+
+
+def _attention_flops(
+    query_shape: Sequence[int],
+    key_shape: Sequence[int],
+    value_shape: Sequence[int],
+    *_args: Any,
+    **_kwargs: Any,
+) -> int:
+    """Of the CPU's attention kernel, which torch counts on other devices only."""
+    return sdpa_flop_count(query_shape, key_shape, value_shape)
 
 
 def summary(complexity: Complexity) -> list[str]:
