@@ -72,7 +72,7 @@ def count_macs(
     Returns:
         The sum, and module -> operation -> multiply-adds.
     """
-    mapping = {torch.ops.torchvision.deform_conv2d: _deform_conv_flops}
+    mapping = {torch.ops.torchvision.deform_conv2d: deform_conv_flops}
     counter = FlopCounterMode(display=False, custom_mapping=mapping)
     with torch.no_grad(), counter:
         run()
@@ -235,7 +235,7 @@ def _params(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _deform_conv_flops(
+def deform_conv_flops(
     input_shape: Iterable[int],
     weight_shape: Iterable[int],
     *_args: Any,
