@@ -104,6 +104,15 @@ def machine(device: str) -> str:
     return f'{name}, {cores or os.cpu_count()} cores'
 
 
+def has_bf16() -> bool:
+    """Whether the CPU has instructions for bfloat16, as far as Linux tells."""
+    listed = Path('/proc/cpuinfo')
+    if not listed.is_file():
+        return False
+    flags = set(listed.read_text().split())
+    return bool(flags & {'avx512_bf16', 'amx_bf16', 'bf16'})
+
+
 def _commit() -> str:
     folder = Path(__file__).parent
     command = ('git', 'describe', '--always', '--dirty', '--exclude', '*')

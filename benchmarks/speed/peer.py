@@ -48,7 +48,7 @@ class _Tokenizer(transformers.BertTokenizer):
 def _deform_conv(
     self: ModulatedDeformConv2d, x: Tensor, offset: Tensor, mask: Tensor
 ) -> Tensor:
-    """torchvision's kernel; larger fields are read flat, as mmcv's kernel does."""
+    """Torchvision's kernel; larger fields are read flat, as mmcv's kernel does."""
     height, width = (
         (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
         for size, pad, dilation, kernel, stride in zip(
@@ -108,9 +108,7 @@ def mended() -> Iterator[None]:
     """Within it mmdet's GLIP can be built by :func:`build_peer`, and called."""
     fusion = _fusion_that_imports()
     functional = SimpleNamespace(**vars(F))
-    functional.interpolate = partial(
-        F.interpolate, mode='bilinear', align_corners=True
-    )
+    functional.interpolate = partial(F.interpolate, mode='bilinear', align_corners=True)
     with ExitStack() as stack:
         for owner, name, value in (
             (ModulatedDeformConv2d, 'forward', _deform_conv),
@@ -135,7 +133,7 @@ def peer_config(name: str) -> Config:
 def build_peer(
     cfg: dict, weights: dict[str, Tensor], bert_fields: dict | None = None
 ) -> nn.Module:
-    """mmdet's GLIP with given weights, in evaluation mode; inside :func:`mended`.
+    """Mmdet's GLIP with given weights, in evaluation mode; inside :func:`mended`.
 
     Args:
         cfg: ``model`` of mmdet's config.

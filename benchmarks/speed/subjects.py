@@ -9,7 +9,6 @@ import torch
 from mmdet.datasets import CocoDataset, LVISV1Dataset
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from PIL import Image
 from torch import Tensor, nn
@@ -77,27 +76,44 @@ def build_ours(cfg: Config, *, use_checkpoint: bool = False) -> nn.Module:
         return MODELS.build(cfg.model).eval()
 
 
-def build_subjects(variant: str, *, training: bool, device: str) -> Subjects:
+def build_subjects(
+    variant: str, *, size: tuple[int, int], training: bool, device: str
+) -> Subjects:
     """Both models; inside :func:`~benchmarks.speed.peer.mended`.
 
     Args:
         variant: 'A' or 'B'.
+        size: Height and width of the pictures that they are for.
         training: Take the recipes of fine-tuning.
         device: Where the models go.
     """
-    ours_cfg = our_config(variant, training=training)
     name = (_FINE_TUNED if training else _ZERO_SHOT).format(variant.lower())
-    peer_cfg = peer_config(name)
+    cfg = our_config(variant, training=training)
+    return pair(cfg, peer_config(name), size=size, device=device)
+
+
+def pair(
+    ours_cfg: Config, peer_cfg: Config, *, size: tuple[int, int], device: str
+) -> Subjects:
+    """Both models of two configs that describe the same network.
+
+    Args:
+        ours_cfg: Our config.
+        peer_cfg: mmdet's.
+        size: Height and width of the pictures that they are for.
+        device: Where the models go.
+    """
     # The "+1" of the original's NMS, which ours has: both then keep the same boxes.
     peer_cfg.model.test_cfg.nms.offset = 1
     ours = build_ours(ours_cfg)
-    calibrate(ours)
-    peer = build_peer(peer_cfg.model, ours.state_dict())
+    calibrate(ours, size)
+    bert_fields = ours_cfg.model.language_model.get('config')
+    peer = build_peer(peer_cfg.model, ours.state_dict(), bert_fields)
     return Subjects(ours.to(device), peer.to(device), ours_cfg, peer_cfg)
 
 
 @torch.no_grad()
-def calibrate(model: nn.Module, size: tuple[int, int] = (480, 640)) -> None:
+def calibrate(model: nn.Module, size: tuple[int, int]) -> None:
     """Stretch what random weights predict so that some boxes are found, and differ."""
     batch = prepare(model, size, COCO)
     logits, deltas, _ = model(*batch.fresh(), mode='tensor')
@@ -191,11 +207,3 @@ def training_batch(size: tuple[int, int], *, batch: int = 1, boxes: int = 8) -> 
         )
         samples.append(sample)
     return dict(inputs=[picture(i, size) for i in range(batch)], data_samples=samples)
-
-
-def optimizer_of(model: nn.Module, cfg: Config, scope: str):
-    """The optimizer that a config trains its model with."""
-    from mmengine.optim import build_optim_wrapper
-
-    with DefaultScope.overwrite_default_scope(scope):
-        return build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
