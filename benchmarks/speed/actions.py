@@ -106,9 +106,10 @@ def _batch(job: Job, subjects: Subjects, names) -> Batch:
 
 
 def _check(job: Job, subjects: Subjects, batch: Batch) -> str:
+    subjects.calibrate(batch)
     if 'mmdet' not in job.peers:
         return 'not compared'
-    return str(detections_agree(subjects.ours, subjects.peer, batch))
+    return str(detections_agree(subjects, batch))
 
 
 def _sides(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
-from .subjects import Batch
+from .subjects import Batch, Subjects
 
 # Largest difference of token logits, whose standard deviation is about 1. Noise of 1e-6
 # in the features moves mmdet's own by 4e-5 without and by 2e-4 with fusion.
@@ -45,17 +45,17 @@ class Agreement:
 
 
 @torch.no_grad()
-def detections_agree(ours: nn.Module, peer: nn.Module, batch: Batch) -> Agreement:
+def detections_agree(subjects: Subjects, batch: Batch) -> Agreement:
     """Compare tokens, raw logits and detections of both models.
 
     Args:
-        ours: Our model.
-        peer: mmdet's.
+        subjects: Both, :meth:`calibrated <Subjects.calibrate>` for the batch.
         batch: Pictures with one prompt that fits its budget.
 
     Raises:
         Disagreement: They differ by more than rounding.
     """
+    ours, peer = subjects.ours, subjects.peer
     inputs, samples = batch.fresh()
     (prompt,) = {ours.prompts_of(sample)[0].input_ids for sample in samples}
     with _captured(peer.bbox_head) as raw, _captured(peer.language_model) as said:
@@ -100,12 +100,11 @@ def matches(ours, theirs, *, overlap: float = 0.95, score: float = 2e-3) -> int:
     return count
 
 
-def losses_agree(ours: nn.Module, peer: nn.Module, draw: Callable[[], dict]) -> str:
+def losses_agree(subjects: Subjects, draw: Callable[[], dict]) -> str:
     """Compare losses and gradients, without what is drawn by chance in training.
 
     Args:
-        ours: Our model, left in training mode.
-        peer: mmdet's, likewise.
+        subjects: Both models, which are left in training mode.
         draw: Gives a batch of raw pictures with boxes, a new one each time.
 
     Returns:
@@ -115,7 +114,7 @@ def losses_agree(ours: nn.Module, peer: nn.Module, draw: Callable[[], dict]) -> 
         Disagreement: They differ by more than rounding.
     """
     losses, lengths = [], []
-    for model in (ours, peer):
+    for model in (subjects.ours, subjects.peer):
         model.eval()  # neither dropout nor stochastic depth
         data = model.data_preprocessor(draw(), True)
         found = model(**data, mode='loss')

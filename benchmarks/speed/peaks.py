@@ -30,6 +30,7 @@ def inference_peak(job: Job, subjects: Subjects) -> float:
     small = prepare(subjects.ours, (64, 64), COCO)
     batch = prepare(subjects.ours, job.what.size, COCO)
     small, batch = (Batch(b.inputs.to(job.device), b.metas) for b in (small, batch))
+    subjects.calibrate(batch)
     subjects.ours = subjects.peer = None
     one.detect(small)  # loads what is loaded once
     if job.device == 'cuda':

@@ -63,13 +63,10 @@ def _deform_conv(
         self.bias,
     )
     device = x.device.type
+    half = torch.is_autocast_enabled(device) or x.dtype is torch.bfloat16
+    x, offset, mask, weight, bias = (t.float() if half else t for t in inputs)
+    geometry = dict(stride=self.stride, padding=self.padding, dilation=self.dilation)
     with torch.autocast(device, enabled=False):
-        if torch.is_autocast_enabled(device) or x.dtype is torch.bfloat16:
-            inputs = tuple(tensor.float() for tensor in inputs)
-        x, offset, mask, weight, bias = inputs
-        geometry = dict(
-            stride=self.stride, padding=self.padding, dilation=self.dilation
-        )
         return deform_conv2d(x, offset, weight, bias, mask=mask, **geometry)
 
 

@@ -153,7 +153,8 @@ def profile(job: Job, subjects: Subjects) -> dict:
     case = job.what
     batch = prepare(subjects.ours, case.size, COCO, batch=case.batch)
     batch = Batch(batch.inputs.to(job.device), batch.metas)
-    check = str(detections_agree(subjects.ours, subjects.peer, batch))
+    subjects.calibrate(batch)
+    check = str(detections_agree(subjects, batch))
     found = []
     for one in contestants(job, subjects):
         times = stage_times(one, batch, job.runs or case.runs, job.device)

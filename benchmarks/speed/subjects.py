@@ -27,10 +27,11 @@ _ZERO_SHOT = 'glip_atss_swin-t_{}_fpn_dyhead_pretrain_obj365.py'
 _FINE_TUNED = 'glip_atss_swin-t_{}_fpn_dyhead_16xb2_ms-2x_funtune_coco.py'
 _PICTURES = ('astronaut', 'cat', 'coffee', 'raccoon')
 # Random weights score every word alike. They are stretched until so many pairs of a
-# position and a token pass the threshold: a few hundred candidates, as a real model
-# has, and less than nms_pre per level, where mmdet's choice differs from the
+# position and a name's token pass the threshold: a few hundred candidates, as a real
+# model has, and less than nms_pre per level, where mmdet's choice differs from the
 # original's and ours.
 _PASSING = 5e-4
+_AT_LEAST = 10
 _THRESHOLD = 0.05
 
 
@@ -49,6 +50,30 @@ class Subjects:
     peer: nn.Module
     ours_cfg: Config
     peer_cfg: Config
+
+    @torch.no_grad()
+    def calibrate(self, batch: 'Batch') -> None:
+        """Stretch what random weights predict so that some boxes are found, and differ.
+
+        Args:
+            batch: Its first picture with its prompt is what they are found in.
+        """
+        inputs, samples = batch.fresh()
+        logits, deltas, _ = self.ours(inputs[:1], samples[:1], mode='tensor')
+        prompt = self.ours.prompts_of(samples[0])[0]
+        named = sorted({token for tokens in prompt.entity_tokens for token in tokens})
+        head, other = self.ours.bbox_head.head, self.peer.bbox_head.head
+        head.bbox_pred.weight.div_(torch.cat([d.flatten() for d in deltas]).std())
+        products = torch.cat(logits, 1)[..., named] - head.bias0
+        factor = 1 / products.std()
+        head.dot_product_projection_text.weight.mul_(factor)
+        head.dot_product_projection_text.bias.mul_(factor)
+        count = max(int(_PASSING * products.numel()), _AT_LEAST)
+        last = products.flatten().topk(count).values[-1]
+        head.bias0.fill_(torch.logit(torch.tensor(_THRESHOLD)) - factor * last)
+        for name in ('bbox_pred', 'dot_product_projection_text'):
+            getattr(other, name).load_state_dict(getattr(head, name).state_dict())
+        other.bias0.copy_(head.bias0)
 
     def checkpointed(self) -> nn.Module:
         """Ours with the preset that saves memory in training."""
@@ -76,56 +101,33 @@ def build_ours(cfg: Config, *, use_checkpoint: bool = False) -> nn.Module:
         return MODELS.build(cfg.model).eval()
 
 
-def build_subjects(
-    variant: str, *, size: tuple[int, int], training: bool, device: str
-) -> Subjects:
+def build_subjects(variant: str, *, training: bool, device: str) -> Subjects:
     """Both models; inside :func:`~benchmarks.speed.peer.mended`.
 
     Args:
         variant: 'A' or 'B'.
-        size: Height and width of the pictures that they are for.
         training: Take the recipes of fine-tuning.
         device: Where the models go.
     """
     name = (_FINE_TUNED if training else _ZERO_SHOT).format(variant.lower())
     cfg = our_config(variant, training=training)
-    return pair(cfg, peer_config(name), size=size, device=device)
+    return pair(cfg, peer_config(name), device=device)
 
 
-def pair(
-    ours_cfg: Config, peer_cfg: Config, *, size: tuple[int, int], device: str
-) -> Subjects:
+def pair(ours_cfg: Config, peer_cfg: Config, *, device: str) -> Subjects:
     """Both models of two configs that describe the same network.
 
     Args:
         ours_cfg: Our config.
         peer_cfg: mmdet's.
-        size: Height and width of the pictures that they are for.
         device: Where the models go.
     """
     # The "+1" of the original's NMS, which ours has: both then keep the same boxes.
     peer_cfg.model.test_cfg.nms.offset = 1
     ours = build_ours(ours_cfg)
-    calibrate(ours, size)
     bert_fields = ours_cfg.model.language_model.get('config')
     peer = build_peer(peer_cfg.model, ours.state_dict(), bert_fields)
     return Subjects(ours.to(device), peer.to(device), ours_cfg, peer_cfg)
-
-
-@torch.no_grad()
-def calibrate(model: nn.Module, size: tuple[int, int]) -> None:
-    """Stretch what random weights predict so that some boxes are found, and differ."""
-    batch = prepare(model, size, COCO)
-    logits, deltas, _ = model(*batch.fresh(), mode='tensor')
-    logits = torch.cat(logits, 1)
-    head = model.bbox_head.head
-    head.bbox_pred.weight.div_(torch.cat([d.flatten() for d in deltas]).std())
-    products = logits - head.bias0
-    factor = 1 / products.std()
-    head.dot_product_projection_text.weight.mul_(factor)
-    head.dot_product_projection_text.bias.mul_(factor)
-    top = products.flatten().topk(max(int(_PASSING * products.numel()), 1)).values[-1]
-    head.bias0.fill_(torch.logit(torch.tensor(_THRESHOLD)) - factor * top)
 
 
 def picture(index: int, size: tuple[int, int]) -> Tensor:

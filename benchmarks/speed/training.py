@@ -25,7 +25,7 @@ def training_sides(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     Raises:
         Disagreement: They do not compute the same.
     """
-    check = losses_agree(subjects.ours, subjects.peer, lambda: training_batch(_SMALL))
+    check = losses_agree(subjects, lambda: training_batch(_SMALL))
     if job.what.kind == 'activations':
         return _activations(job, subjects), check
     return _steps(job, subjects), check

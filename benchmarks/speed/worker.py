@@ -38,7 +38,7 @@ def measure(job: Job, subjects: Subjects | None = None) -> dict:
     """
     case = job.what
     subjects = subjects or build_subjects(
-        case.variant, size=case.size, training=case.training, device=job.device
+        case.variant, training=case.training, device=job.device
     )
     record = dict(
         case=case.name,

@@ -28,13 +28,19 @@ def small(variant: str, *, training: bool = False) -> Subjects:
         cfg.model.neck.in_channels = [32, 64, 128]
         cfg.model.bbox_head.num_dyhead_blocks = 1
     configs[0].model.language_model.config = dict(num_hidden_layers=1)
-    return pair(*configs, size=SIZE, device='cpu')
+    return pair(*configs, device='cpu')
 
 
 @pytest.fixture(params=['A', 'B'])
 def subjects(request):
     with mended():
         yield small(request.param)
+
+
+@pytest.fixture(params=['A', 'B'])
+def trainable(request):
+    with mended():
+        yield small(request.param, training=True)
 
 
 @pytest.fixture

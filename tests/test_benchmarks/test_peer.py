@@ -12,40 +12,40 @@ from benchmarks.speed.agreement import (
 from benchmarks.speed.peer import mended
 from benchmarks.speed.subjects import COCO, LVIS, SHORT, prepare, training_batch
 
+from .conftest import SIZE
+
 
 @pytest.mark.parametrize('names', [COCO, SHORT, LVIS[:40]])
 def test_same_detections(subjects, names):
-    batch = prepare(subjects.ours, (64, 96), names, batch=2)
-    found = detections_agree(subjects.ours, subjects.peer, batch)
+    batch = prepare(subjects.ours, SIZE, names, batch=2)
+    subjects.calibrate(batch)
+    found = detections_agree(subjects, batch)
     assert found.logits < 1e-4
     assert found.matched == found.found > 0
 
 
-def test_same_losses_and_gradients(subjects):
-    seen = losses_agree(
-        subjects.ours, subjects.peer, lambda: training_batch((96, 128), boxes=3)
-    )
+def test_same_losses_and_gradients(trainable):
+    seen = losses_agree(trainable, lambda: training_batch(SIZE, boxes=3))
     assert seen.startswith('losses')
-    assert subjects.ours.training and subjects.peer.training
+    assert trainable.ours.training and trainable.peer.training
 
 
-def test_other_weights_are_noticed(subjects):
+def test_other_weights_are_noticed(trainable):
     with torch.no_grad():
-        subjects.peer.bbox_head.head.dyhead_tower[-1].offset.bias.add_(0.5)
-    batch = prepare(subjects.ours, (64, 96), COCO)
+        trainable.peer.bbox_head.head.dyhead_tower[-1].offset.bias.add_(0.5)
+    batch = prepare(trainable.ours, SIZE, COCO)
+    trainable.calibrate(batch)
     with pytest.raises(Disagreement, match='logits'):
-        detections_agree(subjects.ours, subjects.peer, batch)
+        detections_agree(trainable, batch)
     with pytest.raises(Disagreement, match='losses'):
-        losses_agree(
-            subjects.ours, subjects.peer, lambda: training_batch((96, 128), boxes=3)
-        )
+        losses_agree(trainable, lambda: training_batch(SIZE, boxes=3))
 
 
 def test_another_tokenizer_is_noticed(fused):
     fused.peer.language_model.tokenizer.backend_tokenizer.normalizer = None
-    batch = prepare(fused.ours, (64, 96), ['Cat', 'Dog'])
+    batch = prepare(fused.ours, SIZE, ['Cat', 'Dog'])
     with pytest.raises(Disagreement, match='mmdet reads'):
-        detections_agree(fused.ours, fused.peer, batch)
+        detections_agree(fused, batch)
 
 
 def test_mmdet_is_as_it_was_afterwards():

@@ -74,7 +74,7 @@ def test_training(case, monkeypatch, kind, wanted):
     assert min(values.values()) > 0
     if kind == 'activations':
         assert record['unit'] == 'MB'
-        assert values['ours, checkpoint'] < values['ours']
+        assert values['ours, checkpoint'] <= values['ours']
 
 
 @pytest.mark.skipif(platform.system() != 'Linux', reason='reads /proc')
@@ -82,7 +82,6 @@ def test_peak_memory_of_one_side(fused, case):
     record = worker.measure(Job(case('memory'), side='mmdet', runs=1), fused)
     assert labels(record) == ['mmdet'] and record['unit'] == 'MB'
     assert fused.ours is None  # the other model does not count
-    # The map of a level times 2048 channels is the least that its fusion keeps.
     assert record['sides'][0]['values'][0] >= 0
 
 
@@ -97,7 +96,7 @@ def test_profile(subjects, case):
     assert (theirs['gflop']['fusion'] > 0) is fused
     # Its words are encoded for every picture, ours have been.
     assert theirs['gflop']['language'] > 0 == ours['gflop']['language']
-    assert theirs['gflop']['backbone'] == pytest.approx(ours['gflop']['backbone'])
+    assert theirs['gflop']['neck'] == pytest.approx(ours['gflop']['neck'])
 
 
 def test_a_profile_leaves_the_model_as_it_was(fused, case):
@@ -169,7 +168,7 @@ def test_a_disagreement_ends_the_measurement(
     tmp_path, fused, case, monkeypatch, capsys
 ):
     with torch.no_grad():
-        fused.peer.bbox_head.head.bias0.add_(0.1)
+        fused.peer.bbox_head.head.log_scale.add_(0.1)
     monkeypatch.setattr(worker, 'build_subjects', lambda *_, **__: fused)
     out = tmp_path / 'record.json'
     assert worker.main([Job(case('single'), runs=1).to_json(), str(out)]) == 1
