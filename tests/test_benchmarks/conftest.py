@@ -43,8 +43,16 @@ def trainable(request):
         yield small(request.param, training=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def fused():
+    """For tests that leave it as it is."""
+    with mended():
+        yield small('B')
+
+
+@pytest.fixture
+def fresh():
+    """For tests that change it."""
     with mended():
         yield small('B')
 

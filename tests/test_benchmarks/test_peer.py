@@ -41,11 +41,11 @@ def test_other_weights_are_noticed(trainable):
         losses_agree(trainable, lambda: training_batch(SIZE, boxes=3))
 
 
-def test_another_tokenizer_is_noticed(fused):
-    fused.peer.language_model.tokenizer.backend_tokenizer.normalizer = None
-    batch = prepare(fused.ours, SIZE, ['Cat', 'Dog'])
+def test_another_tokenizer_is_noticed(fresh):
+    fresh.peer.language_model.tokenizer.backend_tokenizer.normalizer = None
+    batch = prepare(fresh.ours, SIZE, ['Cat', 'Dog'])
     with pytest.raises(Disagreement, match='mmdet reads'):
-        detections_agree(fused, batch)
+        detections_agree(fresh, batch)
 
 
 def test_mmdet_is_as_it_was_afterwards():
