@@ -75,7 +75,7 @@ def count_macs(
         The sum, and module -> operation -> multiply-adds.
     """
     mapping = {
-        torch.ops.torchvision.deform_conv2d: _deform_conv_flops,
+        torch.ops.torchvision.deform_conv2d: deform_conv_flops,
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
     }
     counter = FlopCounterMode(display=False, custom_mapping=mapping)
@@ -240,7 +240,7 @@ def _params(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _deform_conv_flops(
+def deform_conv_flops(
     input_shape: Iterable[int],
     weight_shape: Iterable[int],
     *_args: Any,
