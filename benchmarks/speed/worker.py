@@ -66,6 +66,7 @@ def measure(job: Job, subjects: Subjects | None = None) -> dict:
                 label=side.label,
                 peer=side.peer,
                 extrapolated=side.extrapolated,
+                first=side.first,
                 values=side.values,
             )
             for side in sides
