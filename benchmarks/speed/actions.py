@@ -74,8 +74,8 @@ def _lvis(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     check = _check(job, subjects, _batch(job, subjects, LVIS[:_CHUNK]))
     chunks = -(-len(LVIS) // _CHUNK)
     whole = _batch(job, subjects, LVIS)
-    # Fused towers take 2 or 4 prompts together, so ours is reckoned from multiples.
-    parts = {count: whole.asking(LVIS[: count * _CHUNK]) for count in (1, 3, 4, 12)}
+    # Fused towers take 2 or 4 prompts together, so ours is reckoned from 4 and 8.
+    parts = {count: whole.asking(LVIS[: count * _CHUNK]) for count in (1, 3, 4, 8)}
 
     def reckoned(one: Contestant, few: int, more: int) -> float:
         less, longer = (
@@ -87,11 +87,11 @@ def _lvis(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
         if one.peer and one.model is subjects.peer:
             return reckoned(one, 1, 3)
         if job.quick:
-            return reckoned(one, 4, 12)
+            return reckoned(one, 4, 8)
         return seconds(lambda: one.detect(whole), job.device)
 
     # What a user pays once is not in it: the text of all prompts.
-    texts = [parts[4], parts[12]] if job.quick else [whole]
+    texts = [parts[4], parts[8]] if job.quick else [whole]
     sides = _sides(job, subjects, run, [parts[1]], texts)
     for side in sides:
         side.extrapolated = job.quick or side.label.startswith('mmdet')
