@@ -26,7 +26,7 @@ from .speed import records, tables
 from .speed.cases import CASES, select
 from .speed.contestants import plain_path
 from .speed.environment import SETTINGS, has_bf16
-from .speed.job import PEERS, PRECISIONS, Job
+from .speed.job import MODES, PEERS, PRECISIONS, Job
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path('work_dirs') / 'speed.json'
@@ -47,7 +47,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add('--settings', nargs='+', choices=SETTINGS, default=list(SETTINGS))
     add('--device', choices=('cpu', 'cuda'), default='cpu')
     add('--precision', nargs='+', choices=PRECISIONS, default=['fp32'])
-    add('--compile', action='store_true', help='also ours under torch.compile')
+    add(
+        '--compile',
+        nargs='?',
+        choices=MODES,
+        const=MODES[0],
+        help='also ours under torch.compile, in this mode',
+    )
     add('--peers', nargs='+', choices=PEERS, default=['mmdet'])
     add('--runs', type=int, help='rounds per case (1 to 3, by the case)')
     add('--budget', type=float, help='seconds after which no further round begins')
@@ -96,9 +102,11 @@ def jobs_of(args: argparse.Namespace) -> list[Job]:
 
 def _applies(case, settings: str, precision: str, args: argparse.Namespace) -> bool:
     """Whether a measurement makes sense: memory does not depend on the settings."""
+    if args.device == 'cuda':
+        return settings == args.settings[0]
     if case.unit == 'MB':
         return settings == args.settings[0] and precision == 'fp32'
-    return settings == 'default' or args.device == 'cpu'
+    return not case.gpu
 
 
 def missing(args: argparse.Namespace) -> str | None:

@@ -90,9 +90,9 @@ def step(model: nn.Module, batch: dict, half: bool) -> None:
     sum(losses.values()).backward()
 
 
-def peak(action: Callable[[], None]) -> int:
-    """Most bytes that an action held at once."""
-    if DEVICE == 'cuda':
+def peak(action: Callable[[], None], device: str = DEVICE) -> int:
+    """Most bytes that an action held at once on a device."""
+    if device == 'cuda':
         action()  # once before, for the workspaces that libraries keep
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()

@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from .agreement import detections_agree
 from .contestants import Contestant, contestants
@@ -53,8 +53,9 @@ def _reprompt(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     """Each run asks for other names in the same picture; all sides for the same."""
     drawn = random.Random(0)
     names = [drawn.sample(LVIS, 10) for _ in range(100)]
-    batches = [_batch(job, subjects, some) for some in names]
-    check = _check(job, subjects, batches[0])
+    batch = _batch(job, subjects, names[0])
+    batches = [batch.asking(some) for some in names]
+    check = _check(job, subjects, batch)
     ahead: dict[str, Iterator[Batch]] = {}
 
     def run(one: Contestant) -> float:
@@ -73,10 +74,8 @@ def _lvis(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     check = _check(job, subjects, _batch(job, subjects, LVIS[:_CHUNK]))
     chunks = -(-len(LVIS) // _CHUNK)
     whole = _batch(job, subjects, LVIS)
-    # Fused towers take 2 or 4 prompts together, so ours is reckoned from multiples.
-    parts = {
-        count: _batch(job, subjects, LVIS[: count * _CHUNK]) for count in (1, 3, 4, 12)
-    }
+    # Fused towers take 2 or 4 prompts together, so ours is reckoned from 4 and 8.
+    parts = {count: whole.asking(LVIS[: count * _CHUNK]) for count in (1, 3, 4, 8)}
 
     def reckoned(one: Contestant, few: int, more: int) -> float:
         less, longer = (
@@ -88,12 +87,12 @@ def _lvis(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
         if one.peer and one.model is subjects.peer:
             return reckoned(one, 1, 3)
         if job.quick:
-            return reckoned(one, 4, 12)
+            return reckoned(one, 4, 8)
         return seconds(lambda: one.detect(whole), job.device)
 
-    sides = _sides(job, subjects, run, [parts[1]])
     # What a user pays once is not in it: the text of all prompts.
-    _encode(job, subjects, [parts[4], parts[12]] if job.quick else [whole])
+    texts = [parts[4], parts[8]] if job.quick else [whole]
+    sides = _sides(job, subjects, run, [parts[1]], texts)
     for side in sides:
         side.extrapolated = job.quick or side.label.startswith('mmdet')
     return sides, check
@@ -101,8 +100,7 @@ def _lvis(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
 
 def _batch(job: Job, subjects: Subjects, names) -> Batch:
     case = job.what
-    batch = prepare(subjects.ours, case.size, names, batch=case.batch)
-    return Batch(batch.inputs.to(job.device), batch.metas)
+    return prepare(subjects.ours, case.size, names, batch=case.batch)
 
 
 def _check(job: Job, subjects: Subjects, batch: Batch) -> str:
@@ -117,31 +115,25 @@ def _sides(
     subjects: Subjects,
     run: Callable[[Contestant], float],
     warm_up: list[Batch],
+    texts: Sequence[Batch] = (),
 ) -> list[Side]:
     """Sides of all contestants, those that no comparison has called yet warmed up."""
     sides = []
     for one in contestants(job, subjects):
-        if one.label != 'mmdet':
-            for batch in warm_up:
-                one.detect(batch)
-        sides.append(Side(one.label, lambda one=one: run(one), one.peer))
+        side = Side(one.label, lambda one=one: run(one), one.peer)
+        if one.model is not subjects.peer:
+            for batch in texts:
+                one.encode(batch)
+        if one.label not in ('mmdet', 'ours') or 'mmdet' not in job.peers:
+            side.first = seconds(lambda one=one: list(map(one.detect, warm_up)))
+        sides.append(side)
     return sides
-
-
-def _encode(job: Job, subjects: Subjects, batches: list[Batch]) -> None:
-    for one in contestants(job, subjects):
-        if one.model is subjects.peer:
-            continue
-        for batch in batches:
-            with one.autocast(job.device):
-                _, samples = batch.fresh()
-                one.model.encode_text(one.model.prompts_of(samples[0]))
 
 
 _KINDS = dict(
     single=_single,
     short=_single,
-    batch8=_single,
+    batch=_single,
     stream=_stream,
     reprompt=_reprompt,
     lvis=_lvis,

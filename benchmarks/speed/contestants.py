@@ -1,8 +1,8 @@
 """Who runs in a measurement: mmdet, ours, and ours in other forms."""
 
 import copy
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -37,17 +37,20 @@ class Contestant:
 
     def detect(self, batch: Batch) -> list:
         """Detections of a batch."""
-        with ExitStack() as stack:
-            stack.enter_context(torch.no_grad())
-            stack.enter_context(self.context())
-            stack.enter_context(self.autocast(batch.inputs.device.type))
+        with self._ready(batch.inputs.device.type):
             return self.model(*batch.fresh(), mode='predict')
 
-    def autocast(self, device: str) -> AbstractContextManager:
-        """Half precision where it was asked for."""
-        if not self.bf16:
-            return nullcontext()
-        return torch.autocast(device, torch.bfloat16)
+    def encode(self, batch: Batch) -> None:
+        """Have ours keep the words of a batch's first picture."""
+        with self._ready(batch.inputs.device.type):
+            _, samples = batch.fresh()
+            self.model.encode_text(self.model.prompts_of(samples[0]))
+
+    @contextmanager
+    def _ready(self, device: str) -> Iterator[None]:
+        with torch.no_grad(), self.context():
+            with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
+                yield
 
 
 def contestants(job: Job, subjects: Subjects) -> list[Contestant]:
@@ -69,7 +72,7 @@ def contestants(job: Job, subjects: Subjects) -> list[Contestant]:
         )
     found.append(Contestant(name, subjects.ours, False, half))
     if job.compile:
-        compiled = compiled_copy(subjects.ours)
+        compiled = compiled_copy(subjects.ours, job.compile)
         found.append(Contestant(f'{name}, compiled', compiled, False, half))
     return found
 
@@ -86,10 +89,10 @@ def plain_path() -> Context:
     return found
 
 
-def compiled_copy(model: nn.Module) -> nn.Module:
+def compiled_copy(model: nn.Module, mode: str) -> nn.Module:
     """A copy whose backbone, neck and tower are compiled, for any picture size."""
     model = copy.deepcopy(model)
     parts = [model.backbone, model.neck, *model.bbox_head.head.dyhead_tower]
     for part in parts:
-        part.compile(dynamic=True)
+        part.compile(dynamic=True, mode=mode)
     return model

@@ -7,6 +7,8 @@ from .cases import CASES, Case
 
 PRECISIONS = ('fp32', 'bf16')
 PEERS = ('mmdet', 'plain')
+# The second one records CUDA graphs.
+MODES = ('default', 'reduce-overhead')
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Job:
         device: ``cpu`` or ``cuda``.
         precision: Of ours, ``fp32`` or ``bf16`` (autocast); mmdet runs in float32, and
             in bf16 as well where ours does.
-        compile: Also measure ours under ``torch.compile``.
+        compile: Also measure ours under ``torch.compile`` in this mode.
         peers: Whom ours is measured against.
         runs: Rounds; None for as many as the case says.
         budget: Seconds after which no further round begins.
@@ -33,7 +35,7 @@ class Job:
     settings: str = 'default'
     device: str = 'cpu'
     precision: str = 'fp32'
-    compile: bool = False
+    compile: str | None = None
     peers: tuple[str, ...] = ('mmdet',)
     runs: int | None = None
     budget: float | None = None

@@ -10,7 +10,7 @@ from glip.errors import ConfigError
 
 from .contestants import contestants
 from .job import Job
-from .subjects import COCO, Batch, Subjects, prepare
+from .subjects import COCO, Subjects, prepare
 
 _STATUS = Path('/proc/self/status')
 _MB = 2**20
@@ -29,7 +29,6 @@ def inference_peak(job: Job, subjects: Subjects) -> float:
     (one,) = (one for one in contestants(job, subjects) if one.label == job.side)
     small = prepare(subjects.ours, (64, 64), COCO)
     batch = prepare(subjects.ours, job.what.size, COCO)
-    small, batch = (Batch(b.inputs.to(job.device), b.metas) for b in (small, batch))
     subjects.calibrate(batch)
     subjects.ours = subjects.peer = None
     one.detect(small)  # loads what is loaded once

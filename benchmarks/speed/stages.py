@@ -152,7 +152,6 @@ def profile(job: Job, subjects: Subjects) -> dict:
     """
     case = job.what
     batch = prepare(subjects.ours, case.size, COCO, batch=case.batch)
-    batch = Batch(batch.inputs.to(job.device), batch.metas)
     subjects.calibrate(batch)
     check = str(detections_agree(subjects, batch))
     found = []

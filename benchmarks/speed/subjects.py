@@ -155,6 +155,12 @@ class Batch:
         """Arguments of a model: each call gets records of its own."""
         return self.inputs, [DetDataSample(metainfo=dict(m)) for m in self.metas]
 
+    def asking(self, names: Sequence[str]) -> 'Batch':
+        """The same pictures with another prompt."""
+        return Batch(
+            self.inputs, tuple(m | dict(text=tuple(names)) for m in self.metas)
+        )
+
 
 def prepare(
     model: nn.Module,

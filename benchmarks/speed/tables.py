@@ -16,16 +16,20 @@ class Row:
     Attributes:
         case: What was measured.
         title: What a table calls it.
+        device: ``cpu`` or ``cuda``.
         peer: Label of the peer.
         ours: Label of ours.
+        first: What is to be said of our first call.
         cells: Of each setting the peer's value, ours and whether the peer's and ours
             were extrapolated.
     """
 
     case: Case
     title: str
+    device: str
     peer: str
     ours: str
+    first: str
     cells: dict[str, tuple[float, float, bool, bool]]
 
     def ratio(self, settings: str) -> float | None:
@@ -36,17 +40,17 @@ class Row:
         return theirs / ours if self.case.unit == 's' else ours / theirs
 
     def target(self, settings: str) -> float | None:
-        """What the ratio is meant to be: against mmdet in float32, if at all."""
-        if self.peer != 'mmdet' or self.ours not in self._aimed:
+        """What the ratio is meant to be, if this row has a target."""
+        case = self.case
+        if self.device == 'cuda':
+            aims = dict(zip(('mmdet', 'mmdet, bf16'), case.gpu_targets))
+            return aims.get(self.peer) if self.ours.startswith('ours, bf16') else None
+        aimed = (
+            'ours, checkpoint' if case.kind in ('checkpoint', 'activations') else 'ours'
+        )
+        if (self.peer, self.ours) != ('mmdet', aimed):
             return None
-        tuned = settings == 'tuned'
-        return self.case.tuned_target if tuned else self.case.target
-
-    @property
-    def _aimed(self) -> tuple[str, ...]:
-        if self.case.kind in ('checkpoint', 'activations'):
-            return ('ours, checkpoint',)
-        return ('ours',)
+        return case.tuned_target if settings == 'tuned' else case.target
 
     def reached(self, settings: str) -> bool | None:
         """Whether the target was reached; None where there is none."""
@@ -72,9 +76,18 @@ def rows(records: Sequence[dict], unit: str) -> list[Row]:
         for peer in (side for side in record['sides'] if side['peer']):
             for ours in (side for side in record['sides'] if not side['peer']):
                 key = (case.name, record['device'], peer['label'], ours['label'])
-                row = found.setdefault(
-                    key, Row(case, title, peer['label'], ours['label'], {})
+                first = ours.get('first')
+                said = f' (first call {first:.0f} s)' if first else ''
+                row = Row(
+                    case,
+                    title,
+                    record['device'],
+                    peer['label'],
+                    ours['label'],
+                    said if 'compiled' in ours['label'] else '',
+                    {},
                 )
+                row = found.setdefault(key, row)
                 row.cells[record['settings']] = (
                     middle(peer),
                     middle(ours),
@@ -98,7 +111,7 @@ def comparison(records: Sequence[dict], unit: str = 's') -> list[str]:
     checks = _checks(records)
     lines = [_line([*head, 'outputs']), '|---' * (len(head) + 1) + '|']
     for row in found:
-        cells = [row.title, f'{row.peer} : {row.ours}']
+        cells = [row.title, f'{row.peer} : {row.ours}{row.first}']
         for name in settings:
             cells += _cells(row, name, sign)
         lines.append(_line([*cells, checks[row.case.name]]))

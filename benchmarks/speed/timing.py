@@ -17,6 +17,7 @@ class Side:
         run: Does the work once and returns what it took.
         peer: Whether ours is measured against it.
         extrapolated: Whether ``run`` computes a part only and reckons the rest.
+        first: Seconds of the first call, in which a compiled model is compiled.
         values: What the runs took.
     """
 
@@ -24,6 +25,7 @@ class Side:
     run: Callable[[], float]
     peer: bool
     extrapolated: bool = False
+    first: float | None = None
     values: list[float] = field(default_factory=list)
 
 

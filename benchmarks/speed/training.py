@@ -33,27 +33,30 @@ def training_sides(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
 
 def _steps(job: Job, subjects: Subjects) -> list[Side]:
     """Forward, backward and the optimizer of the recipe, as a runner calls them."""
-    half = job.precision == 'bf16'
-    suffix = ', bf16' if half else ''
+    case, half = job.what, job.precision == 'bf16'
+    name = _ours(job)
     ours = subjects.ours
-    if job.what.kind == 'checkpoint':
+    if case.kind == 'checkpoint':
         ours, subjects.ours = subjects.checkpointed(), None
-        suffix += ', checkpoint'
+        name += ', checkpoint'
+    rivals = [
+        ('mmdet', subjects.peer, subjects.peer_cfg, 'mmdet', None),
+        (name, ours, subjects.ours_cfg, 'glip', 'bf16' if half else None),
+    ]
+    if half and job.device == 'cuda':  # mmengine's mixed precision needs a GPU
+        rivals.insert(1, ('mmdet, bf16', *rivals[0][1:4], 'bfloat16'))
     sides = []
-    for label, model, cfg, scope in (
-        ('mmdet', subjects.peer, subjects.peer_cfg, 'mmdet'),
-        (f'ours{suffix}', ours, subjects.ours_cfg, 'glip'),
-    ):
-        wrapper = copy.deepcopy(cfg.optim_wrapper)
-        if half and scope == 'glip':
-            wrapper.update(type='AmpOptimWrapper', dtype='bf16')
+    for label, model, cfg, scope, dtype in rivals:
+        fields = copy.deepcopy(cfg.optim_wrapper)
+        if dtype:
+            fields.update(type='AmpOptimWrapper', dtype=dtype)
         with DefaultScope.overwrite_default_scope(scope):
-            optimizer = build_optim_wrapper(model, wrapper)
+            wrapper = build_optim_wrapper(model, fields)
         model.train()
 
-        def run(size=job.what.size, model=model, optimizer=optimizer) -> float:
-            batch = training_batch(size)
-            return seconds(lambda: model.train_step(batch, optimizer), job.device)
+        def run(size=case.size, model=model, wrapper=wrapper) -> float:
+            batch = training_batch(size, batch=case.batch)
+            return seconds(lambda: model.train_step(batch, wrapper), job.device)
 
         run(_SMALL)  # the state of the optimizer is made in its first step
         sides.append(Side(label, run, scope == 'mmdet'))
@@ -62,23 +65,34 @@ def _steps(job: Job, subjects: Subjects) -> list[Side]:
 
 def _activations(job: Job, subjects: Subjects) -> list[Side]:
     """The most that a step holds above weights and gradients, in MB."""
+    case, half = job.what, job.precision == 'bf16'
 
-    def run(model: nn.Module) -> float:
+    def run(model: nn.Module, half: bool) -> float:
         model.train()
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        batch = training_batch(job.what.size)
-        found = peak(lambda: _backward(model, batch)) / _MB
+        batch = training_batch(case.size, batch=case.batch)
+
+        def step() -> None:
+            with torch.autocast(job.device, torch.bfloat16, enabled=half):
+                data = model.data_preprocessor(copy.deepcopy(batch), True)
+                losses = model(**data, mode='loss')
+            sum(losses.values()).backward()
+
+        found = peak(step, job.device) / _MB
         model.zero_grad()
         return found
 
-    return [
-        Side('mmdet', lambda: run(subjects.peer), True),
-        Side('ours', lambda: run(subjects.ours), False),
-        Side('ours, checkpoint', lambda: run(subjects.checkpointed()), False),
+    name = _ours(job)
+    sides = [
+        Side('mmdet', lambda: run(subjects.peer, False), True),
+        Side(name, lambda: run(subjects.ours, half), False),
+        Side(f'{name}, checkpoint', lambda: run(subjects.checkpointed(), half), False),
     ]
+    if half:
+        sides.insert(1, Side('mmdet, bf16', lambda: run(subjects.peer, True), True))
+    return sides
 
 
-def _backward(model: nn.Module, batch: dict) -> None:
-    data = model.data_preprocessor(batch, True)
-    sum(model(**data, mode='loss').values()).backward()
+def _ours(job: Job) -> str:
+    return 'ours, bf16' if job.precision == 'bf16' else 'ours'

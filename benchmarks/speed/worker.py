@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from mmengine.logging import MMLogger
 
 from glip.errors import GLIPError, one_line
 
@@ -66,6 +67,7 @@ def measure(job: Job, subjects: Subjects | None = None) -> dict:
                 label=side.label,
                 peer=side.peer,
                 extrapolated=side.extrapolated,
+                first=side.first,
                 values=side.values,
             )
             for side in sides
@@ -80,6 +82,7 @@ def main(argv: list[str]) -> int:
         torch.set_num_threads(job.threads)
     apply_settings(job.settings)
     warnings.simplefilter('ignore')
+    MMLogger.get_current_instance().setLevel('WARNING')
     try:
         with mended():
             record = measure(job) | dict(environment=describe(job.device))

@@ -72,6 +72,18 @@ def test_memory_is_measured_once():
     ]
 
 
+def test_cases_for_gpus_are_for_gpus():
+    chosen = ['--cases', 'train*', '--precision', 'fp32', 'bf16', '--compile']
+    on_cpu = compare.jobs_of(compare.parse_args(chosen))
+    assert {job.case for job in on_cpu} == {'train-A-480', 'train-B-480'}
+    on_gpu = compare.jobs_of(compare.parse_args([*chosen, '--device', 'cuda']))
+    assert [(job.case, job.settings, job.precision) for job in on_gpu][-2:] == [
+        ('train2-B-800', 'default', 'fp32'),
+        ('train2-B-800', 'default', 'bf16'),
+    ]
+    assert on_gpu[0].compile == 'default' and on_gpu[-1].what.batch == 2
+
+
 def test_profile_leaves_other_cases_out():
     jobs = compare.jobs_of(compare.parse_args(['--profile', '--settings', 'tuned']))
     assert {job.what.kind for job in jobs} == {'single'}

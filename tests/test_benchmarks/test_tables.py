@@ -115,6 +115,24 @@ def test_targets_are_for_the_form_of_ours_that_they_name():
     assert checkpointed[4:6] == ['**0.25**', '≤ 0.4']
 
 
+def test_targets_on_a_gpu_are_for_half_precision():
+    sides = [
+        side('mmdet', 0.62),
+        side('mmdet, bf16', 0.24),
+        side('ours, bf16', 0.1),
+        side('ours, bf16, compiled', 0.05) | dict(first=61.2),
+    ]
+    gpu = record('single-B-800', *sides, device='cuda', precision='bf16')
+    found = [cells(line) for line in tables.comparison([gpu])[2:]]
+    assert [(row[1], row[4], row[5]) for row in found] == [
+        ('mmdet : ours, bf16', '**6.2**', '≥ 6'),
+        ('mmdet : ours, bf16, compiled (first call 61 s)', '**12.4**', '≥ 6'),
+        ('mmdet, bf16 : ours, bf16', '2.4', '≥ 3'),
+        ('mmdet, bf16 : ours, bf16, compiled (first call 61 s)', '**4.8**', '≥ 3'),
+    ]
+    assert all(row[0].endswith(', GPU') for row in found)
+
+
 def test_report_has_all_tables():
     text = '\n'.join(tables.report([SINGLE, TUNED, MEMORY, PROFILE]))
     assert text.count('###') == 3

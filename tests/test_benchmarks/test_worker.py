@@ -29,7 +29,7 @@ def test_inference(fused, case, kind):
 
 
 def test_batch(fused, case):
-    record = worker.measure(Job(case('batch8', batch=2), runs=1), fused)
+    record = worker.measure(Job(case('batch', batch=2), runs=1), fused)
     assert labels(record) == ['mmdet', 'ours']
 
 
