@@ -40,12 +40,13 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
         and x.numel() >= _LEAST_ROWS * x.shape[-1]
         and onednn_is_used()
         and not torch.is_autocast_enabled('cpu')
-        and not torch.compiler.is_compiling()
     )
 
 
 def onednn_is_used() -> bool:
     """Whether oneDNN is there, and neither it nor fast kernels are switched off."""
+    if torch.compiler.is_compiling():  # first, as the rest cannot be traced
+        return False
     mkldnn = torch.backends.mkldnn
     return mkldnn.is_available() and mkldnn.enabled and not is_plain()
 
