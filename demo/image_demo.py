@@ -50,6 +50,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='lowest score that is drawn, printed and written [0.3]',
     )
     add('--batch-size', type=_positive, default=1, help='pictures at a time [1]')
+    add(
+        '--amp',
+        action='store_true',
+        help='detect in half precision: bfloat16 where the processor has it',
+    )
     add('--show', action='store_true', help='show each result in a window')
     add('--no-save-vis', action='store_true', help='write no pictures')
     add('--no-save-pred', action='store_true', help='write no JSON')
@@ -256,7 +261,7 @@ def run(args: argparse.Namespace) -> int:
     )
     inputs = find_inputs(args.inputs)
     writer = Writer(args)
-    detector = glip.apis.load(args.model, args.weights, args.device)
+    detector = glip.apis.load(args.model, args.weights, args.device, amp=args.amp)
     several = len(inputs) > 1
     results = detector.stream(
         inputs,

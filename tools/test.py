@@ -62,6 +62,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'also mirrored',
     )
     parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='evaluate in half precision: bfloat16 where the processor has it',
+    )
+    parser.add_argument(
         '--resume',
         action='store_true',
         help='go on with an evaluation in the same work directory that was stopped',
@@ -97,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             tta=args.tta,
             resume=args.resume,
             batch_size=args.batch_size,
+            amp=args.amp,
         )
         run_test(cfg, out=args.out, plots=args.plots)
     except GLIPError as error:

@@ -16,6 +16,7 @@ from torch import nn
 
 from glip.apis.detections import Detections
 from glip.apis.pipeline import InferencePipeline
+from glip.engine.precision import autocasting, half_precision
 from glip.errors import ImageError, PromptError
 from glip.images import ImageSource, image_name, is_url, load_image
 from glip.text import TextPrompt, parse_text
@@ -31,11 +32,19 @@ class Detector:
     Args:
         model: Built, loaded, in evaluation mode, on its device.
         cfg: The whole config; its test pipeline prepares the pictures.
+        amp: Half precision, see :func:`glip.engine.precision.half_precision`; True
+            for ``'auto'``, False for float32.
+
+    Raises:
+        ConfigError: This machine does not have that precision.
     """
 
-    def __init__(self, model: nn.Module, cfg: Config) -> None:
+    def __init__(
+        self, model: nn.Module, cfg: Config, *, amp: bool | str = False
+    ) -> None:
         self.model = model
         self.cfg = cfg
+        self.precision = half_precision(amp)
         self.pipeline = InferencePipeline.from_config(cfg)
 
     @property
@@ -188,12 +197,13 @@ class Detector:
     @torch.no_grad()
     def _predict(self, prepared: Sequence[dict[str, Any]]) -> Sequence[Any]:
         """One forward pass over the prepared pictures."""
-        return self.model.test_step(
-            {
-                'inputs': [item['inputs'] for item in prepared],
-                'data_samples': [item['data_samples'] for item in prepared],
-            }
-        )
+        with autocasting(self.device, self.precision):
+            return self.model.test_step(
+                {
+                    'inputs': [item['inputs'] for item in prepared],
+                    'data_samples': [item['data_samples'] for item in prepared],
+                }
+            )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from torch import nn
 
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, zoo
+from glip.compat.allocator import keep_freed_memory
 from glip.errors import ConfigError, GLIPError
 from glip.paths import config_root
 from glip.registry import MODELS
@@ -38,6 +39,8 @@ def load(
     model: str | os.PathLike[str] | Config,
     weights: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
+    *,
+    amp: bool | str = False,
 ) -> Detector:
     """Load a model for detection.
 
@@ -47,12 +50,15 @@ def load(
         weights: A checkpoint of any layout, as path, address or zoo name. May be
             left out with a zoo name, which has its own.
         device: Defaults to ``cuda`` if there is one, else ``cpu``.
+        amp: Detect in half precision: True for bfloat16 where the processor has it,
+            else float16; or ``'bf16'``, ``'fp16'``.
 
     Returns:
         A detector in evaluation mode on the device.
 
     Raises:
-        ConfigError: No such name, config or device, or the config cannot be built.
+        ConfigError: No such name, config, device or precision, or the config cannot be
+            built.
         CheckpointError: The weights are missing, damaged, or of another model.
     """
     where = resolve_device(device)
@@ -65,7 +71,9 @@ def load(
         )
     network = build_model(cfg)
     load_into(network, os.fspath(source))
-    return Detector(network.to(where).eval(), cfg)
+    if where.type == 'cpu':
+        keep_freed_memory()
+    return Detector(network.to(where).eval(), cfg, amp=amp)
 
 
 def build_model(cfg: Config) -> nn.Module:

@@ -16,12 +16,13 @@ from mmengine.runner import Runner
 from glip.apis.augment import apply_tta
 from glip.apis.loading import config_of, read_config
 from glip.apis.memory import apply_use_checkpoint, memory_errors_explained
+from glip.compat.allocator import keep_freed_memory
 from glip.datasets.custom import apply_custom_data
-from glip.engine.amp_optim_wrapper import amp_dtype
 from glip.engine.compiling import compile_errors_explained, compile_options
 from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.engine.hooks.curves import draw_curves
 from glip.engine.loggers import apply_loggers
+from glip.engine.precision import amp_dtype
 from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
 from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
@@ -62,6 +63,8 @@ def build_runner(cfg: Config) -> Runner:
     cfg.setdefault('runner_type', 'GLIPRunner')
     cfg.work_dir = _writable(_work_dir(cfg))
     _settle_backend(cfg)
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     # Looked up here, not by the scope that an earlier run in this process left.
     runner = RUNNERS.get(cfg.runner_type)
     if runner is None:
@@ -268,6 +271,7 @@ def set_test_options(
     tta: bool = False,
     resume: bool = False,
     batch_size: int | None = None,
+    amp: bool = False,
 ) -> None:
     """Put the flags of ``tools/test.py`` into a config.
 
@@ -281,6 +285,7 @@ def set_test_options(
         resume: Go on with an evaluation in the same work directory that was stopped.
         batch_size: Pictures that a process loads together; results do not depend
             on it.
+        amp: Evaluate in half precision.
 
     Raises:
         ConfigError: The config lacks what a flag needs, or a value has no meaning.
@@ -303,13 +308,15 @@ def set_test_options(
         apply_custom_data(cfg)  # which fills in the loader
     if tta:
         apply_tta(cfg)
-    if resume:
+    ways = {k: True for k, on in dict(resume=resume, amp=amp).items() if on}
+    if ways:
         loop = cfg.get('test_cfg') or {}
         if loop.get('type', 'TestLoop') not in ('TestLoop', 'glip.TestLoop'):
             raise ConfigError(
-                f'--resume needs test_cfg=dict(type="TestLoop"), not {loop["type"]!r}'
+                f'--{next(iter(ways))} needs test_cfg=dict(type="TestLoop"), not '
+                f'{loop["type"]!r}'
             )
-        cfg.test_cfg = dict(loop, resume=True)
+        cfg.test_cfg = dict(loop, **ways)
     if batch_size is not None:
         if batch_size < 1:
             raise ConfigError(f'--batch-size must be 1 or more, not {batch_size}')

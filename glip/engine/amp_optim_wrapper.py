@@ -8,43 +8,8 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from glip.errors import ConfigError
+from glip.engine.precision import amp_dtype, half_precision
 from glip.registry import OPTIM_WRAPPERS
-
-_DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
-_SHORT = {'bf16': 'bfloat16', 'fp16': 'float16'}
-
-
-def amp_dtype(name: str | torch.dtype | None = 'auto') -> str:
-    """The half precision to train in on this machine.
-
-    Args:
-        name: ``'bf16'`` or ``'bfloat16'``, ``'fp16'`` or ``'float16'``, or ``'auto'``
-            (or None): bfloat16 where the processor has it, else float16.
-
-    Returns:
-        ``'bfloat16'`` or ``'float16'``.
-
-    Raises:
-        ConfigError: The name is none of these, or the processor cannot do it.
-    """
-    name = str(name or 'auto').removeprefix('torch.')
-    name = _SHORT.get(name, name)
-    on_gpu = torch.cuda.is_available()
-    has_bf16 = not on_gpu or torch.cuda.is_bf16_supported(including_emulation=False)
-    if name == 'auto':
-        return 'bfloat16' if has_bf16 else 'float16'
-    if name not in _DTYPES:
-        raise ConfigError(
-            f'mixed precision {name!r} is not known; take bf16, fp16 or auto'
-        )
-    if name == 'float16' and not on_gpu:
-        raise ConfigError(
-            'mixed precision fp16 needs a GPU; on the CPU take bf16, or leave it out'
-        )
-    if name == 'bfloat16' and not has_bf16:
-        raise ConfigError('this GPU has no bfloat16; take fp16 for mixed precision')
-    return name
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -56,7 +21,7 @@ class AmpOptimWrapper(OptimWrapper):
     works on the CPU.
 
     Args:
-        dtype: See :func:`amp_dtype`.
+        dtype: See :func:`glip.engine.precision.amp_dtype`.
         loss_scale: Of float16: ``'dynamic'``, a fixed factor, or the arguments of
             ``torch.amp.GradScaler``.
         use_fsdp: Scale for parameters that are shared out over processes.
@@ -76,7 +41,7 @@ class AmpOptimWrapper(OptimWrapper):
     ) -> None:
         super().__init__(**kwargs)
         name = amp_dtype(dtype)
-        self.cast_dtype = _DTYPES[name]
+        self.cast_dtype = half_precision(name)
         self.loss_scaler = None
         self._fixed_scale = None
         if name == 'float16':

@@ -14,11 +14,11 @@ from filelock import FileLock, Timeout
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop as _TestLoop
-from mmengine.runner import autocast
 from tqdm import tqdm
 
 from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
+from glip.engine.precision import autocasting, half_precision
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
 from glip.registry import LOOPS
@@ -44,7 +44,9 @@ class TestLoop(_TestLoop):
         dataloader: A data loader, or its config.
         evaluator: An evaluator, or the config of its metrics, which keep what they
             need of a picture in ``results`` and nowhere else.
-        fp16: Evaluate in half precision.
+        fp16: Evaluate in float16; mmengine's name of ``amp='fp16'``.
+        amp: Evaluate in half precision, see
+            :func:`glip.engine.precision.half_precision`.
         resume: Go on with an evaluation in the same work directory.
 
     Raises:
@@ -59,8 +61,10 @@ class TestLoop(_TestLoop):
         evaluator: Any,
         fp16: bool = False,
         resume: bool = False,
+        amp: bool | str = False,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
+        self.precision = half_precision('fp16' if fp16 else amp)
         self.resume = resume
         self._spool: Spool | None = None
         self._found: dict[int, list[list[Any]]] = {}
@@ -134,7 +138,8 @@ class TestLoop(_TestLoop):
     def run_iter(self, idx: int, data_batch: Mapping[str, Sequence[Any]]) -> None:
         """Evaluate one batch."""
         self.runner.call_hook('before_test_iter', batch_idx=idx, data_batch=data_batch)
-        with autocast(enabled=self.fp16):
+        device = next(self.runner.model.parameters()).device
+        with autocasting(device, self.precision):
             outputs = self.runner.model.test_step(data_batch)
         self._process(outputs, data_batch)
         self.runner.call_hook(

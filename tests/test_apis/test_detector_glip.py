@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 
 from glip.apis import Detector, build_model, load, read_config
-from glip.errors import CheckpointError, PromptError
+from glip.errors import CheckpointError, ConfigError, PromptError
 
 _CONFIG = Path(__file__).resolve().parents[2] / 'configs/glip/glip_nano_mbv2_minilm.py'
 
@@ -101,3 +101,22 @@ def test_a_name_too_long(detector, picture):
 def test_weights_of_another_size(weights):
     with pytest.raises(CheckpointError):
         load(str(_CONFIG), weights, 'cpu')
+
+
+def test_half_precision_finds_nearly_the_same(detector, weights, picture):
+    half = load(tiny_config(), weights, 'cpu', amp=True)
+    assert half.precision is torch.bfloat16 and detector.precision is None
+    found, usual = (
+        half(picture, 'red. blue', threshold=0),
+        detector(picture, 'red. blue', threshold=0),
+    )
+    assert found.scores.dtype == usual.scores.dtype == np.float32
+    assert found.boxes.dtype == usual.boxes.dtype
+    assert not np.array_equal(found.scores, usual.scores)
+    np.testing.assert_allclose(np.sort(found.scores), np.sort(usual.scores), atol=0.02)
+
+
+def test_a_precision_that_the_machine_lacks_is_refused(weights, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(ConfigError, match='fp16 needs a GPU'):
+        load(tiny_config(), weights, 'cpu', amp='fp16')

@@ -156,3 +156,18 @@ def test_an_interrupted_download_goes_on(
         assert Cutting.asked[attempts] != 'bytes=0-'
     finally:
         server.shutdown()
+
+
+def test_half_precision_is_near_and_is_not_resumed_in_full(evaluate, capsys):
+    plain, _ = evaluate()
+    found, results = evaluate('--amp')
+    assert 'coco/bbox_mAP' in results
+    differ = False
+    for picture, before in zip(found, plain, strict=True):
+        half, full = (p['pred_instances']['scores'] for p in (picture, before))
+        assert half.dtype == full.dtype
+        torch.testing.assert_close(half, full, atol=0.02, rtol=0)
+        differ |= not torch.equal(half, full)
+    assert differ
+    evaluate('--resume', code=1)
+    assert 'model config' in capsys.readouterr().err
