@@ -4,7 +4,7 @@ Both sides run in turn in one process per case and setting, on the same pictures
 prompts; before anything is timed their outputs are compared. Results are collected in
 a JSON file, from which ``python -m benchmarks.report`` makes tables and a picture.
 
-    python -m benchmarks.compare                      # everything: about an hour
+    python -m benchmarks.compare                      # everything
     python -m benchmarks.compare --cases single-A-480 --settings default
     python -m benchmarks.compare --cases 'single-*' --profile
 """
