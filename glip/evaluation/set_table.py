@@ -98,11 +98,14 @@ class SetTable:
     def markdown(self) -> str:
         """A table in percent, with the mean as its last line."""
         lines = [['set', 'pictures', *map(_heading, self.keys)]]
+        splits = {row.details.get('split') for row in self.rows if row.absent is None}
         for row in self.rows:
+            split = row.details.get('split') if len(splits) > 1 else None
+            name = f'{row.name} ({split})' if split else row.name
             cells = [_shown(row.value(key), key) for key in self.keys]
             if row.absent is not None:
                 cells = ['absent', *['-'] * (len(self.keys) - 1)]
-            lines.append([row.name, str(row.pictures or '-'), *cells])
+            lines.append([name, str(row.pictures or '-'), *cells])
         total = sum(row.pictures for row in self.rows)
         means = [_shown(self.mean(key), key) for key in self.keys]
         lines.append([f'**{self.label}**', str(total), *means])

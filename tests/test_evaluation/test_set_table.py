@@ -53,6 +53,17 @@ def test_markdown(table):
     assert r'a\|b' in SetTable((row('a|b', 0.1, 0.2),)).markdown()
 
 
+def test_splits_are_said_where_they_differ():
+    def lines(*splits):
+        rows = [
+            row(f's{i}', 0.1, 0.2, details={'split': s}) for i, s in enumerate(splits)
+        ]
+        return SetTable(tuple(rows)).markdown()
+
+    assert '| s0 (test) ' in lines('test', 'val') and '| s1 (val) ' in lines('', 'val')
+    assert '(' not in lines('val', 'val')
+
+
 def test_csv(table):
     lines = list(csv.DictReader(table.csv().splitlines()))
     assert [line['set'] for line in lines[:-1]] == [
