@@ -1,51 +1,87 @@
-"""Freed memory stays with the process, unless someone has said otherwise."""
+"""Freed memory stays with the process where glibc lets it, and nowhere else."""
 
-import os
 import platform
-import subprocess
-import sys
+import resource
 
 import pytest
-
-# Pages that the system had to hand out for a block that was freed just before.
-_FAULTS = """
-import resource, sys
 import torch
+
+from glip.compat import allocator
 from glip.compat.allocator import keep_freed_memory
-kept = keep_freed_memory()
-for _ in range(3):
-    torch.ones(2**24)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(20):
-    torch.ones(2**24)
-print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-glibc = pytest.mark.skipif(
-    platform.libc_ver()[0] != 'glibc', reason='the setting is one of glibc'
+
+GLIBC = platform.libc_ver()[0] == 'glibc'
+
+
+class Library:
+    """A C library that notes what it is told."""
+
+    def __init__(self, largest: int = 2**40) -> None:
+        self.largest, self.told = largest, []
+
+    def mallopt(self, key: int, value: int) -> int:
+        self.told.append((key, value))
+        return int(value <= self.largest)
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """The stand-in, in a process whose user has set nothing."""
+    made = Library()
+    monkeypatch.setattr(allocator.ctypes, 'CDLL', lambda _: made)
+    monkeypatch.setattr(allocator.platform, 'libc_ver', lambda: ('glibc', '2.36'))
+    for name in (allocator.SWITCH, *allocator._OWN_SETTINGS):
+        monkeypatch.delenv(name, raising=False)
+    return made
+
+
+def test_both_limits_are_raised(library):
+    assert keep_freed_memory()
+    assert library.told == [(-3, 2**30), (-1, 2**31 - 1)]
+
+
+def test_an_old_library_gets_what_it_takes(library):
+    library.largest = 2**31 - 1
+    original = library.mallopt
+    library.mallopt = lambda k, v: 0 if (k, v) == (-3, 2**30) else original(k, v)
+    assert keep_freed_memory()
+    assert library.told == [(-3, 2**25), (-1, 2**31 - 1)]
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('GLIP_KEEP_MEMORY', '0'),
+        ('MALLOC_TRIM_THRESHOLD_', '131072'),
+        ('LD_PRELOAD', '/usr/lib/libjemalloc.so.2'),
+    ],
 )
+def test_the_users_own_settings_stand(name, value, library, monkeypatch):
+    monkeypatch.setenv(name, value)
+    assert not keep_freed_memory()
+    assert library.told == []
 
 
-def run(**environment) -> tuple[bool, int]:
-    own = {k: v for k, v in os.environ.items() if not k.startswith(('MALLOC', 'GLIBC'))}
-    out = subprocess.run(
-        [sys.executable, '-c', _FAULTS],
-        env=own | dict(OMP_NUM_THREADS='1') | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    kept, faults = out.stdout.split()[-2:]
-    return kept == 'True', int(faults)
+def test_other_libraries_are_left_alone(library, monkeypatch):
+    monkeypatch.setattr(allocator.platform, 'libc_ver', lambda: ('', ''))
+    assert not keep_freed_memory()
+    monkeypatch.setattr(allocator.platform, 'libc_ver', lambda: ('glibc', '2.36'))
+    monkeypatch.setattr(allocator.ctypes, 'CDLL', lambda _: object())
+    assert not keep_freed_memory()
+    assert library.told == []
 
 
-@glibc
-def test_a_block_of_64_mb_is_made_of_the_same_pages_again():
-    kept, few = run()
-    left, many = run(GLIP_KEEP_MEMORY='0')
-    assert kept and not left
-    assert few * 2 < many
+@pytest.mark.skipif(not GLIBC, reason='needs glibc')
+def test_pages_are_used_again(monkeypatch):
+    for name in (allocator.SWITCH, *allocator._OWN_SETTINGS):
+        monkeypatch.delenv(name, raising=False)
+    assert keep_freed_memory()
 
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(5):
+            torch.empty(2**24).fill_(1.0)  # 64 MiB, 16384 pages
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-@glibc
-def test_settings_of_the_user_stand():
-    assert run(MALLOC_TRIM_THRESHOLD_='131072')[0] is False
+    for _ in range(4):  # until the heap is large enough
+        faults()
+    assert faults() < 16384
