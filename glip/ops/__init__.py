@@ -3,9 +3,9 @@
 from .deform_conv import modulated_deform_conv2d
 from .focal_loss import focal_loss_sum
 from .folded_norm import (
-    add_scaled,
     fold_group_norm,
     folding_applies,
+    higher_line,
     resampled_mean,
 )
 from .gather_deform_conv import gather_deform_conv2d
@@ -24,7 +24,6 @@ from .transfer import to_device
 
 __all__ = [
     'Linear',
-    'add_scaled',
     'batched_nms_inclusive',
     'clip_inclusive',
     'decode_inclusive',
@@ -34,6 +33,7 @@ __all__ = [
     'folding_applies',
     'gather_deform_conv2d',
     'generalized_iou',
+    'higher_line',
     'iou_inclusive',
     'is_plain',
     'linear',
