@@ -11,9 +11,9 @@ from .deform_conv import modulated_deform_conv2d
 from .feed_forward import FeedForwardWeights, tiled_feed_forward
 from .focal_loss import focal_loss_sum
 from .folded_norm import (
-    add_scaled,
     fold_group_norm,
     folding_applies,
+    higher_line,
     resampled_mean,
 )
 from .gather_deform_conv import gather_deform_conv2d
@@ -45,7 +45,6 @@ __all__ = [
     'FeedForwardWeights',
     'Linear',
     'absorbed_bi_attention',
-    'add_scaled',
     'batched_nms_inclusive',
     'bi_attention',
     'clip_inclusive',
@@ -56,6 +55,7 @@ __all__ = [
     'folding_applies',
     'gather_deform_conv2d',
     'generalized_iou',
+    'higher_line',
     'iou_inclusive',
     'is_plain',
     'linear',

@@ -32,7 +32,10 @@ def _rows(x: Tensor) -> Tensor:
 def _map(rows: Tensor, like: Tensor) -> Tensor:
     """Rows (B*H*W, C) as the channels_last map of ``like``'s batch and size."""
     batch, _, height, width = like.shape
-    return rows.view(batch, height, width, rows.shape[-1]).permute(0, 3, 1, 2)
+    channels = rows.shape[1]
+    # A view would leave a batch of one a stride by which the layout is not recognised.
+    strides = (height * width * channels, 1, width * channels, channels)
+    return rows.contiguous().as_strided((batch, channels, height, width), strides)
 
 
 def _tiles(pixels: int, taps: int, tile: int) -> Iterator[tuple[slice, slice]]:

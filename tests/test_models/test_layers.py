@@ -317,32 +317,55 @@ def test_dyconv_keeps_shapes_also_of_odd_sizes(options):
     assert [f.shape for f in found] == [x.shape for x in levels[:3]]
 
 
-@torch.no_grad()
 @pytest.mark.parametrize('use_dcn', [True, False])
 @pytest.mark.parametrize('layout', [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize('batch', [1, 2])
-def test_dyconv_without_gradients_equals_the_plain_path(use_dcn, layout, batch):
+def test_dyconv_equals_the_plain_path(use_dcn, layout, batch):
     """Sizes of which resampling doubles none, in one tile and in several."""
     torch.manual_seed(0)
-    block = DyConv(32, use_dcn=use_dcn)
+    block = DyConv(32, use_dcn=use_dcn).double()
     for parameter in block.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     levels = tuple(
-        (torch.randn(batch, 32, *s) + 1).contiguous(memory_format=layout)
+        (torch.randn(batch, 32, *s) + 1)
+        .double()
+        .contiguous(memory_format=layout)
+        .requires_grad_()
         for s in ((49, 51), (25, 26), (13, 13), (7, 7), (4, 4), (2, 2), (1, 1))
     )
     before = [x.clone() for x in levels]
-    found = block(levels)
+    inputs = [*levels, *block.parameters()]
+
+    def run():
+        outs = block(levels)
+        grads = torch.autograd.grad(sum(x.sin().sum() for x in outs), inputs)
+        with torch.no_grad():
+            again = block(levels)
+        return outs, again, grads
+
+    outs, again, grads = run()
     assert all(torch.equal(x, y) for x, y in zip(levels, before, strict=True))
     with plain_path():
-        expected = block(levels)
-    with torch.enable_grad():
-        trained = block(levels)
-    for one, other, kept in zip(found, expected, trained, strict=True):
-        assert one.shape == other.shape
+        expected, _, expected_grads = run()
+    for one, other, third in zip(outs, again, expected, strict=True):
         assert one.is_contiguous(memory_format=torch.channels_last)
-        torch.testing.assert_close(one, other, atol=2e-5, rtol=2e-5)
-        torch.testing.assert_close(kept, other, atol=2e-5, rtol=2e-5)
+        assert torch.equal(one, other)
+        torch.testing.assert_close(one, third, atol=1e-9, rtol=1e-9)
+    for one, other in zip(grads, expected_grads, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-8, rtol=1e-7)
+
+
+@torch.no_grad()
+def test_dyconv_in_single_precision_is_as_exact_as_the_plain_path():
+    torch.manual_seed(0)
+    block = DyConv(64)
+    levels = tuple(torch.randn(1, 64, *s) for s in ((60, 80), (30, 40)))
+    found = block(levels)
+    with plain_path():
+        plain = block(levels)
+        exact = block.double()(tuple(x.double() for x in levels))
+    for one, other, true in zip(found, plain, exact, strict=True):
+        assert (one - true).norm() < 2 * (other - true).norm()
 
 
 def test_dyconv_with_checkpointing_gives_the_same_gradients():

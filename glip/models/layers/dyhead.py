@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from glip.ops import (
-    add_scaled,
     fold_group_norm,
     folding_applies,
+    higher_line,
     modulated_deform_conv2d,
     packing_once,
     resampled_mean,
@@ -191,18 +191,17 @@ class DyConv(BaseModule):
         maps, scales, shifts, means = [], [], [], []
         for branch, x in sources:
             x = branch.conv(x, *field).contiguous(memory_format=torch.channels_last)
-            scale, shift, mean = fold_group_norm(x, branch.bn)
+            x, scale, shift, mean = fold_group_norm(x, branch.bn)
             if x.shape[2:] != size:
                 mean = resampled_mean(x, size)
             mean = mean * scale + shift
             gate = F.hardsigmoid(self.attnconv(mean[..., None, None])).flatten(1)
             gate = gate / len(sources)
-            maps.append(
-                _resample(x, size).contiguous(memory_format=torch.channels_last)
-            )
+            maps.append(x)
             for items, item in ((scales, scale), (shifts, shift), (means, mean)):
                 items.append(gate * item)
-        return add_scaled(maps, scales, sum(shifts), self.relu.lines(sum(means)))
+        lines = self.relu.lines(sum(means))
+        return higher_line(maps, scales, sum(shifts), lines, size)
 
     def forward(self, visual: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Maps (B, C, H, W) from fine to coarse, to maps of the same shapes."""
