@@ -41,7 +41,7 @@ _BLOCKS = {
     'DyConv': 'DyConv',
 }
 # Methods by which the predictions are computed: mmdet's head as a whole, ours in parts.
-_PREDICTIONS = ('forward', 'token_logits', 'boxes')
+_PREDICTIONS = ('forward', 'keys_of', 'row_boxes')
 
 
 class _Meter:

@@ -121,7 +121,9 @@ def shift_mask(
     on tensors that may be let go.
     """
     if torch.compiler.is_compiling() or (
-        device.type == 'cuda' and torch.cuda.is_current_stream_capturing()
+        device.type == 'cuda'
+        and torch.cuda.is_available()
+        and torch.cuda.is_current_stream_capturing()
     ):
         patterns = _patterns(window, shift, device)
         return patterns[_pattern_of_windows(down, across, device)]

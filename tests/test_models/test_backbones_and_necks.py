@@ -202,3 +202,35 @@ def test_neck_drops_in_training_only_and_never_the_top(training):
     x = [torch.randn(1, 4 << i, 32 >> i, 32 >> i) for i in range(3)]
     same = [torch.equal(a, b) for a, b in zip(plain(x), dropping(x), strict=True)]
     assert same == [not training, not training, True, True, True]
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('size', [(1, 1), (1, 2), (2, 1), (2, 3)])
+def test_the_smallest_maps_of_the_neck_have_the_gradient_of_a_convolution(size, dtype):
+    torch.manual_seed(0)
+    neck = build(
+        dict(
+            type='FPN_DropBlock',
+            in_channels=[8],
+            out_channels=16,
+            num_outs=2,
+            add_extra_convs='on_output',
+            drop_prob=0.0,
+        )
+    ).to(dtype)
+    x = torch.randn(2, 8, *size).to(dtype)
+    for _ in range(3):
+        torch.full((2**16,), 1e30)  # what the system may hand out next
+        neck.zero_grad()
+        first, second = neck([x])
+        second.sum().backward()
+        conv = neck.fpn_convs[1].conv
+        weight = conv.weight.detach().double().requires_grad_()
+        plain = torch.nn.functional.conv2d(
+            first.detach().double(), weight, conv.bias.detach().double(), 2, 1
+        )
+        plain.sum().backward()
+        tolerance = 2e-2 if dtype is torch.bfloat16 else 1e-5
+        close = dict(rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(second.double(), plain, **close)
+        torch.testing.assert_close(conv.weight.grad.double(), weight.grad, **close)

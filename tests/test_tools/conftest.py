@@ -37,7 +37,8 @@ model = dict(
         drop_path_rate=0.0,
     ),
     neck=dict(
-        type='FPN',
+        type='FPN_DropBlock',
+        drop_prob=0.0,
         in_channels=[16, 32, 64],
         out_channels=32,
         relu_before_extra_convs=True,

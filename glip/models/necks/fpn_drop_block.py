@@ -26,6 +26,19 @@ def drop_block(x: Tensor, probability: float, size: int) -> Tensor:
     return x * keep * (keep.numel() / keep.sum().clamp(min=1))
 
 
+def _at_least_two(module, inputs):
+    """Give a map of one position a margin of zeros, which changes no result.
+
+    Of a convolution with stride 2 over a single position oneDNN leaves most of the
+    weight's gradient unset in bfloat16 (seen with torch 2.14.1).
+    """
+    height, width = inputs[0].shape[2:]
+    if min(height, width) > 1:
+        return None
+    margin = (0, int(width == 1), 0, int(height == 1))
+    return (F.pad(inputs[0], margin), *inputs[1:])
+
+
 @MODELS.register_module()
 class FPN_DropBlock(FPN):  # noqa: N801 (the name mmdet's configs use)
     """mmdet's FPN with DropBlock on every merged map but the top one in training.
@@ -53,6 +66,8 @@ class FPN_DropBlock(FPN):  # noqa: N801 (the name mmdet's configs use)
         self.drop_prob, self.block_size = drop_prob, block_size
         for conv in self.fpn_convs[: len(self.lateral_convs) - 1]:
             conv.register_forward_pre_hook(self._drop)
+        for conv in self.fpn_convs[len(self.lateral_convs) :]:
+            conv.register_forward_pre_hook(_at_least_two)
 
     def _drop(self, module, inputs):
         if not self.training or self.drop_prob == 0:
