@@ -17,6 +17,7 @@ from typing import Any
 
 import coco_folder
 import numpy as np
+import set_folders
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -72,7 +73,7 @@ MODEL = dict(
 
 
 def write(folder: Path) -> None:
-    """Pictures of seven sizes with annotations, and weights."""
+    """Pictures of seven sizes with annotations, weights, and a folder of sets."""
     data = coco_folder.content(num_images=len(SIZES))
     for image, (width, height) in zip(data['images'], SIZES, strict=True):
         image.update(width=width, height=height)
@@ -85,6 +86,7 @@ def write(folder: Path) -> None:
         for parameter in model.bbox_head.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
         torch.save(dict(state_dict=model.state_dict()), folder / f'weights_{seed}.pth')
+    set_folders.write(folder / 'sets')
 
 
 def config(folder: Path, work_dir: Path, **changes: Any) -> Config:
@@ -124,6 +126,15 @@ def config(folder: Path, work_dir: Path, **changes: Any) -> Config:
         )
     )
     cfg.merge_from_dict(changes)
+    return cfg
+
+
+def many(folder: Path, work_dir: Path, **changes: Any) -> Config:
+    """The evaluation of the three sets in ``folder / 'sets'``."""
+    cfg = config(folder, work_dir, **changes)
+    cfg.custom_data = dict(folder=str(folder / 'sets'))
+    # What knows nothing hits nothing by the usual overlaps.
+    cfg.test_evaluator.iou_thrs = [0.01, 0.5]
     return cfg
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mmengine.config import DictAction
 
+from glip.apis.loading import weights_of
 from glip.apis.train import prepare_config, run_test, set_test_options
 from glip.errors import GLIPError, one_line
 
@@ -16,8 +17,12 @@ from glip.errors import GLIPError, one_line
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='weights: file, address or zoo name')
+    parser.add_argument('config', help='config file, or zoo name for that of a model')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='weights: file, address or zoo name (by default those of the zoo name)',
+    )
     parser.add_argument(
         '--work-dir', help='folder of logs and results (work_dirs/<config name>)'
     )
@@ -85,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         set_test_options(
             cfg,
-            args.checkpoint,
+            args.checkpoint or weights_of(args.config),
             show=args.show,
             show_dir=args.show_dir,
             wait_time=args.wait_time,

@@ -13,11 +13,12 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from glip.apis.loading import build_model, resolve_device
 from glip.apis.offline import build_dataset
 from glip.errors import ConfigError
+from glip.ops import plain_path
 
 _HEAD = 'bbox_head.head'
 _PARTS = ('backbone', 'neck', 'language_model', 'bbox_head')
@@ -63,7 +64,8 @@ def count_macs(
     Matrix products, convolutions, attention and deformable convolutions are counted;
     what is done element by element (norms, activations, the bilinear sampling of
     deformable convolutions) is not, as in other tools. A deformable convolution
-    counts as much as a plain one of its size, by whichever kernel it is computed.
+    counts as much as a plain one of its size, and all is computed as the papers write
+    it: kernels that need fewer operations for the same result do not change the sum.
 
     Args:
         model: What is called, for the names.
@@ -72,9 +74,12 @@ def count_macs(
     Returns:
         The sum, and module -> operation -> multiply-adds.
     """
-    mapping = {torch.ops.torchvision.deform_conv2d: _deform_conv_flops}
+    mapping = {
+        torch.ops.torchvision.deform_conv2d: deform_conv_flops,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    }
     counter = FlopCounterMode(display=False, custom_mapping=mapping)
-    with torch.no_grad(), counter:
+    with torch.no_grad(), plain_path(), counter:
         run()
     root = type(model).__name__
     by_module = {}
@@ -235,7 +240,7 @@ def _params(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _deform_conv_flops(
+def deform_conv_flops(
     input_shape: Iterable[int],
     weight_shape: Iterable[int],
     *_args: Any,
@@ -246,6 +251,17 @@ def _deform_conv_flops(
     del input_shape
     _, *taps = weight_shape
     return 2 * math.prod(out_shape) * math.prod(taps)
+
+
+def _attention_flops(
+    query_shape: Sequence[int],
+    key_shape: Sequence[int],
+    value_shape: Sequence[int],
+    *_args: Any,
+    **_kwargs: Any,
+) -> int:
+    """Of the CPU's attention kernel, which torch counts on other devices only."""
+    return sdpa_flop_count(query_shape, key_shape, value_shape)
 
 
 def summary(complexity: Complexity) -> list[str]:

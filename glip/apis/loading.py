@@ -105,6 +105,37 @@ def read_config(path: str | os.PathLike[str]) -> Config:
         raise ConfigError(f'{os.fspath(path)}: not a usable config ({said})') from error
 
 
+def config_of(name: str | os.PathLike[str]) -> Path:
+    """The config file that is meant: a file, or that of a name from the zoo.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    path = Path(name)
+    known = zoo.find(os.fspath(name))
+    if path.is_file() or (known is None and path.suffix):
+        return path
+    if known is None:
+        near = zoo.suggest(os.fspath(name))
+        hint = f'did you mean {near}?' if near else 'give a file, or a zoo name'
+        raise ConfigError(f'{os.fspath(name)}: no such config; {hint}')
+    return _zoo_config(known.config)
+
+
+def weights_of(name: str | os.PathLike[str]) -> str:
+    """The weights that belong to a config: those of a name from the zoo.
+
+    Raises:
+        ConfigError: It is a file, which has none of its own.
+    """
+    known = zoo.find(os.fspath(name))
+    if known is None or Path(name).is_file():
+        raise ConfigError(
+            f'{os.fspath(name)} has no weights of its own: name a checkpoint behind it'
+        )
+    return known.name
+
+
 def _one_line(error: BaseException) -> str:
     return ' '.join(str(error).split())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from glip.apis.augment import apply_tta
-from glip.apis.loading import read_config
+from glip.apis.loading import config_of, read_config
 from glip.apis.memory import apply_use_checkpoint, memory_errors_explained
 from glip.datasets.custom import apply_custom_data
 from glip.engine.amp_optim_wrapper import amp_dtype
@@ -23,9 +24,13 @@ from glip.engine.hooks.curves import draw_curves
 from glip.engine.loggers import apply_loggers
 from glip.engine.runner import latest_checkpoint
 from glip.errors import ConfigError, GLIPError
-from glip.evaluation.plots import PlotsMetric
+from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
+from glip.evaluation.plots import PlotsMetric, plot_sets
 from glip.registry import METRICS, RUNNERS
 
+_UNKNOWN_ARGUMENT = re.compile(
+    r"(?P<kind>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<name>\w+)'"
+)
 # Default hooks that mmengine has without being told.
 _HOOKS = (
     *('runtime_info', 'timer', 'sampler_seed'),
@@ -104,6 +109,9 @@ def run_test(
 ) -> dict[str, float]:
     """Build the runner and evaluate ``cfg.load_from``.
 
+    Several data sets are listed in one table, which is also written to
+    ``work_dir/<time>/sets.md``, ``sets.csv`` and ``sets.json``.
+
     Args:
         cfg: Changed in place.
         out: A .pkl file to write all predictions to.
@@ -127,18 +135,28 @@ def run_test(
         raise ConfigError(
             f'{cfg.filename or "the config"} has no test_dataloader to evaluate'
         )
+    evaluator = _said_plainly(lambda: runner.test_evaluator, cfg)
     if out is not None:
-        runner.test_evaluator.metrics.append(
+        evaluator.metrics.append(
             METRICS.build({'type': 'DumpDetResults', 'out_file_path': str(out)})
         )
     if plots is not None:
         folder = plots or Path(runner.work_dir, runner.timestamp, 'plots')
+        names = getattr(evaluator, 'dataset_prefixes', None)
         dataset = _said_plainly(lambda: runner.test_dataloader, cfg).dataset
-        names = getattr(runner.test_evaluator, 'dataset_prefixes', None)
-        plots_metric = PlotsMetric(folder, dataset, names=names)
-        runner.test_evaluator.metrics.append(plots_metric)
+        evaluator.metrics.append(PlotsMetric(folder, dataset, names=names))
+    if isinstance(evaluator, MultiDatasetsEvaluator):
+        evaluator.out_dir = Path(runner.work_dir, runner.timestamp)
+        evaluator.about = {
+            'config': str(cfg.filename or ''),
+            'checkpoint': str(cfg.get('load_from') or ''),
+        }
     with memory_errors_explained(cfg, training=False):
-        return _said_plainly(runner.test, cfg)
+        values = _said_plainly(runner.test, cfg)
+    table = getattr(evaluator, 'table', None)
+    if plots is not None and table is not None:
+        plot_sets(table, folder)
+    return values
 
 
 def prepare_config(
@@ -151,15 +169,16 @@ def prepare_config(
     """Read a config and put in what the command line says.
 
     Args:
-        path: The config file.
+        path: The config file, or a zoo name, which stands for that of its model.
         work_dir: Goes before the config's own.
         cfg_options: ``{'a.b': value}`` to merge into it.
         launcher: What started the processes: none, pytorch, slurm or mpi.
 
     Raises:
-        ConfigError: The file is missing or no config, or an option does not fit.
+        ConfigError: The file is missing or no config, there is no such name, or an
+            option does not fit.
     """
-    cfg = read_config(path)
+    cfg = read_config(config_of(path))
     cfg.launcher = launcher
     if cfg_options:
         try:
@@ -327,7 +346,7 @@ def _settle_backend(cfg: Config) -> None:
 
 
 def _said_plainly(action: Callable[[], Any], cfg: Config) -> Any:
-    """Do it; a type that no registry knows is the config's mistake."""
+    """Do it; unknown types and arguments are the config's mistake."""
     try:
         return action()
     except KeyError as error:
@@ -339,4 +358,12 @@ def _said_plainly(action: Callable[[], Any], cfg: Config) -> Any:
         raise ConfigError(
             f'{cfg.filename or "the config"} names the type {name!r}, which is not '
             'known; check the spelling, or import it with custom_imports'
+        ) from error
+    except TypeError as error:
+        unknown = _UNKNOWN_ARGUMENT.fullmatch(str(error))
+        if unknown is None:
+            raise
+        raise ConfigError(
+            f'{cfg.filename or "the config"}: {unknown["kind"]} takes no argument '
+            f'{unknown["name"]!r}; leave it out'
         ) from error

@@ -5,9 +5,14 @@ from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.concat import ConcatDataset
 from glip.datasets.flickr30k_entities import Flickr30kEntitiesDataset
 from glip.datasets.lvis import LVISDataset
-from glip.datasets.mdetr import Flickr30kDataset, MDETRDataset
+from glip.datasets.mdetr import (
+    Flickr30kDataset,
+    MDETRDataset,
+    MDETRStyleRefCocoDataset,
+)
 from glip.datasets.mixed_stream import MixedStream
 from glip.datasets.odvg import ODVGDataset
+from glip.datasets.refcoco import RefCOCODataset
 from glip.datasets.sample import DetectionSample, GroundingSample, Phrase
 from glip.datasets.samplers import MixtureSampler
 from glip.datasets.stream import ODVGStream
@@ -29,6 +34,7 @@ __all__ = [
     'LVISDataset',
     'LoadImageFromFile',
     'MDETRDataset',
+    'MDETRStyleRefCocoDataset',
     'MixedStream',
     'MixtureSampler',
     'NegativeCaptions',
@@ -37,5 +43,6 @@ __all__ = [
     'PackDetInputs',
     'Phrase',
     'RandomSamplingNegPos',
+    'RefCOCODataset',
     'read_coco',
 ]

@@ -142,7 +142,9 @@ class PromptedDataset(BaseDetDataset):
             index ``text``, the names of all classes, beside which go
             ``custom_entities`` and ``caption_prompt``; with ``'VG'``, they index
             ``tokens_positive``, entity -> its (begin, end) in ``text``, the caption,
-            beside which goes ``captions``, those of all pictures.
+            beside which goes ``captions``, those of all pictures. In evaluation also
+            ``phrase_types``, entity -> its types, and ``dataset_name``, where the
+            annotations have them.
         """
         idx = range(len(self))[idx]
         sample = self.get_sample(idx)
@@ -237,6 +239,10 @@ class PromptedDataset(BaseDetDataset):
         if not sample.phrases:
             # A prompt needs an entity; without boxes all its words are negatives.
             record['tokens_positive'] = ((_whole(sample.caption),),)
+        if self.test_mode and any(p.types for p in sample.phrases):
+            record['phrase_types'] = tuple(p.types for p in sample.phrases)
+        if self.test_mode and sample.dataset_name:
+            record['dataset_name'] = sample.dataset_name
         record['instances'] = [
             {'bbox': list(box), 'bbox_label': entity, 'ignore_flag': 0}
             for entity, phrase in enumerate(sample.phrases)
@@ -325,16 +331,16 @@ def _pack(sample: Sample) -> tuple[Any, ...]:
     head = (sample.file_name, sample.width, sample.height, sample.image_id)
     if isinstance(sample, DetectionSample):
         return (*head, sample.boxes, sample.labels, sample.ignored)
-    phrases = tuple((phrase.spans, phrase.boxes) for phrase in sample.phrases)
-    return (*head, sample.caption, phrases)
+    phrases = tuple((p.spans, p.boxes, p.types) for p in sample.phrases)
+    return (*head, sample.caption, phrases, sample.dataset_name)
 
 
 def _unpack(packed: tuple[Any, ...]) -> Sample:
     """What was packed; scores of boxes are not kept."""
     name, width, height, image_id, *rest = packed
-    if len(rest) == 3:
+    if not isinstance(rest[0], str):
         boxes, labels, ignored = rest
         return DetectionSample(name, width, height, boxes, labels, image_id, ignored)
-    caption, phrases = rest
-    made = tuple(Phrase(spans, boxes) for spans, boxes in phrases)
-    return GroundingSample(name, width, height, caption, made, image_id)
+    caption, phrases, dataset_name = rest
+    made = tuple(Phrase(spans, boxes, (), types) for spans, boxes, types in phrases)
+    return GroundingSample(name, width, height, caption, made, image_id, dataset_name)

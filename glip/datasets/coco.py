@@ -7,6 +7,7 @@ from typing import Any
 
 from glip.datasets.base import PromptedDataset
 from glip.datasets.coco_file import read_coco
+from glip.datasets.reading import listed, warn
 from glip.datasets.sample import DetectionSample
 from glip.registry import DATASETS
 
@@ -23,7 +24,9 @@ class CocoDataset(PromptedDataset):
 
     Args:
         *args: See :class:`glip.datasets.base.PromptedDataset`.
-            ``metainfo['classes']`` defaults to the classes of the annotation file.
+            ``metainfo['classes']`` defaults to the classes of the annotation file;
+            ``metainfo['category_names']`` calls its categories otherwise, see
+            :func:`glip.datasets.coco_file.read_coco`.
         **kwargs: As ``*args``.
 
     Attributes:
@@ -36,10 +39,17 @@ class CocoDataset(PromptedDataset):
         coco = read_coco(
             self.ann_file,
             self._metainfo.get('classes'),
+            category_names=self._metainfo.get('category_names'),
             need_annotations=not self.test_mode,
             backend_args=self.backend_args,
             dropped=self.dropped,
         )
+        if self.test_mode and coco.left_out:
+            warn(
+                f'{self.ann_file}: {sum(coco.left_out.values())} boxes of '
+                f'{listed(coco.left_out)} are not evaluated, as the classes asked for '
+                'leave these out'
+            )
         self.names = self._metainfo['classes'] = coco.names
         self.cat_ids = list(coco.category_ids)
         self.cat2label = dict(coco.labels)

@@ -6,7 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmengine.logging import print_log
@@ -32,6 +32,7 @@ class CocoFile:
         boxes: Picture id -> its annotations of the classes asked for. Each has a
             ``bbox`` of positive size (x, y, w, h as in the file), ``area``,
             ``iscrowd``, and ``category_id`` as in the file.
+        left_out: Name of a category that was not asked for -> its annotations.
     """
 
     path: str
@@ -40,12 +41,14 @@ class CocoFile:
     labels: Mapping[int, int]
     images: tuple[Mapping[str, Any], ...]
     boxes: Mapping[Any, tuple[Mapping[str, Any], ...]]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_coco(
     path: str | os.PathLike[str],
     classes: Sequence[str] | None = None,
     *,
+    category_names: Sequence[str] | None = None,
     need_annotations: bool = True,
     backend_args: Mapping[str, Any] | None = None,
     dropped: Dropped | None = None,
@@ -61,6 +64,9 @@ def read_coco(
         path: The file, local or of a backend of mmengine.
         classes: The classes wanted, in the order labels shall have; by default all
             in the order of the file.
+        category_names: What the categories are called instead, in the order of their
+            ids (the original's ``OVERRIDE_CATEGORY``). A file that has just these
+            names already keeps them as they are.
         need_annotations: Whether a file without the list is an error; those of
             COCO's test sets have none.
         backend_args: Passed to mmengine's file backend.
@@ -79,11 +85,18 @@ def read_coco(
     categories = _checked_categories(content, path)
     _check_category_ids(annotations, categories, path)
     used = _without_empty_super_categories(content, categories, annotations, path)
+    if category_names is not None:
+        categories = _renamed(categories, used, category_names, path)
     names, category_ids, labels = _choose(categories, used, classes, path)
+    others = Counter(
+        categories[a['category_id']]
+        for a in annotations
+        if a['category_id'] not in labels
+    )
     boxes = _group(
         annotations, (image['id'] for image in images), labels, path, dropped
     )
-    return CocoFile(path, names, category_ids, labels, images, boxes)
+    return CocoFile(path, names, category_ids, labels, images, boxes, others)
 
 
 def read_sections(
@@ -219,6 +232,27 @@ def _without_empty_super_categories(
             logger='current',
         )
     return [i for i in categories if i not in dropped]
+
+
+def _renamed(
+    categories: Mapping[int, str],
+    used: Sequence[int],
+    names: Sequence[str],
+    path: str,
+) -> dict[int, str]:
+    """The categories that are classes under other names, by the order of their ids."""
+    ids = sorted(used, key=lambda i: (isinstance(i, str), i))
+    before = list(dict.fromkeys(categories[i] for i in ids))
+    if sorted(before) == sorted(names):
+        return dict(categories)
+    if len(before) != len(names):
+        raise DatasetError(
+            f'annotation file {path} has {len(before)} categories {listed(before)}, '
+            f'but category_names gives {len(names)} names {listed(names)}: one for '
+            'each is needed, in the order of their ids'
+        )
+    new = dict(zip(before, map(str, names), strict=True))
+    return {i: new[name] if i in ids else name for i, name in categories.items()}
 
 
 def _choose(

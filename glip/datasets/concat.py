@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ class ConcatDataset(_MMEngineConcatDataset):
         ignore_keys: Accepted for mmengine's configs; nothing has to be equal here.
 
     Raises:
-        DatasetError: ``repeats`` does not fit.
+        DatasetError: ``repeats`` does not fit, or annotations are not there.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ConcatDataset(_MMEngineConcatDataset):
                 f'repeats={list(repeats)} must have one whole number from 1 on for '
                 f'each of the {len(datasets)} data sets'
             )
+        _check_annotations(datasets)
         self.datasets = [
             _repeated(DATASETS.build(d) if isinstance(d, Mapping) else d, int(times))
             for d, times in zip(datasets, repeats)
@@ -65,6 +67,26 @@ class ConcatDataset(_MMEngineConcatDataset):
         if self._fully_initialized:
             metainfo['cumulative_sizes'] = list(self.cumulative_sizes)
         return metainfo
+
+
+def _check_annotations(datasets: Sequence[Any]) -> None:
+    """Say how many sets are missing before the others are read."""
+    files = [
+        os.path.join(dataset.get('data_root') or '', dataset['ann_file'])
+        for dataset in datasets
+        if isinstance(dataset, Mapping)
+        and dataset.get('ann_file')
+        and not dataset.get('backend_args')
+    ]
+    missing = [file for file in files if '://' not in file and not os.path.exists(file)]
+    if missing and len(datasets) > 1:
+        others = '; custom_data.skip_missing=True evaluates the others'
+        raise DatasetError(
+            f'{len(missing)} of {len(datasets)} data sets have no annotation file, the '
+            f'first that is not found: {os.path.abspath(missing[0])} (data_root joined '
+            'with ann_file: set both in the config, or custom_data.data_root'
+            f'{others if len(missing) < len(datasets) else ""})'
+        )
 
 
 def _repeated(dataset: Any, times: int) -> Any:

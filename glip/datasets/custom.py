@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
 
+from glip.datasets.custom_sets import TYPES, CustomSet, check_keys, sets_by_stage
 from glip.errors import ConfigError
 
-_KEYS = {'data_root', 'classes', 'train', 'val', 'test', 'batch_size', 'num_workers'}
-_SET_KEYS = {
-    'ann_file',
-    'classes',
-    'data_root',
-    'format',
-    'img',
-    'label_map',
-    'name',
-    'repeat',
+_KEYS = {
+    *('data_root', 'classes', 'train', 'val', 'test', 'batch_size', 'num_workers'),
+    *('folder', 'split', 'train_split', 'skip_missing', 'use_caption_prompt'),
 }
-_TYPES = {'coco': 'CocoDataset', 'odvg': 'ODVGDataset', 'mdetr': 'MDETRDataset'}
 _BEST_OF_PHRASES = 'flickr30k/R@1'
 
 
@@ -49,21 +41,29 @@ def apply_custom_data(cfg: Config) -> Config:
     names the classes of its detection records) or ``'mdetr'``. The last two hold
     captions with phrases, which are evaluated by the recall of phrases.
 
+    ``folder`` stands for ``test``: all sets below it that are laid out as
+    :func:`glip.datasets.coco_folders.find_sets` says. ``split`` is which of their
+    splits (``'val'``), or several, of which the first that a set has counts;
+    ``train_split`` trains on that split of all of them, and validates on ``split``.
+
+    With ``skip_missing`` the sets that are not there, or have no such split, are left
+    out of the evaluation and listed as absent. ``caption_prompt`` of a set has other
+    words for its classes, which ``use_caption_prompt=False`` (of all) ignores;
+    ``category_names`` calls the categories of its file otherwise, in the order of
+    their ids.
+
     Args:
         cfg: Changed in place; ``custom_data`` is used up.
 
     Raises:
         ConfigError: A key is unknown or missing, or the base has no loader to fill.
+        DatasetError: There is no such folder, no set in it, or none of the sets.
     """
     custom = cfg.pop('custom_data', None)
     if not custom:
         return cfg
-    _check_keys(custom, _KEYS, 'custom_data')
-    stages = {stage: _sets(custom, stage) for stage in ('train', 'val', 'test')}
-    stages['test'] = stages['test'] or stages['val']
-    if not any(stages.values()):
-        raise ConfigError('custom_data names neither train nor val nor test')
-    for stage, sets in stages.items():
+    check_keys(custom, _KEYS, 'custom_data')
+    for stage, sets in sets_by_stage(custom).items():
         if sets:
             _fill(cfg, stage, sets, custom)
         else:
@@ -71,76 +71,8 @@ def apply_custom_data(cfg: Config) -> Config:
     return cfg
 
 
-def _check_keys(given: Mapping[str, Any], known: set[str], where: str) -> None:
-    """A misspelt key must not be silently without effect."""
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise ConfigError(
-            f'{where} has unknown keys {", ".join(unknown)}; it takes '
-            f'{", ".join(sorted(known))}'
-        )
-
-
-def _sets(custom: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
-    """The sets of one stage as mappings with absolute meaning."""
-    given = custom.get(stage) or []
-    given = [given] if isinstance(given, (str, Mapping)) else given
-    sets = []
-    for number, entry in enumerate(given):
-        where = f'custom_data.{stage}' + (f'[{number}]' if len(given) > 1 else '')
-        entry = {'ann_file': entry} if isinstance(entry, str) else dict(entry)
-        _check_keys(entry, _SET_KEYS, where)
-        if not entry.get('ann_file'):
-            raise ConfigError(f'{where} needs ann_file, its annotations')
-        root = entry.get('data_root', custom.get('data_root')) or ''
-        folder = entry.get('img')
-        if folder is None:
-            folder = os.path.dirname(entry['ann_file'])
-        sets.append(
-            {
-                'format': _format(entry, stage, where),
-                'label_map': entry.get('label_map'),
-                'data_root': root,
-                'ann_file': entry['ann_file'],
-                'data_prefix': {'img': folder},
-                'classes': entry.get('classes', custom.get('classes')),
-                'repeat': entry.get('repeat', 1) if stage == 'train' else 1,
-                'name': entry.get('name') or _name(root, entry['ann_file']),
-            }
-        )
-    return sets
-
-
-def _format(entry: Mapping[str, Any], stage: str, where: str) -> str:
-    """How the annotations are written: as said, or by the name of the file."""
-    by_name = 'odvg' if str(entry['ann_file']).endswith('.jsonl') else 'coco'
-    kind = entry.get('format') or by_name
-    if kind not in _TYPES:
-        known = ', '.join(_TYPES)
-        raise ConfigError(f'{where} has the format {kind!r}; known: {known}')
-    if entry.get('label_map') and kind != 'odvg':
-        raise ConfigError(
-            f'{where} has a label_map, which only the odvg format (.jsonl) takes'
-        )
-    if entry.get('label_map') and stage != 'train':
-        raise ConfigError(
-            f'{where}: detection records of ODVG are for training; name the '
-            'COCO-format file of the same pictures to evaluate'
-        )
-    return kind
-
-
-def _name(root: str, ann_file: str) -> str:
-    """What to call a set that has no name: its folder."""
-    path = os.path.normpath(os.path.join(root, ann_file))
-    folders = os.path.dirname(path).split(os.sep)
-    plain = {'annotations', 'train', 'valid', 'val', 'test', 'train2017', 'val2017'}
-    useful = [folder for folder in folders if folder and folder not in plain]
-    return useful[-1] if useful else 'data'
-
-
 def _fill(
-    cfg: Config, stage: str, sets: list[dict[str, Any]], custom: Mapping[str, Any]
+    cfg: Config, stage: str, sets: Sequence[CustomSet], custom: Mapping[str, Any]
 ) -> None:
     """Loader and evaluator of one stage."""
     loader = cfg.get(f'{stage}_dataloader')
@@ -150,14 +82,15 @@ def _fill(
             "from a base, such as '../_base_/datasets/coco_detection.py'"
         )
     template = _innermost(loader['dataset'])
-    datasets = [_dataset(template, entry) for entry in sets]
-    if len(datasets) == 1 and sets[0]['repeat'] == 1:
+    present = [entry for entry in sets if entry.absent is None]
+    datasets = [_dataset(template, entry) for entry in present]
+    if len(sets) == 1 and not custom.get('folder') and sets[0].repeat == 1:
         loader['dataset'] = datasets[0]
     else:
         loader['dataset'] = {
             'type': 'ConcatDataset',
             'datasets': datasets,
-            'repeats': [entry['repeat'] for entry in sets],
+            'repeats': [entry.repeat for entry in present],
         }
     if stage == 'train' and custom.get('batch_size'):
         loader['batch_size'] = custom['batch_size']
@@ -166,9 +99,11 @@ def _fill(
         if not custom['num_workers']:
             loader['persistent_workers'] = False
     if stage != 'train':
-        cfg[f'{stage}_evaluator'] = _evaluator(cfg.get(f'{stage}_evaluator'), sets)
+        many = loader['dataset']['type'] == 'ConcatDataset'
+        base = cfg.get(f'{stage}_evaluator')
+        cfg[f'{stage}_evaluator'] = _evaluator(base, sets, many)
         checkpoint = cfg.get('default_hooks', {}).get('checkpoint', {})
-        if stage == 'val' and sets[0]['format'] != 'coco' and 'save_best' in checkpoint:
+        if stage == 'val' and sets[0].format != 'coco' and 'save_best' in checkpoint:
             checkpoint['save_best'] = _BEST_OF_PHRASES
 
 
@@ -182,44 +117,47 @@ def _innermost(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
     return dataset
 
 
-def _dataset(template: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+def _dataset(template: Mapping[str, Any], entry: CustomSet) -> dict[str, Any]:
     """The base's data set, of other files."""
     dataset = {
         key: copy.deepcopy(value)
         for key, value in template.items()
         if key not in ('metainfo', 'type', 'caption_prompt', 'label_map_file')
     }
-    dataset['type'] = _TYPES[entry['format']]
-    if entry['label_map']:
-        dataset['label_map_file'] = entry['label_map']
-    for key in ('data_root', 'ann_file', 'data_prefix'):
-        dataset[key] = entry[key]
-    if entry['classes'] is not None:
-        dataset['metainfo'] = {'classes': tuple(entry['classes'])}
+    dataset['type'] = TYPES[entry.format]
+    if entry.label_map:
+        dataset['label_map_file'] = entry.label_map
+    dataset['data_root'] = entry.data_root
+    dataset['ann_file'] = entry.ann_file
+    dataset['data_prefix'] = {'img': entry.img}
+    if entry.caption_prompt:
+        dataset['caption_prompt'] = copy.deepcopy(entry.caption_prompt)
+    metainfo = {'classes': entry.classes, 'category_names': entry.category_names}
+    metainfo = {key: names for key, names in metainfo.items() if names is not None}
+    if metainfo:
+        dataset['metainfo'] = metainfo
     return dataset
 
 
-def _evaluator(base: Any, sets: list[dict[str, Any]]) -> dict[str, Any]:
+def _evaluator(base: Any, sets: Sequence[CustomSet], many: bool) -> dict[str, Any]:
     """The base's COCO metric on other annotations, or recall, one for each set."""
     while isinstance(base, (list, tuple)) or (base and 'metrics' in base):
         base = base[0] if isinstance(base, (list, tuple)) else base['metrics']
-    of_phrases = [entry['format'] != 'coco' for entry in sets]
+    of_phrases = [entry.format != 'coco' for entry in sets]
     if any(of_phrases) and not all(of_phrases):
         raise ConfigError(
             'custom_data: boxes of classes and phrases of captions cannot be evaluated '
             'in one run; name one kind under val and test the other on its own'
         )
+    present = [entry for entry in sets if entry.absent is None]
     if all(of_phrases):
-        metrics = [{'type': 'Flickr30kMetric'} for _ in sets]
+        metrics = [{'type': 'Flickr30kMetric'} for _ in present]
     else:
         base = dict(base or {}, type='CocoMetric')
-        metrics = [
-            dict(base, ann_file=os.path.join(entry['data_root'], entry['ann_file']))
-            for entry in sets
-        ]
-    if len(metrics) == 1:
+        metrics = [dict(base, ann_file=entry.path) for entry in present]
+    if not many:
         return metrics[0]
-    names = [entry['name'] for entry in sets]
+    names = [entry.name for entry in sets]
     if len(set(names)) < len(names):
         raise ConfigError(
             f'custom_data: the sets are called {names}; give each a name of its own'
@@ -227,7 +165,8 @@ def _evaluator(base: Any, sets: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         'type': 'MultiDatasetsEvaluator',
         'metrics': metrics,
-        'dataset_prefixes': names,
+        'dataset_prefixes': [entry.name for entry in present],
+        'sets': [entry.facts for entry in sets],
     }
 
 
@@ -235,6 +174,8 @@ def _drop(cfg: Config, stage: str) -> None:
     """Without data there is no stage."""
     for key in (f'{stage}_dataloader', f'{stage}_evaluator', f'{stage}_cfg'):
         cfg[key] = None
+    if stage == 'train':
+        cfg.optim_wrapper = cfg.param_scheduler = None
     if stage == 'val':
         checkpoint = cfg.get('default_hooks', {}).get('checkpoint')
         if checkpoint:

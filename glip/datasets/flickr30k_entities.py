@@ -6,7 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from mmengine.fileio import list_from_file
@@ -17,7 +17,22 @@ from glip.datasets.sample import Box, GroundingSample, Phrase
 from glip.errors import DatasetError
 from glip.registry import DATASETS
 
-_PHRASE = re.compile(r'\[/EN#(?P<chain>\d+)(?:/[^\s\]]*)?\s+(?P<words>[^\]]*)\]')
+_PHRASE = re.compile(r'\[/EN#(?P<chain>\d+)(?P<types>/[^\s\]]*)?\s+(?P<words>[^\]]*)\]')
+
+
+class Mention(NamedTuple):
+    """A phrase in brackets.
+
+    Attributes:
+        chain: Id of the thing or things it means; '0' where they cannot be seen.
+        span: Its characters in the sentence without brackets.
+        types: ``people``, ``clothing``, ``bodyparts``, ``animals``, ``vehicles``,
+            ``instruments``, ``scene``, ``other``; often one, sometimes several.
+    """
+
+    chain: str
+    span: tuple[int, int]
+    types: tuple[str, ...]
 
 
 @DATASETS.register_module()
@@ -27,7 +42,10 @@ class Flickr30kEntitiesDataset(PromptedDataset):
     Every sentence is a sample of its own. A phrase in brackets has the boxes of its
     chain; phrases without a box (scenes, what cannot be seen) are words like others.
     A chain that a sentence mentions twice is two phrases with the same boxes. The
-    numbers of the boxes are taken as they are written.
+    numbers of the boxes are taken as they are written. Phrases keep their types.
+
+    In training, pictures without sentences or boxes are left out and counted; in
+    evaluation they are an error, as recall would be of other phrases than asked for.
 
     Args:
         ann_file: List of picture ids, one a line (``train.txt``, ``val.txt``,
@@ -40,7 +58,8 @@ class Flickr30kEntitiesDataset(PromptedDataset):
         **kwargs: See :class:`glip.datasets.base.PromptedDataset`.
 
     Raises:
-        DatasetError: A folder or a list is missing, or a file is of another format.
+        DatasetError: A folder or a list is missing, a file is of another format, or,
+            in evaluation, missing.
     """
 
     def __init__(
@@ -74,6 +93,12 @@ class Flickr30kEntitiesDataset(PromptedDataset):
             xml = os.path.join(self.annotations, f'{image_id}.xml')
             text = os.path.join(self.sentences, f'{image_id}.txt')
             missing = [path for path in (xml, text) if not os.path.exists(path)]
+            if missing and self.test_mode:
+                raise DatasetError(
+                    f'{os.path.abspath(missing[0])} is not there, which the picture '
+                    f'{image_id} of {self._source} needs; add it, or evaluate a list '
+                    'of pictures without this one'
+                )
             if missing:
                 kind = 'boxes' if missing[0] == xml else 'sentences'
                 self.dropped.add(f'pictures without a file of {kind}', image_id)
@@ -83,7 +108,7 @@ class Flickr30kEntitiesDataset(PromptedDataset):
                 if (image_id, number) in unrelated:
                     self.dropped.add('unrelated captions', f'{image_id} {number}')
                     continue
-                boxless = sum(chain not in boxes for chain, _ in phrases)
+                boxless = sum(phrase.chain not in boxes for phrase in phrases)
                 if boxless:
                     where = f'{image_id} {number}'
                     self.dropped.add('phrases without boxes', where, boxless)
@@ -93,8 +118,8 @@ class Flickr30kEntitiesDataset(PromptedDataset):
                     height=height,
                     caption=caption,
                     phrases=[
-                        Phrase((span,), tuple(boxes[chain]))
-                        for chain, span in phrases
+                        Phrase((span,), tuple(boxes[chain]), (), types)
+                        for chain, span, types in phrases
                         if chain in boxes
                     ],
                     dropped=self.dropped,
@@ -122,15 +147,14 @@ class Flickr30kEntitiesDataset(PromptedDataset):
         return {(f[0], int(f[1])) for f in fields if len(f) == 2 and f[1].isdigit()}
 
 
-def read_sentences(path: str) -> list[tuple[str, list[tuple[str, tuple[int, int]]]]]:
+def read_sentences(path: str) -> list[tuple[str, list[Mention]]]:
     """Captions of one picture and their phrases.
 
     Args:
         path: A file of ``Sentences/``.
 
     Returns:
-        Per line the caption without brackets, and of each phrase the id of its chain
-        and its characters.
+        Per line the caption without brackets, and its phrases.
     """
     return [_sentence(line) for line in _lines(path) if line.strip()]
 
@@ -167,14 +191,17 @@ def read_boxes(path: str) -> tuple[str, int, int, dict[str, list[Box]]]:
     return root.findtext('filename', ''), size[0], size[1], dict(boxes)
 
 
-def _sentence(line: str) -> tuple[str, list[tuple[str, tuple[int, int]]]]:
+def _sentence(line: str) -> tuple[str, list[Mention]]:
     """A caption and its phrases out of the bracketed form."""
-    caption, phrases, done = '', [], 0
+    caption, done = '', 0
+    phrases: list[Mention] = []
     line = line.strip()
     for match in _PHRASE.finditer(line):
         caption += line[done : match.start()]
         words = match['words'].strip()
-        phrases.append((match['chain'], (len(caption), len(caption) + len(words))))
+        span = (len(caption), len(caption) + len(words))
+        types = tuple(filter(None, (match['types'] or '').split('/')))
+        phrases.append(Mention(match['chain'], span, types))
         caption += words
         done = match.end()
     return caption + line[done:], phrases

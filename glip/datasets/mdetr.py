@@ -28,7 +28,8 @@ class MDETRDataset(PromptedDataset):
     A box that a teacher wrote may have a ``score``.
 
     In evaluation, where the file says which phrases are asked for
-    (``tokens_positive_eval``), these are the phrases, in that order.
+    (``tokens_positive_eval``), these are the phrases, in that order; and where it says
+    which set a caption is of (``dataset_name``), records have it.
 
     Args:
         *args: See :class:`glip.datasets.base.PromptedDataset`.
@@ -71,6 +72,7 @@ class MDETRDataset(PromptedDataset):
                 dropped=self.dropped,
                 where=f'image {image["id"]}',
                 image_id=image['id'],
+                dataset_name=_text_of(image, 'dataset_name'),
             )
             merged = merge_phrases(sample.phrases)
             if asked and not self.whole_caption:
@@ -159,6 +161,20 @@ class Flickr30kDataset(MDETRDataset):
         ]
         record['phrase_ids'] = [entry['bbox_label'] for entry in record['instances']]
         return record
+
+
+@DATASETS.register_module()
+class MDETRStyleRefCocoDataset(MDETRDataset):
+    """RefCOCO's family in MDETR's layout, under mmdet's name: whole captions."""
+
+    def __init__(self, *args: Any, whole_caption: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, whole_caption=whole_caption, **kwargs)
+
+
+def _text_of(image: Mapping[str, Any], key: str) -> str:
+    """A field that is text, or none."""
+    value = image.get(key)
+    return value if isinstance(value, str) else ''
 
 
 def _check_captions(images: Sequence[Mapping[str, Any]], path: str) -> None:

@@ -62,6 +62,7 @@ def merge_phrases(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
                 phrase.spans,
                 same.boxes + phrase.boxes,
                 same.scores + phrase.scores if scored else (),
+                tuple(dict.fromkeys(same.types + phrase.types)),
             )
         merged[phrase.spans] = phrase
     return tuple(merged.values())

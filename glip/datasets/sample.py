@@ -28,16 +28,23 @@ class Phrase:
         boxes: (x1, y1, x2, y2) in pixels of the picture, ends exclusive.
         scores: How sure the maker of the boxes was, one for each; empty for boxes
             that people drew.
+        types: What kinds of things it is, where the annotations say so (Flickr30k
+            Entities: people, clothing and so on).
     """
 
     spans: tuple[Span, ...]
     boxes: tuple[Box, ...]
     scores: tuple[float, ...] = ()
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class GroundingSample:
-    """A picture with a sentence and the boxes of its phrases."""
+    """A picture with a sentence and the boxes of its phrases.
+
+    Attributes:
+        dataset_name: Of several sets in one file, which it is of; else empty.
+    """
 
     file_name: str
     width: int
@@ -45,6 +52,7 @@ class GroundingSample:
     caption: str
     phrases: tuple[Phrase, ...]
     image_id: Any = None
+    dataset_name: str = ''
 
     @classmethod
     def checked(
@@ -58,6 +66,7 @@ class GroundingSample:
         dropped: Dropped,
         where: Any,
         image_id: Any = None,
+        dataset_name: str = '',
         keep_boxless: bool = False,
     ) -> GroundingSample:
         """Make one of what a file says.
@@ -74,6 +83,7 @@ class GroundingSample:
             dropped: Counts what is left out.
             where: The place in the file, such as ``'line 3'``.
             image_id: Of the picture, where the file has one.
+            dataset_name: Which set it is of, where the file says so.
             keep_boxless: Keep phrases whose words are there but not their boxes, so
                 that phrases keep their numbers; for evaluation.
 
@@ -94,8 +104,10 @@ class GroundingSample:
                 dropped.add('phrases left without words or boxes', where)
                 continue
             scores = tuple(phrase.scores[i] for i in index) if phrase.scores else ()
-            kept.append(Phrase(spans, boxes, scores))
-        return cls(file_name, width, height, caption, tuple(kept), image_id)
+            kept.append(Phrase(spans, boxes, scores, phrase.types))
+        return cls(
+            file_name, width, height, caption, tuple(kept), image_id, dataset_name
+        )
 
 
 @dataclass(frozen=True)

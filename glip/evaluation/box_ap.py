@@ -135,6 +135,14 @@ class BoxAP:
         values = self.recall[..., AREAS.index(area), self._place(limit)]
         return _mean(values if classes is None else values[:, list(classes)])
 
+    def by_class(self, *, iou: float | None = None) -> np.ndarray:
+        """AP of each class over thresholds and recalls, NaN where nothing is there."""
+        values = self.precision[self._rows(iou), ..., AREAS.index('all'), -1]
+        there = values > -1
+        counts = there.sum(axis=(0, 1))
+        sums = np.where(there, values, 0).sum(axis=(0, 1))
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
     def _place(self, limit: int | None) -> int:
         return -1 if limit is None else self.limits.index(limit)
 

@@ -51,6 +51,11 @@ class CocoMetric(BaseMetric):
         collect_device: Where results of several processes are gathered.
         prefix: Goes before the names of the results.
 
+    Attributes:
+        details: After ``compute_metrics``, the number of ``pictures`` and ``boxes``,
+            and under ``classes`` for each its ``name``, ``boxes``, ``AP``, ``AP50``
+            and ``AP75``, NaN where there is nothing to find.
+
     Raises:
         ConfigError: An argument has no meaning here.
         DatasetError: There is no such annotation file.
@@ -100,6 +105,7 @@ class CocoMetric(BaseMetric):
                     f'{os.path.abspath(self.ann_file)}'
                 )
         self._file: CocoFile | None = None
+        self.details: dict[str, Any] = {}
         self.classwise = classwise
         self.iou_thrs = None if iou_thrs is None else np.atleast_1d(iou_thrs)
         self.metric_items = tuple(metric_items or _AP_ITEMS)
@@ -137,17 +143,29 @@ class CocoMetric(BaseMetric):
         values = {
             f'bbox_{item}': self._items[item](evaluation) for item in self.metric_items
         }
-        if self.classwise:
-            values |= by_class(evaluation, coco, [r['img_id'] for r in results])
-        return values
+        return values | self._by_class(evaluation, coco, results)
+
+    def _by_class(
+        self, evaluation: BoxAP, coco: CocoFile, results: Sequence[Mapping[str, Any]]
+    ) -> dict[str, float]:
+        """Keep the details, and with ``classwise`` log them and return results."""
+        rows = class_rows(evaluation, coco, [r['img_id'] for r in results])
+        self.details = {
+            'pictures': len(results),
+            'boxes': sum(row['boxes'] for row in rows),
+            'classes': rows,
+        }
+        return by_class(rows) if self.classwise else {}
 
     def _read(self) -> CocoFile:
         """The annotations, with the classes of the data set, read once."""
-        classes = (self.dataset_meta or {}).get('classes')
+        meta = self.dataset_meta or {}
+        classes = meta.get('classes')
         if self._file is None or (classes and tuple(classes) != self._file.names):
             self._file = read_coco(
                 self.ann_file,
                 classes,
+                category_names=meta.get('category_names'),
                 need_annotations=not self.format_only,
                 backend_args=self.backend_args,
             )
@@ -262,20 +280,26 @@ def _numbers(values: Tensor) -> np.ndarray:
     return (values if values.dtype == torch.float64 else values.float()).numpy()
 
 
-def by_class(
+def class_rows(
     evaluation: BoxAP, coco: CocoFile, image_ids: Sequence[Any]
-) -> dict[str, float]:
-    """Log a table of AP by class and return it as ``<name>_precision``."""
-    rows: list[list[str]] = [['class', 'boxes', 'AP', 'AP50', 'AP75']]
+) -> list[dict[str, Any]]:
+    """Of each class ``name``, ``boxes``, ``AP``, ``AP50`` and ``AP75``."""
     counts = np.zeros(len(coco.names), dtype=int)
     for image_id in image_ids:
         for box in coco.boxes[image_id]:
             counts[coco.labels[box['category_id']]] += 1
-    values = {}
-    for label, name in enumerate(coco.names):
-        row = [evaluation.ap(iou=iou, classes=[label]) for iou in (None, 0.5, 0.75)]
-        row = [value if value >= 0 else float('nan') for value in row]
-        values[f'{name}_precision'] = row[0]
-        rows.append([name, str(counts[label]), *(f'{value:.3f}' for value in row)])
-    MMLogger.get_current_instance().info('\n' + AsciiTable(rows).table)
-    return values
+    found = [evaluation.by_class(iou=iou).tolist() for iou in (None, 0.5, 0.75)]
+    return [
+        {'name': name, 'boxes': boxes, 'AP': ap, 'AP50': ap50, 'AP75': ap75}
+        for name, boxes, ap, ap50, ap75 in zip(coco.names, counts.tolist(), *found)
+    ]
+
+
+def by_class(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Log a table of AP by class and return it as ``<name>_precision``."""
+    table = [['class', 'boxes', 'AP', 'AP50', 'AP75']]
+    for row in rows:
+        values = [f'{row[key]:.3f}' for key in ('AP', 'AP50', 'AP75')]
+        table.append([row['name'], str(row['boxes']), *values])
+    MMLogger.get_current_instance().info('\n' + AsciiTable(table).table)
+    return {f'{row["name"]}_precision': row['AP'] for row in rows}

@@ -14,7 +14,6 @@ from glip.evaluation.box_ap import BoxAP, Found, box_ap
 from glip.evaluation.coco_metric import (
     CocoMetric,
     as_coco,
-    by_class,
     check_results,
     write_results,
 )
@@ -107,10 +106,7 @@ class LVISMetric(CocoMetric):
         rows = [['result', 'value']]
         rows += [[name, f'{value:.4f}'] for name, value in values.items()]
         MMLogger.get_current_instance().info(f'{coco.path}\n{AsciiTable(rows).table}')
-        values = self._named(values)
-        if self.classwise:
-            values |= by_class(evaluation, coco, [r['img_id'] for r in results])
-        return values
+        return self._named(values) | self._by_class(evaluation, coco, results)
 
     @property
     def _limits(self) -> tuple[int, ...]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from mmengine.dist import broadcast_object_list, collect_results, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.evaluator.metric import _to_cpu
-from mmengine.logging import MMLogger
+from mmengine.logging import MMLogger, print_log
 from mmengine.structures import BaseDataElement
 
-from glip.errors import ConfigError
+from glip.errors import ConfigError, one_line
+from glip.evaluation.set_table import SetRow, SetTable
 from glip.registry import EVALUATOR
 
 
@@ -22,18 +26,32 @@ class MultiDatasetsEvaluator(Evaluator):
 
     Results are named ``<data set>/<metric>``; what all parts have is also given as
     plain mean under the metric's own name, which ``save_best`` can watch. -1, COCO's
-    mark for nothing to find, does not enter the mean.
+    mark for nothing to find, does not enter the mean. A table of all parts goes into
+    the log, and into files where ``out_dir`` is set.
 
     Args:
         metrics: One metric, or its config, for each part. Further ones that are
             appended later see all parts as one.
         dataset_prefixes: A name for each part.
+        sets: All sets that belong into the table, in its order, by default the parts:
+            ``name``; ``absent``, what was looked for, of one that is no part of the
+            data; anything else goes into the JSON file.
+
+    Attributes:
+        out_dir: Where ``sets.md``, ``sets.csv`` and ``sets.json`` are written.
+        about: What is evaluated, for the JSON file.
+        table: Of the last evaluation, in the main process.
 
     Raises:
-        ConfigError: Not one metric and one name for each part.
+        ConfigError: Not one metric and one name of its own for each part.
     """
 
-    def __init__(self, metrics: Sequence[Any], dataset_prefixes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        metrics: Sequence[Any],
+        dataset_prefixes: Sequence[str],
+        sets: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         super().__init__(metrics)
         self.dataset_prefixes = list(dataset_prefixes)
         if len(self.metrics) != len(self.dataset_prefixes):
@@ -41,6 +59,21 @@ class MultiDatasetsEvaluator(Evaluator):
                 f'{len(self.metrics)} metrics for the data sets '
                 f'{self.dataset_prefixes}: give one for each'
             )
+        if len(set(self.dataset_prefixes)) < len(self.dataset_prefixes):
+            raise ConfigError(
+                f'the data sets are called {self.dataset_prefixes}; give each a name '
+                'of its own'
+            )
+        self.sets = list(sets or [{'name': name} for name in self.dataset_prefixes])
+        present = [entry['name'] for entry in self.sets if not entry.get('absent')]
+        if present != self.dataset_prefixes:
+            raise ConfigError(
+                f'the sets of the table {present} are not those that are evaluated '
+                f'{self.dataset_prefixes}'
+            )
+        self.out_dir: str | os.PathLike[str] | None = None
+        self.about: dict[str, Any] = {}
+        self.table: SetTable | None = None
 
     @property
     def dataset_meta(self) -> dict[str, Any] | None:
@@ -92,16 +125,67 @@ class MultiDatasetsEvaluator(Evaluator):
         ends = self._dataset_meta['cumulative_sizes']
         values: dict[str, float] = {}
         by_name: dict[str, list[float]] = {}
+        rows: dict[str, SetRow] = {}
         for name, start, end, metric in zip(
             self.dataset_prefixes, [0, *ends], ends, self.metrics
         ):
             MMLogger.get_current_instance().info(f'Evaluating {name}')
-            for key, value in metric.compute_metrics(results[start:end]).items():
-                key = f'{metric.prefix}/{key}' if metric.prefix else key
+            own = {
+                f'{metric.prefix}/{key}' if metric.prefix else key: value
+                for key, value in metric.compute_metrics(results[start:end]).items()
+            }
+            rows[name] = _row(name, own, end - start, metric)
+            for key, value in own.items():
                 values[f'{name}/{key}'] = value
                 by_name.setdefault(key, []).append(value)
         for key, found in by_name.items():
             if len(found) == len(self.dataset_prefixes):
                 defined = [value for value in found if value >= 0]
                 values[key] = round(float(np.mean(defined)), 4) if defined else -1.0
+        absent = len(self.sets) - len(rows)
+        if absent:
+            # The mean above is over fewer sets than its name says.
+            values |= {'sets/evaluated': len(rows), 'sets/absent': absent}
+        self._show(rows)
         return values
+
+    def _show(self, rows: Mapping[str, SetRow]) -> None:
+        """The table of all sets, those that are absent among them."""
+        table = SetTable(
+            tuple(_completed(entry, rows.get(entry['name'])) for entry in self.sets),
+            self.about,
+        )
+        if not table.keys:  # such as with format_only
+            return
+        self.table = table
+        logger = MMLogger.get_current_instance()
+        logger.info(f'\n{table.markdown()}')
+        absent = [row for row in table.rows if row.absent is not None]
+        for row in absent:
+            logger.warning(f'{row.name} is absent: there is no {row.absent}')
+        if self.out_dir is not None:
+            try:
+                paths = table.write(self.out_dir)
+            except ConfigError as error:  # not worth the loss of the results
+                print_log(one_line(error), 'current', logging.WARNING)
+            else:
+                others = ', '.join(path.name for path in paths[1:])
+                logger.info(f'written: {paths[0]}, {others}')
+
+
+def _row(name: str, values: Mapping[str, float], pictures: int, metric: Any) -> SetRow:
+    """What one metric says of its part."""
+    details = dict(getattr(metric, 'details', {}))
+    details.pop('pictures', None)
+    source = getattr(metric, 'ann_file', None)
+    if source is not None:
+        details = {'ann_file': str(source), **details}
+    return SetRow(name, values, pictures, details=details)
+
+
+def _completed(entry: Mapping[str, Any], row: SetRow | None) -> SetRow:
+    """A row with what the config says of the set."""
+    known = {k: v for k, v in entry.items() if k not in ('name', 'absent')}
+    if row is None:
+        return SetRow(entry['name'], absent=entry['absent'], details=known)
+    return replace(row, details={**known, **row.details})

@@ -16,7 +16,13 @@ from mmengine.logging import print_log
 from glip.errors import ConfigError, DatasetError, one_line
 from glip.evaluation.class_curves import class_curves
 from glip.evaluation.confusion import ConfusionMatrix, Verdicts, judge
-from glip.evaluation.plots_figures import draw_bars, draw_confusion, draw_curves
+from glip.evaluation.plots_figures import (
+    draw_bars,
+    draw_confusion,
+    draw_curves,
+    draw_sets,
+)
+from glip.evaluation.plots_phrases import has_phrases, write_phrase_plots
 from glip.evaluation.plots_tables import (
     facts,
     write_classes,
@@ -25,6 +31,7 @@ from glip.evaluation.plots_tables import (
 )
 from glip.evaluation.plots_worst import Page, quality
 from glip.evaluation.predictions import check_pictures, entry_of
+from glip.evaluation.set_table import SetTable
 from glip.evaluation.truth import TruthSet, parts_of
 from glip.registry import METRICS
 
@@ -53,17 +60,26 @@ def write_plots(
     * ``summary.json``: all of it in one file for programs;
     * ``worst/index.html``: the pictures with most mistakes, annotated and found.
 
+    Of captions with boxes for their phrases:
+
+    * ``recall.png``: phrases found over the number of boxes that are looked at;
+    * ``recall_by_kind.png``: by type, size and number of boxes;
+    * ``phrases.csv``: of each phrase the place of its first right box;
+    * ``summary.json`` and ``worst/index.html`` as above.
+
     Args:
         predictions: One for each picture of the data, in its order: data samples as
             ``read_predictions`` gives them, or entries of a metric (``img_id``,
             ``bboxes``, ``scores``, ``labels``).
-        data: A data set with classes, also a joined one; or the path of a COCO-format
-            file with its pictures beside it.
+        data: A data set of classes or captions, also a joined one; or the path of a
+            COCO-format file with its pictures beside it.
         out_dir: Where to write; made where it is missing.
-        names: Folders of the parts of joined data; by default their annotation files'.
-        score_thr: Detections below take no part in the confusion matrix and the page;
-            by default that with the best F1 over all classes.
-        iou_thr: Overlap from which on a detection is on a box, for the same two.
+        names: Folders of the parts of joined data; by default that of their
+            annotation files' folders or, in one folder, of the files themselves.
+        score_thr: Detections below take no part in the confusion matrix and the page
+            of classes; by default that with the best F1 over all classes.
+        iou_thr: Overlap from which on a detection is on a box, for the same two and
+            for phrases.
         worst: Pictures on the page; 0 for none.
 
     Returns:
@@ -71,8 +87,8 @@ def write_plots(
 
     Raises:
         ConfigError: The folder cannot be written to, or a number has no meaning.
-        DatasetError: The predictions are not of these pictures, or the data has no
-            classes with boxes.
+        DatasetError: The predictions are not of these pictures, or the data has
+            neither classes nor phrases with boxes.
     """
     if not 0 <= (score_thr or 0) <= 1 or not 0 < iou_thr <= 1 or worst < 0:
         raise ConfigError(
@@ -107,6 +123,9 @@ def write_plots(
     for part, folder in zip(parts, folders):
         own = entries[start : start + len(part)]
         start += len(part)
+        if has_phrases(part):
+            files += _write_phrases(own, part, Path(out_dir, folder), iou_thr, worst)
+            continue
         try:
             truth = TruthSet.of_dataset(part)
         except DatasetError as error:
@@ -120,12 +139,31 @@ def write_plots(
     return files
 
 
+def plot_sets(table: SetTable, folder: str | os.PathLike[str]) -> None:
+    """Draw the AP of many data sets as ``sets.png``, or say why not.
+
+    Args:
+        table: Of the evaluation.
+        folder: That of the plots.
+    """
+    if not table.has_ap:
+        return
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        file = draw_sets(table, Path(folder, 'sets.png'))
+    except OSError as error:
+        said = f'no plot of the sets in {folder}: {error.strerror or error}'
+        print_log(said, 'current', logging.WARNING)
+    else:
+        print_log(f'written: {file}', 'current')
+
+
 @METRICS.register_module()
 class PlotsMetric(BaseMetric):
     """Collects what is found, from all processes, and calls :func:`write_plots`.
 
-    It gives no results; data without classes is said and passed over, so that an
-    evaluation never fails for its plots.
+    It gives no results; data without classes or phrases is said and passed over, so
+    that an evaluation never fails for its plots.
 
     Args:
         out_dir: Where to write.
@@ -233,11 +271,31 @@ def _write(
                 page.add(*pairs[number], judged[number])
             pages = [page.finish(said)]
     except OSError as error:
-        raise ConfigError(
-            f'cannot write plots to {folder}: {error.strerror or error}; name another '
-            'folder'
-        ) from error
+        raise _unwritable(folder, error) from error
     return [*pages, *figures, *tables]
+
+
+def _write_phrases(
+    entries: Sequence[dict[str, Any]],
+    dataset: Any,
+    folder: Path,
+    iou_thr: float,
+    worst: int,
+) -> list[Path]:
+    """All files of one data set of captions."""
+    try:
+        return write_phrase_plots(
+            entries, dataset, folder, iou_thr=iou_thr, worst=worst
+        )
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f'cannot write plots to {folder}: {error.strerror or error}; name another '
+        'folder'
+    )
 
 
 def _check_labels(entries: Sequence[Mapping[str, Any]], truth: TruthSet) -> None:
@@ -257,12 +315,16 @@ def _folders(parts: Sequence[Any], names: Sequence[str] | None) -> list[str]:
     if len(parts) == 1 and not names:
         return ['']
     if names is None:
-        names = [
-            Path(str(getattr(part, 'ann_file', '') or f'part_{i}')).parent.as_posix()
+        files = [
+            Path(str(getattr(part, 'ann_file', '') or f'part_{i}'))
             for i, part in enumerate(parts)
         ]
-        shared = os.path.commonpath(names) if len(set(names)) == len(names) else ''
-        names = [os.path.relpath(name, shared or '.') for name in names]
+        names = [file.parent.as_posix() for file in files]
+        if len(set(names)) == len(names):
+            shared = os.path.commonpath(names)
+            names = [os.path.relpath(name, shared or '.') for name in names]
+        else:
+            names = [file.stem for file in files]
     if len(names) != len(parts):
         raise ConfigError(f'{len(names)} names for {len(parts)} data sets: {names}')
     folders: list[str] = []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from glip.evaluation.class_curves import RECALLS, ClassCurves
+from glip.evaluation.set_table import SetTable
 
 _NAMED_CURVES = 10  # as many as there are colours that can be told apart
 _MOST_LINES = 90
@@ -26,7 +27,7 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
     Of more classes than colours, those with most boxes are named, all others are thin
     and gray, or, where they are too many for lines, ranges.
     """
-    figure, ax = _figure(8.2, 5.4)
+    figure, ax = new_figure(8.2, 5.4)
     there = np.flatnonzero(curves.counts)
     by_count = there[np.argsort(-curves.counts[there], kind='stable')]
     named, others = by_count[:_NAMED_CURVES], by_count[_NAMED_CURVES:]
@@ -36,7 +37,7 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
             color=f'C{place}',
             lw=1.3,
             zorder=2,
-            label=f'{_short(names[label])}  {100 * curves.ap50[label]:.1f}',
+            label=f'{short_name(names[label])}  {100 * curves.ap50[label]:.1f}',
         )
     if len(there) > 1:
         ax.plot(
@@ -64,11 +65,11 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
             fontsize='small',
         )
     else:
-        _say(ax, 'no boxes to find')
+        say(ax, 'no boxes to find')
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='recall', ylabel='precision')
     ax.set_title('Precision over recall at IoU 0.5', loc='left')
     ax.grid(alpha=0.3)
-    return _saved(figure, path)
+    return save_figure(figure, path)
 
 
 def draw_bars(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
@@ -78,20 +79,37 @@ def draw_bars(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
     order = there[np.lexsort((-curves.counts[there], -curves.ap[there]))]
     title = f'AP / AP50 by class (boxes in brackets), classes: {len(there)}'
     if len(order) <= _MOST_BARS:
-        figure, ax = _figure(8, 1.3 + 0.27 * max(len(order), 3))
+        figure, ax = new_figure(8, 1.3 + 0.27 * max(len(order), 3))
         panels = [(ax, order)]
     else:
         half = _MOST_BARS // 2
         worst = there[np.lexsort((-curves.counts[there], curves.ap[there]))][:half]
-        figure, axes = _figure(13, 1.3 + 0.27 * half, columns=2)
+        figure, axes = new_figure(13, 1.3 + 0.27 * half, columns=2)
         panels = list(zip(axes, (order[:half], worst[::-1])))
         title += f', the best {half} and the worst {half}'
     for ax, chosen in panels:
         _bars(ax, curves, names, chosen)
     if not len(there):
-        _say(panels[0][0], 'no boxes to find')
+        say(panels[0][0], 'no boxes to find')
     figure.suptitle(title, x=0.01, ha='left', fontsize='medium')
-    return _saved(figure, path)
+    return save_figure(figure, path)
+
+
+def draw_sets(table: SetTable, path: Path) -> Path:
+    """AP and AP50 of each data set as bars, in the order of the table."""
+    shown = [row for row in table.rows if row.value(table.keys[0]) is not None]
+    figure, ax = new_figure(8, 1.3 + 0.27 * max(len(shown), 3))
+    labels = [
+        f'{short_name(row.name)} ({compact_number(row.pictures)})' for row in shown
+    ]
+    ap, ap50 = (
+        np.array([_percent(row.value(key)) for row in shown]) for key in table.keys[:2]
+    )
+    _paired_bars(ax, labels, ap, ap50)
+    means = ' / '.join(f'{_percent(table.mean(key)):.1f}' for key in table.keys[:2])
+    title = f'AP / AP50 by set (pictures in brackets), {table.label}: {means}'
+    figure.suptitle(title, x=0.01, ha='left', fontsize='medium')
+    return save_figure(figure, path)
 
 
 def draw_confusion(
@@ -111,7 +129,7 @@ def draw_confusion(
     total = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
     size = 2.6 + (0.5 if len(called) <= _NUMBERED_ROWS else 0.34) * len(called)
-    figure, ax = _figure(max(size, 4.4) + 1.2, max(size, 4.4))
+    figure, ax = new_figure(max(size, 4.4) + 1.2, max(size, 4.4))
     image = ax.imshow(shares, cmap='Blues', vmin=0, vmax=1)
     bar = figure.colorbar(image, ax=ax, shrink=0.7, pad=0.02)
     bar.set_label('share of the row')
@@ -119,7 +137,7 @@ def draw_confusion(
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 ink = 'white' if shares[row, column] > 0.55 else '#303030'
-                said = _compact(int(count))
+                said = compact_number(int(count))
                 size = 8 if len(said) < 5 else 7
                 ax.text(
                     *(column, row, said),
@@ -129,8 +147,8 @@ def draw_confusion(
                     fontsize=size,
                 )
     places = range(len(called))
-    ax.set_xticks(places, [_short(name) for name in called], rotation=90)
-    ax.set_yticks(places, [_short(name) for name in called])
+    ax.set_xticks(places, [short_name(name) for name in called], rotation=90)
+    ax.set_yticks(places, [short_name(name) for name in called])
     last = len(called) - 1.5
     ax.axhline(last, color='#707070', lw=0.8)
     ax.axvline(last, color='#707070', lw=0.8)
@@ -138,23 +156,32 @@ def draw_confusion(
     ax.set_ylabel('true class (background: nothing there)')
     title = 'Confusion matrix' + (f'\n{subtitle}' if subtitle else '')
     ax.set_title(title, loc='left', fontsize='medium')
-    return _saved(figure, path)
+    return save_figure(figure, path)
 
 
 def _bars(
     ax: Any, curves: ClassCurves, names: Sequence[str], chosen: np.ndarray
 ) -> None:
     """One panel of bars."""
-    places = np.arange(len(chosen))
-    ax.barh(places, 100 * curves.ap50[chosen], color='#d5e3f0', height=0.72)
-    ax.barh(places, 100 * curves.ap[chosen], color='#3b76af', height=0.72)
-    labels = [f'{_short(names[i])} ({_compact(int(curves.counts[i]))})' for i in chosen]
+    labels = [
+        f'{short_name(names[i])} ({compact_number(int(curves.counts[i]))})'
+        for i in chosen
+    ]
+    _paired_bars(ax, labels, 100 * curves.ap[chosen], 100 * curves.ap50[chosen])
+
+
+def _paired_bars(
+    ax: Any, labels: Sequence[str], ap: np.ndarray, ap50: np.ndarray
+) -> None:
+    """AP before AP50, both in percent, with their numbers behind."""
+    places = np.arange(len(labels))
+    ax.barh(places, ap50, color='#d5e3f0', height=0.72)
+    ax.barh(places, ap, color='#3b76af', height=0.72)
     ax.set_yticks(places, labels, fontsize=8)
-    for place, label in zip(places, chosen):
-        value, behind = 100 * curves.ap[label], 100 * curves.ap50[label]
+    for place, value, behind in zip(places, ap, ap50):
         said = f'{value:.1f} / {behind:.1f}'
         ax.text(max(value, behind) + 1, place, said, va='center', fontsize=7.5)
-    ax.set(xlim=(0, 113), ylim=(len(chosen) - 0.4, -0.6), xlabel='AP')
+    ax.set(xlim=(0, 113), ylim=(len(labels) - 0.4, -0.6), xlabel='AP')
     ax.set_xticks(range(0, 101, 20))
     ax.grid(axis='x', alpha=0.3)
     ax.set_axisbelow(True)
@@ -184,7 +211,11 @@ def _reduced(counts: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
     return small, [*(names[i] for i in chosen), rest, 'background']
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def _percent(value: float | None) -> float:
+    return 0.0 if value is None else 100 * value
+
+
+def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     """A figure that needs no display and is remembered by nobody."""
     from matplotlib.figure import Figure
 
@@ -192,16 +223,16 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     return figure, figure.subplots(1, columns)
 
 
-def _saved(figure: Any, path: Path) -> Path:
+def save_figure(figure: Any, path: Path) -> Path:
     figure.savefig(path, dpi=_DPI, bbox_inches='tight')
     return path
 
 
-def _say(ax: Any, words: str) -> None:
+def say(ax: Any, words: str) -> None:
     ax.text(0.5, 0.5, words, ha='center', va='center', transform=ax.transAxes)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """A name that leaves room for what it names; dollars are no formula."""
     name = ' '.join(str(name).split())
     if len(name) > _LONGEST:
@@ -209,7 +240,7 @@ def _short(name: str) -> str:
     return name.replace('$', r'\$')
 
 
-def _compact(count: int) -> str:
+def compact_number(count: int) -> str:
     """A number in few letters."""
     if count < 10_000:
         return str(count)

@@ -61,7 +61,7 @@ class Page:
         except ImageError as error:
             self._writer.add(title, (), [*notes, one_line(error)])
             return
-        image, factor = _fitted(image)
+        image, factor = fitted(image)
         parts = [
             ('annotated', self._annotated(image, factor, truth, verdicts)),
             (
@@ -167,7 +167,7 @@ def _scene(
     )
 
 
-def _fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
+def fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
     """A picture small enough for a page, and what its boxes are to be scaled by."""
     height, width = image.shape[:2]
     factor = _LARGEST / max(height, width)

@@ -93,12 +93,17 @@ class TruthSet:
         path = getattr(dataset, 'ann_file', None)
         if not path or not hasattr(dataset, 'cat2label'):
             raise DatasetError(
-                f'{type(dataset).__name__} has no classes with boxes: plots and '
-                'rankings are for sets in the format of COCO or LVIS'
+                f'{type(dataset).__name__} has no classes with boxes: this is for '
+                'sets in the format of COCO or LVIS'
             )
         names = tuple(dataset.metainfo['classes'])
-        backend = getattr(dataset, 'backend_args', None)
-        coco = read_coco(path, names, backend_args=backend, dropped=Dropped(path))
+        coco = read_coco(
+            path,
+            names,
+            category_names=dataset.metainfo.get('category_names'),
+            backend_args=getattr(dataset, 'backend_args', None),
+            dropped=Dropped(path),
+        )
         images = {image['id']: image for image in coco.images}
         pictures = []
         for number in range(len(dataset)):

@@ -1,21 +1,24 @@
-"""From raw predictions to boxes, in the order of operations of the original.
+"""From raw predictions to boxes, by the rules of the original.
 
-Per level: class scores from token probabilities, threshold on the score alone, top-k
-on score x centerness; then, over all levels and prompts of a picture, per-class NMS
-and one final limit (the original's ``modeling/rpn/inference.py``).
+Per prompt and level: class scores from token probabilities, threshold on the score
+alone, top-k on score x centerness; then, over all levels and prompts of a picture,
+per-class NMS and one final limit (the original's ``modeling/rpn/inference.py``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from glip.errors import ConfigError
-from glip.ops import batched_nms_inclusive, clip_inclusive
+from glip.ops import batched_nms_inclusive, is_plain
 from glip.text import EncodedPrompt
 
 AGGREGATIONS = ('MEAN', 'MAX', 'POWER', 'ONEHOT')
+# Candidates that NMS begins with, and by how much it takes more if they do not do.
+_NMS_FIRST, _NMS_GROWTH = 1000, 4
 
 
 def check_aggregation(name: str) -> None:
@@ -35,10 +38,14 @@ class EntityScores:
 
     Args:
         prompt: The entities and their tokens.
-        num_tokens: T, width of the logits.
+        num_tokens: T, tokens that the model sees.
         device: Where the logits are.
         aggregation: MEAN of an entity's tokens (the default of every published
             number), MAX, POWER (geometric mean), or ONEHOT (token e is entity e).
+
+    Attributes:
+        tokens: Places of the U tokens that matter, in order; only they need logits.
+        labels: Class of each of the E entities.
 
     Raises:
         ConfigError: If the aggregation is unknown.
@@ -55,23 +62,30 @@ class EntityScores:
         self.aggregation = aggregation
         self.labels = torch.tensor(prompt.prompt.labels).to(device)
         entities = prompt.entity_tokens
-        weights = torch.zeros(num_tokens, len(entities))
+        if aggregation == 'ONEHOT':
+            entities = [(e,) for e in range(min(len(entities), num_tokens))]
+        used = sorted({token for tokens in entities for token in tokens}) or [0]
+        place = {token: i for i, token in enumerate(used)}
+        weights = torch.zeros(len(used), len(entities))
         # Row e lists the tokens of entity e, the first one repeated to equal length.
-        index = torch.zeros(len(entities), max(map(len, entities)), dtype=torch.long)
+        longest = max(1, *map(len, entities))
+        index = torch.zeros(len(entities), longest, dtype=torch.long)
         for e, tokens in enumerate(entities):
             if tokens:
-                weights[list(tokens), e] = 1 / len(tokens)
-                index[e] = tokens[0]
-                index[e, : len(tokens)] = torch.tensor(tokens)
+                columns = [place[token] for token in tokens]
+                weights[columns, e] = 1 / len(tokens)
+                index[e] = columns[0]
+                index[e, : len(tokens)] = torch.tensor(columns)
+        self.tokens = torch.tensor(used, dtype=torch.long).to(device)
         self.weights = weights.to(device)
         self.index = index.to(device)
         # A phrase that the tokenizer drops altogether is never found.
         self.present = torch.tensor([float(bool(t)) for t in entities]).to(device)
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """Logits (N, T) to entity scores (N, E) in 0..1."""
+        """Logits (N, U) of the tokens that matter to entity scores (N, E) in 0..1."""
         if self.aggregation == 'ONEHOT':
-            return logits[:, : self.weights.shape[1]].sigmoid()
+            return logits.sigmoid()
         if self.aggregation == 'MAX':
             return logits[:, self.index].amax(-1).sigmoid() * self.present
         if self.aggregation == 'POWER':
@@ -80,67 +94,140 @@ class EntityScores:
         return logits.sigmoid() @ self.weights.to(logits)
 
 
+class Candidates(NamedTuple):
+    """Pairs of a position and an entity, M of them.
+
+    Attributes:
+        places: Positions, counted over all levels.
+        scores: Entity score x centerness; -1 is none.
+        labels: Classes of the entities.
+    """
+
+    places: Tensor
+    scores: Tensor
+    labels: Tensor
+
+
 def select_candidates(
-    logits: Sequence[Tensor],
-    boxes: Sequence[Tensor],
-    centerness: Sequence[Tensor],
+    logits: Tensor,
+    centerness: Tensor,
     scores_of: EntityScores,
+    sizes: Sequence[int],
     *,
     score_thr: float,
     nms_pre: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Candidates of one picture and one prompt, all levels concatenated.
+) -> Candidates:
+    """Candidates of one picture and one prompt.
+
+    On a CPU only positions that can pass the threshold are looked at; on a GPU the host
+    would have to wait for how many they are.
 
     Args:
-        logits: Token logits (H*W, T) per level.
-        boxes: Decoded and clipped boxes (H*W, 4) per level.
-        centerness: Centerness logits (H*W,) per level.
-        scores_of: Token probabilities to entity scores.
+        logits: Of the tokens that matter, (N, U), all levels one after the other.
+        centerness: Probabilities (N,).
+        scores_of: From logits to entity scores.
+        sizes: Positions of each level.
         score_thr: Least entity score, before centerness.
         nms_pre: Most candidates per level, after centerness; <= 0 keeps all.
-
-    Returns:
-        Boxes (M, 4), scores (M,) and class labels (M,).
     """
-    kept_boxes, kept_scores, kept_labels = [], [], []
-    for level_logits, level_boxes, level_centerness in zip(
-        logits, boxes, centerness, strict=True
-    ):
-        scores = scores_of(level_logits.float())
-        entities = scores.shape[1]
-        joint = scores * level_centerness.float().sigmoid()[:, None]
-        joint = joint.where(scores > score_thr, joint.new_tensor(-1.0)).flatten()
-        if 0 < nms_pre < joint.numel():
-            joint, index = joint.topk(nms_pre)
+    sparse = logits.device.type == 'cpu' and not is_plain()
+    select = _select_among_few if sparse else _select_among_all
+    return select(logits.float(), centerness, scores_of, sizes, score_thr, nms_pre)
+
+
+def _select_among_all(
+    logits: Tensor,
+    centerness: Tensor,
+    scores_of: EntityScores,
+    sizes: Sequence[int],
+    score_thr: float,
+    nms_pre: int,
+) -> Candidates:
+    """As the original goes about it, with a fixed number of candidates per level."""
+    scores = scores_of(logits)
+    entities = scores.shape[1]
+    joint = scores * centerness[:, None]
+    joint = joint.where(scores > score_thr, joint.new_tensor(-1.0))
+    found, start = [], 0
+    for level in joint.split(sizes):
+        level = level.flatten()
+        if 0 < nms_pre < level.numel():
+            best, index = level.topk(nms_pre)
         else:
-            index = torch.arange(joint.numel(), device=joint.device)
-        kept_boxes.append(level_boxes[index // entities])
-        kept_scores.append(joint)
-        kept_labels.append(scores_of.labels[index % entities])
-    scores = torch.cat(kept_scores)
-    above = (scores >= 0).nonzero()[:, 0]
-    return (
-        torch.cat(kept_boxes)[above],
-        scores[above].sqrt(),
-        torch.cat(kept_labels)[above],
-    )
+            best, index = level, torch.arange(level.numel(), device=level.device)
+        places = index // entities + start
+        found.append((places, best, scores_of.labels[index % entities]))
+        start += level.numel() // entities
+    return Candidates(*map(torch.cat, zip(*found, strict=True)))
+
+
+def _select_among_few(
+    logits: Tensor,
+    centerness: Tensor,
+    scores_of: EntityScores,
+    sizes: Sequence[int],
+    score_thr: float,
+    nms_pre: int,
+) -> Candidates:
+    """The same candidates, less those that are none.
+
+    No entity scores more than its best token, so a position whose tokens are all below
+    the threshold has none; on most positions that is so.
+    """
+    threshold = torch.tensor(score_thr).logit() if score_thr > 0 else -torch.inf
+    rows = (logits.amax(1) > threshold - 1e-3).nonzero()[:, 0]
+    scores = scores_of(logits[rows])
+    row, entity = (scores > score_thr).nonzero().unbind(1)
+    places = rows[row]
+    joint = scores[row, entity] * centerness[places]
+    if nms_pre > 0:
+        ends = torch.tensor(sizes).cumsum(0)
+        counts = torch.searchsorted(places, ends).diff(prepend=ends.new_zeros(1))
+        parts, start = [], 0
+        for count in counts.tolist():
+            part = slice(start, start + count)
+            if count > nms_pre:
+                parts.append(joint[part].topk(nms_pre).indices + start)
+            else:
+                parts.append(torch.arange(start, start + count))
+            start += count
+        kept = torch.cat(parts)
+        places, joint, entity = places[kept], joint[kept], entity[kept]
+    return Candidates(places, joint, scores_of.labels[entity])
 
 
 def merge_candidates(
-    boxes: Tensor,
     scores: Tensor,
     labels: Tensor,
+    boxes_of: Callable[[Tensor], Tensor],
     *,
     iou_threshold: float,
     max_per_img: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Per-class NMS and the limit per picture; results in descending score."""
-    keep = batched_nms_inclusive(boxes, scores, labels, iou_threshold)
+    """Per-class NMS and the limit per picture.
+
+    A box yields to better ones only. So NMS begins with the best candidates, and takes
+    more of them only if too few are left for the limit.
+
+    Args:
+        scores: Of all candidates of a picture, (M,).
+        labels: Their classes, (M,).
+        boxes_of: From places among the candidates to boxes (K, 4).
+        iou_threshold: Overlap from which on the worse of two boxes goes.
+        max_per_img: The limit; <= 0 keeps all.
+
+    Returns:
+        Boxes, scores and labels by descending score.
+    """
+    count = _NMS_FIRST if max_per_img > 0 else len(scores)
+    while True:
+        count = min(count, len(scores))
+        best, index = scores.topk(count)
+        boxes, classes = boxes_of(index), labels[index]
+        keep = batched_nms_inclusive(boxes, best, classes, iou_threshold)
+        if count == len(scores) or len(keep) >= max_per_img:
+            break
+        count *= _NMS_GROWTH
     if max_per_img > 0:
         keep = keep[:max_per_img]
-    return boxes[keep], scores[keep], labels[keep]
-
-
-def clip_boxes(boxes: Tensor, img_shape: Sequence[int]) -> Tensor:
-    """Clip inclusive boxes to a picture of (height, width, ...)."""
-    return clip_inclusive(boxes, img_shape[0], img_shape[1])
+    return boxes[keep], best[keep], classes[keep]

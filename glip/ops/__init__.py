@@ -1,6 +1,14 @@
 """Tensor operations that stand alone; nothing here knows about words or configs."""
 
+from .bi_attention import (
+    BiProjections,
+    absorbed_bi_attention,
+    bi_attention,
+    plain_bi_attention,
+    takes_absorbed_form,
+)
 from .deform_conv import modulated_deform_conv2d
+from .feed_forward import FeedForwardWeights, tiled_feed_forward
 from .focal_loss import focal_loss_sum
 from .folded_norm import (
     fold_group_norm,
@@ -20,11 +28,25 @@ from .inclusive_boxes import (
 from .linear import Linear, linear
 from .packed_product import packing_once
 from .plain import is_plain, plain_path
+from .recompute import recomputed
+from .tiles import works_in_tiles
 from .transfer import to_device
+from .window_attention import (
+    AttentionWeights,
+    AttentionWindows,
+    tiled_window_attention,
+)
+from .windows import shift_mask
 
 __all__ = [
+    'AttentionWeights',
+    'AttentionWindows',
+    'BiProjections',
+    'FeedForwardWeights',
     'Linear',
+    'absorbed_bi_attention',
     'batched_nms_inclusive',
+    'bi_attention',
     'clip_inclusive',
     'decode_inclusive',
     'encode_inclusive',
@@ -39,7 +61,14 @@ __all__ = [
     'linear',
     'modulated_deform_conv2d',
     'packing_once',
+    'plain_bi_attention',
     'plain_path',
+    'recomputed',
     'resampled_mean',
+    'shift_mask',
+    'takes_absorbed_form',
+    'tiled_feed_forward',
+    'tiled_window_attention',
     'to_device',
+    'works_in_tiles',
 ]

@@ -51,7 +51,7 @@ def packed_product(
         matrix = weight.flatten(1).to(dtype)
         return lambda tile: F.linear(tile, matrix, bias)
     if key not in known:
-        matrix = weight.to(dtype).flatten(1)
+        matrix = weight.to(dtype).flatten(1).contiguous()
         # The weight is kept as well: its address must not become another's.
         known[key] = torch.ops.mkldnn._reorder_linear_weight(matrix), weight
     packed, _ = known[key]

@@ -54,7 +54,8 @@ def test_attention_both_ways_by_hand():
     n, t, v, words, dim = 20, 6, 8, 12, 16
     layer = BiMultiHeadAttention(v_dim=v, l_dim=words, embed_dim=dim, num_heads=4)
     mask = torch.ones(1, t, dtype=torch.bool)
-    found = macs(layer, torch.rand(1, n, v), torch.rand(1, t, words), mask)
+    levels = (torch.rand(1, n - 4, v), torch.rand(1, 4, v))
+    found = macs(layer, levels, torch.rand(1, t, words), mask, torch.ones(v))
     projections = 3 * n * v * dim + 3 * t * words * dim
     # Pixels to words and words to pixels: scores, and values weighted by them.
     assert found == projections + 2 * 2 * n * t * dim

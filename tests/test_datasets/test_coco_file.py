@@ -196,3 +196,33 @@ def test_values_of_odd_types_are_never_a_traceback(tmp_path, key, odd):
         read_coco(path)
     except DatasetError as error:
         assert '\n' not in str(error)
+
+
+def test_categories_may_be_called_otherwise(tmp_path):
+    categories = [
+        {'id': 0, 'name': 'things', 'supercategory': 'none'},
+        {'id': 3, 'name': 'blue', 'supercategory': 'things'},
+        {'id': 1, 'name': 'red', 'supercategory': 'things'},
+        {'id': 2, 'name': 'green', 'supercategory': 'things'},
+    ]
+    path = write(tmp_path, categories=categories)
+    names = ['rouge', 'vert', 'bleu']
+    coco = read_coco(path, category_names=names)
+    # In the order of their ids; the super-category stays none.
+    assert coco.names == ('bleu', 'rouge', 'vert')
+    assert dict(coco.labels) == {3: 0, 1: 1, 2: 2}
+    coco = read_coco(path, names, category_names=names)
+    assert dict(coco.labels) == {1: 0, 2: 1, 3: 2}
+    # A file that has these names already keeps them with their ids.
+    known = ['green', 'blue', 'red']
+    coco = read_coco(path, known, category_names=known)
+    assert dict(coco.labels) == {2: 0, 3: 1, 1: 2}
+    with pytest.raises(DatasetError, match='has 3 categories') as error:
+        read_coco(path, category_names=['rouge', 'vert'])
+    assert '[rouge, vert]' in str(error.value)
+
+
+def test_what_was_not_asked_for_is_counted(tmp_path):
+    path = write(tmp_path)
+    assert read_coco(path, ['red']).left_out == {'green': 3, 'blue': 2}
+    assert read_coco(path).left_out == {}

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import coco_folder
 import pytest
+import set_folders
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from glip.datasets.custom import apply_custom_data
-from glip.errors import ConfigError
+from glip.errors import ConfigError, DatasetError
 from glip.registry import DATASETS, METRICS
 
 BASE = Path(__file__).parents[2] / 'configs/_base_'
@@ -192,3 +193,156 @@ def test_mistakes_about_formats_are_named(tmp_path, custom, said):
     with pytest.raises(ConfigError) as error:
         apply_custom_data(config(tmp_path, custom))
     assert said in str(error.value)
+
+
+@pytest.fixture
+def mine(tmp_path):
+    return set_folders.write(tmp_path / 'mine')
+
+
+def names(cfg):
+    return cfg.test_evaluator.dataset_prefixes
+
+
+@pytest.mark.parametrize('stage', ['val', 'test'])
+def test_evaluation_without_training(tmp_path, stage):
+    schedule = ["optim_wrapper = dict(optimizer=dict(type='SGD'))"]
+    schedule += ['param_scheduler = []', 'train_cfg = dict(max_epochs=1)']
+    cfg = apply_custom_data(config(tmp_path, {stage: 'a/x.json'}, *schedule))
+    # mmengine wants all three or none of them.
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
+        assert cfg[key] is None
+    assert cfg.test_evaluator.ann_file == 'a/x.json'
+    assert (cfg.val_evaluator is None) == (stage == 'test')
+
+
+def test_a_folder_is_evaluated_set_by_set(tmp_path, mine):
+    cfg = apply_custom_data(config(tmp_path, {'folder': str(mine)}))
+    assert names(cfg) == ['coco', 'ours', 'roboflow']
+    assert cfg.test_evaluator.sets[1] == {'name': 'ours', 'split': 'val'}
+    first = cfg.test_dataloader.dataset.datasets[0]
+    assert (first.data_root, first.ann_file, first.data_prefix.img) == (
+        str(mine / 'coco'),
+        'annotations/instances_val2017.json',
+        'val2017',
+    )
+    assert 'metainfo' not in first and first.test_mode
+    assert cfg.train_dataloader is None and cfg.val_dataloader is None
+    with DefaultScope.overwrite_default_scope('glip'):
+        data = DATASETS.build(cfg.test_dataloader.dataset)
+    parts = [tuple(part['classes']) for part in data.metainfo['parts']]
+    assert parts == [set_folders.NAMES[n] for n in ('coco', 'ours', 'roboflow')]
+    # One set is still a table of sets.
+    cfg = apply_custom_data(config(tmp_path, {'folder': str(mine / 'ours')}))
+    assert names(cfg) == ['ours']
+    cfg = config(tmp_path, {'data_root': str(tmp_path), 'folder': 'mine'})
+    assert len(names(apply_custom_data(cfg))) == 3
+
+
+def test_a_folder_to_train_on(tmp_path, mine):
+    more = {'folder': str(mine / 'roboflow'), 'split': 'test', 'train_split': 'val'}
+    cfg = apply_custom_data(config(tmp_path, more))
+    (train,) = cfg.train_dataloader.dataset.datasets
+    assert train.ann_file == 'valid/_annotations.coco.json'
+    for stage in ('val', 'test'):
+        (data,) = cfg[f'{stage}_dataloader'].dataset.datasets
+        assert data.ann_file == 'test/_annotations.coco.json'
+    with pytest.raises(DatasetError, match='2 of 3 sets in .* to train on') as error:
+        custom = {'folder': str(mine), 'train_split': 'test'}
+        apply_custom_data(config(tmp_path, custom))
+    assert str(mine / 'coco' / 'test') in str(error.value)
+
+
+def test_sets_without_the_split_are_skipped_only_when_told(tmp_path, mine):
+    custom = {'folder': str(mine), 'split': 'test'}
+    with pytest.raises(DatasetError, match="2 of 3 sets in .* have no split 'test'"):
+        apply_custom_data(config(tmp_path, custom))
+    cfg = apply_custom_data(config(tmp_path, custom | {'skip_missing': True}))
+    assert names(cfg) == ['roboflow']
+    absent = [entry.get('absent') for entry in cfg.test_evaluator.sets]
+    assert absent == [
+        str(mine / 'coco' / 'test' / 'annotations.json'),
+        str(mine / 'ours' / 'test' / 'annotations.json'),
+        None,
+    ]
+    cfg = apply_custom_data(config(tmp_path, custom | {'split': ['test', 'val']}))
+    assert [entry.split for entry in cfg.test_evaluator.sets] == ['val', 'val', 'test']
+    custom = {'folder': str(mine), 'split': 'none', 'skip_missing': True}
+    with pytest.raises(DatasetError, match='3 of 3 sets'):
+        apply_custom_data(config(tmp_path, custom))
+
+
+def test_named_sets_are_skipped_only_when_told(tmp_path, mine):
+    sets = [
+        {'ann_file': 'ours/valid/annotations.json'},
+        {'ann_file': 'gone/valid/annotations.json'},
+        {'ann_file': 'coco/annotations/instances_val2017.json', 'img': 'coco/no'},
+    ]
+    custom = {'data_root': str(mine), 'test': sets}
+    cfg = apply_custom_data(config(tmp_path, custom))
+    assert names(cfg) == ['ours', 'gone', 'coco']
+    with (
+        DefaultScope.overwrite_default_scope('glip'),
+        pytest.raises(DatasetError, match='1 of 3 data sets have no') as error,
+    ):
+        DATASETS.build(cfg.test_dataloader.dataset)
+    path = str(mine / 'gone' / 'valid' / 'annotations.json')
+    assert path in str(error.value) and 'custom_data.data_root' in str(error.value)
+    cfg = apply_custom_data(config(tmp_path, custom | {'skip_missing': True}))
+    assert names(cfg) == ['ours']
+    absent = [entry.get('absent') for entry in cfg.test_evaluator.sets]
+    assert absent == [None, path, str(mine / 'coco' / 'no')]
+    custom = {'data_root': '/nowhere', 'test': sets, 'skip_missing': True}
+    with pytest.raises(DatasetError, match='3 of 3 .* set custom_data.data_root'):
+        apply_custom_data(config(tmp_path, custom))
+
+
+def test_other_words_and_other_names(tmp_path, mine):
+    entry = {
+        'data_root': str(mine / 'ours' / 'valid'),
+        'ann_file': 'annotations.json',
+        'category_names': ['rouge', 'vert', 'bleu'],
+        'caption_prompt': {'vert': {'prefix': 'some ', 'name': 'green'}},
+    }
+    cfg = apply_custom_data(config(tmp_path, {'val': entry}))
+    with DefaultScope.overwrite_default_scope('glip'):
+        data = DATASETS.build(cfg.val_dataloader.dataset)
+    sample = data[0]['data_samples']
+    assert sample.text == ('rouge', 'vert', 'bleu')
+    assert sample.caption_prompt == entry['caption_prompt']
+    custom = {'val': entry, 'use_caption_prompt': False}
+    cfg = apply_custom_data(config(tmp_path, custom))
+    assert 'caption_prompt' not in cfg.val_dataloader.dataset
+
+
+@pytest.mark.parametrize(
+    ('custom', 'said'),
+    [
+        ({'folder': 'x', 'test': 'y.json'}, 'has both folder and test'),
+        ({'val': 'y.json', 'split': 'test'}, 'custom_data.split needs'),
+        ({'train': 'y.json', 'train_split': 'x'}, 'custom_data.train_split needs'),
+    ],
+)
+def test_mistakes_about_folders_are_named(tmp_path, custom, said):
+    with pytest.raises(ConfigError) as error:
+        apply_custom_data(config(tmp_path, custom))
+    assert said in str(error.value)
+
+
+def test_what_is_wrong_in_one_of_the_sets_is_named(tmp_path, mine):
+    def wrong(**more):
+        cfg = config(tmp_path, {'folder': str(mine), **more})
+        apply_custom_data(cfg)
+        with (
+            DefaultScope.overwrite_default_scope('glip'),
+            pytest.raises(DatasetError) as error,
+        ):
+            DATASETS.build(cfg.test_dataloader.dataset)
+        assert '\n' not in str(error.value)
+        return str(error.value)
+
+    said = wrong(classes=['cat', 'purple'])
+    assert '[purple] are not in' in said and str(mine / 'coco') in said
+    (mine / 'ours' / 'valid' / 'annotations.json').write_text('{"images": [')
+    said = wrong()
+    assert 'is not valid JSON' in said and str(mine / 'ours') in said

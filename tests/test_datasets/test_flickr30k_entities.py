@@ -67,6 +67,28 @@ def test_sentences_become_captions_with_phrases(folder):
     assert len(dataset(folder, ann_file='')) == 2
 
 
+def test_phrases_keep_their_types_for_evaluation(folder):
+    data = dataset(folder, test_mode=True)
+    record = data.get_data_info(0)
+    assert record['phrase_types'] == (('people',), ('other', 'toys'), ('people',))
+    assert 'phrase_types' not in data.get_data_info(1)  # which asks for nothing
+    assert 'phrase_types' not in dataset(folder).get_data_info(0)
+
+
+def test_an_evaluation_leaves_no_picture_out(folder):
+    (folder / 'val.txt').write_text('12\n13\n')
+    with pytest.raises(
+        DatasetError, match=r'13\.xml is not there, which the picture 13'
+    ):
+        dataset(folder, test_mode=True)
+    (folder / 'Annotations/13.xml').write_text(XML)
+    with pytest.raises(DatasetError, match=r'13\.txt is not there') as error:
+        dataset(folder, test_mode=True)
+    assert str(folder / 'Sentences') in str(error.value)
+    assert 'val.txt' in str(error.value) and '\n' not in str(error.value)
+    assert len(dataset(folder)) == 2  # training goes on without it
+
+
 def test_unrelated_captions_are_passed_over(folder):
     (folder / 'UNRELATED').write_text('# format: <imageID> <sentence number>\n12 1\n')
     data = dataset(folder, unrelated='UNRELATED')
@@ -106,9 +128,10 @@ def test_real_files(shared, tmp_path):
         for line, (caption, phrases) in zip(lines, sentences, strict=True):
             assert len(phrases) == line.count('[/EN#')
             assert caption == re.sub(r'\[/EN#\S+ ([^\]]+)\]', r'\1', line).strip()
-            for chain, (begin, end) in phrases:
+            for chain, (begin, end), types in phrases:
                 assert re.search(
-                    rf'/EN#{chain}/\S+ {re.escape(caption[begin:end])}\]', line
+                    rf'/EN#{chain}/{"/".join(types)} {re.escape(caption[begin:end])}\]',
+                    line,
                 )
     expected = 0
     for path in sorted((root / 'Annotations').iterdir()):

@@ -69,6 +69,20 @@ def test_referring_expressions_are_whole_captions(tmp_path):
     assert phrase.spans == ((0, len(files.CAPTION)),) and len(phrase.boxes) == 4
 
 
+def test_mdetrs_referring_expressions_under_mmdets_name(tmp_path):
+    content = files.mdetr()
+    content['images'][0]['dataset_name'] = 'refcoco+'
+    kind = 'MDETRStyleRefCocoDataset'
+    record = dataset(tmp_path, content, type=kind, test_mode=True).get_data_info(0)
+    assert record['tokens_positive'] == (((0, len(files.CAPTION)),),)
+    assert record['dataset_name'] == 'refcoco+'
+    assert {e['bbox_label'] for e in record['instances']} == {0}
+    assert 'dataset_name' not in dataset(tmp_path, content).get_data_info(0)
+    content['images'][0]['dataset_name'] = None
+    record = dataset(tmp_path, content, type=kind, test_mode=True).get_data_info(0)
+    assert 'dataset_name' not in record
+
+
 def test_what_is_left_out_is_counted(tmp_path):
     content = files.mdetr()
     first = content['annotations'][0]

@@ -88,6 +88,9 @@ def evaluate_in_share(rank: int, folder: Path) -> None:
         values, _ = small.evaluate(cfg, work_dir.with_suffix('.pkl'))
         if rank == 0:
             work_dir.with_suffix('.json').write_text(json.dumps(values))
+    cfg = small.many(folder, folder / 'two_sets', launcher='pytorch')
+    set_test_options(cfg, cfg.load_from)
+    small.evaluate(cfg, folder / 'two_sets.pkl')
     # One process is far ahead when both stop; a single one finishes the work.
     cfg = small.config(folder, folder / 'stopped_two', launcher='pytorch')
     cfg.custom_hooks = [dict(type='Stop', after=1 + 2 * rank)]
@@ -108,6 +111,24 @@ def test_processes_change_no_digit(shared_out, whole, batch_size):
     out = shared_out / f'two_{batch_size}.pkl'
     small.assert_equal(small.found_in(out), whole[1])
     assert json.loads(out.with_suffix('.json').read_text()) == whole[0]
+
+
+def test_processes_change_no_digit_of_many_sets(shared_out):
+    tables = []
+    for name, batch_size in (('two_sets', None), ('one_sets', 3)):
+        if batch_size:
+            changes = {'test_dataloader.batch_size': batch_size}
+            cfg = small.many(shared_out, shared_out / name, **changes)
+            set_test_options(cfg, cfg.load_from)
+            small.evaluate(cfg, shared_out / f'{name}.pkl')
+        (table,) = (shared_out / name).glob('*/sets.json')
+        tables.append(json.loads(table.read_text()))
+    two, one = (small.found_in(shared_out / f'{n}_sets.pkl') for n in ('two', 'one'))
+    assert [p['img_id'] for p in two] == [1, 2, 3, 1, 2, 1, 2]
+    small.assert_equal(two, one)
+    assert tables[0] == tables[1]
+    assert [s['name'] for s in tables[0]['sets']] == ['coco', 'ours', 'roboflow']
+    assert 0 < tables[0]['mean']['AP'] < 1
 
 
 def test_one_process_finishes_what_two_began(shared_out, whole):

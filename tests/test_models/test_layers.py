@@ -1,5 +1,6 @@
 """Fusion, tower and text layers against plain formulas and other libraries."""
 
+import importlib
 import importlib.util
 
 import numpy as np
@@ -12,6 +13,8 @@ from glip.models.language import BertLayer, TextFeatures
 from glip.models.layers import BiAttention, DyConv, DyReLU, VLFuse
 from glip.models.layers.fusion import BiMultiHeadAttention
 from glip.ops import plain_path
+
+bi_attention = importlib.import_module('glip.ops.bi_attention')
 
 
 def randomise(module):
@@ -28,7 +31,7 @@ def test_cross_attention_is_the_papers_formula():
     )
     v, words = torch.randn(2, 9, 6), torch.randn(2, 4, 10)
     mask = torch.tensor([[True] * 4, [True, True, False, False]])
-    found_v, found_l = attention(v, words, mask)
+    (found_v,), found_l = attention((v.clone(),), words, mask, torch.ones(6))
     for b in range(2):
         q, k = attention.v_proj(v[b]), attention.l_proj(words[b])
         value_v, value_l = (
@@ -41,7 +44,7 @@ def test_cross_attention_is_the_papers_formula():
             to_words = similarity.masked_fill(~mask[b], float('-inf')).softmax(1)
             outs_v.append(to_words @ value_l[:, head])
             outs_l.append(similarity.t().softmax(1) @ value_v[:, head])
-        expected_v = attention.out_v_proj(torch.cat(outs_v, 1))
+        expected_v = v[b] + attention.out_v_proj(torch.cat(outs_v, 1))
         expected_l = attention.out_l_proj(torch.cat(outs_l, 1))
         torch.testing.assert_close(found_v[b], expected_v, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(found_l[b], expected_l, atol=1e-5, rtol=1e-4)
@@ -51,7 +54,7 @@ def test_cross_attention_is_the_papers_formula():
 def test_fusion_adds_to_the_normed_input():
     block = BiAttention(v_dim=6, l_dim=10, init_values=0.0, embed_dim=8, num_heads=2)
     v, words = torch.randn(1, 5, 6), torch.randn(1, 3, 10)
-    found_v, found_l = block.eval()(v, words, torch.ones(1, 3, dtype=torch.bool))
+    (found_v,), found_l = block.eval()((v,), words, None)
     torch.testing.assert_close(found_v, F.layer_norm(v, (6,)))
     torch.testing.assert_close(found_l, F.layer_norm(words, (10,)))
 
@@ -74,6 +77,75 @@ def test_fusion_with_checkpointing_gives_the_same_gradients():
         torch.testing.assert_close(one.grad, other.grad)
 
 
+def fused_gradients(block, levels, text):
+    torch.manual_seed(4)
+    block.zero_grad()
+    visual, words = block(levels, text)
+    (sum(v.square().sum() for v in visual) + words.hidden.square().sum()).backward()
+    return visual, [parameter.grad for parameter in block.parameters()]
+
+
+def fusion_and_inputs(**changes):
+    torch.manual_seed(0)
+    fields = dict(v_dim=6, l_dim=10, init_values=0.5, embed_dim=12, num_heads=2)
+    block = VLFuse(**fields | changes)
+    levels = tuple(torch.randn(2, 6, *s, requires_grad=True) for s in ((4, 4), (2, 3)))
+    hidden = torch.randn(2, 3, 10, requires_grad=True)
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    return block.train(), levels, TextFeatures(hidden, hidden, mask)
+
+
+def test_fusion_learns_as_its_plain_form_does():
+    block, levels, text = fusion_and_inputs(dropout=0.0, drop_path=0.5)
+    _, found = fused_gradients(block, levels, text)
+    with plain_path():
+        _, expected = fused_gradients(block, levels, text)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_checkpointed_fusion_recomputes_only_what_is_cheap(monkeypatch):
+    """The norms of positions always, the projections of tokens when it is to save."""
+    calls = []
+    usual = bi_attention.linear
+    monkeypatch.setattr(
+        bi_attention, 'linear', lambda *args: calls.append('tokens') or usual(*args)
+    )
+    counts = {}
+    for saving in (False, True):
+        block, levels, text = fusion_and_inputs(use_checkpoint=saving)
+        block.b_attn.layer_norm_v.register_forward_hook(lambda *_: calls.append('norm'))
+        block.b_attn.attn.register_forward_hook(lambda *_: calls.append('whole'))
+        calls.clear()
+        counts[saving] = (
+            *fused_gradients(block, levels, text)[1],
+            *map(calls.count, ('whole', 'norm', 'tokens')),
+        )
+    assert counts[False][-3:] == (1, 4, 3)  # key, value and output of tokens
+    assert counts[True][-3:] == (1, 4, 6)
+    for one, other in zip(counts[False][:-3], counts[True][:-3], strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    'memory_format', [torch.channels_last, torch.contiguous_format]
+)
+def test_fusion_of_rows_and_of_maps_is_the_same(memory_format):
+    """And what comes out are rows, which the tower after it likes to read."""
+    block, levels, text = fusion_and_inputs()
+    block.eval()
+    maps = tuple(level.contiguous(memory_format=memory_format) for level in levels)
+    before = [level.clone() for level in maps]
+    found, _ = block(maps, text)
+    with plain_path():
+        expected, _ = block(maps, text)
+    assert all(map(torch.equal, maps, before))
+    for one, other in zip(found, expected, strict=True):
+        assert one.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize('where', ['fusion', 'fusion path', 'words', 'word states'])
 def test_each_chance_acts_in_training_only(where):
@@ -86,7 +158,7 @@ def test_each_chance_acts_in_training_only(where):
         block = BiAttention(
             v_dim=6, l_dim=12, init_values=1.0, embed_dim=8, num_heads=2, **rates
         )
-        inputs = (torch.randn(4, 9, 6), words, mask)
+        inputs = ((torch.randn(4, 9, 6),), words, mask)
     else:
         config = BertConfig(
             hidden_size=12,
@@ -100,7 +172,9 @@ def test_each_chance_acts_in_training_only(where):
 
     def run():
         out = block(*inputs)
-        return torch.cat([o.flatten() for o in (out if type(out) is tuple else (out,))])
+        if where.startswith('fusion'):
+            out = torch.cat([x.flatten() for x in (*out[0], out[1])])
+        return out
 
     assert torch.equal(run(), run())
     block.train()
@@ -228,7 +302,8 @@ def test_fused_levels_keep_their_places():
     for level, found in zip(levels, visual, strict=True):
         for y in range(level.shape[2]):
             for x in range(level.shape[3]):
-                one, _ = block.b_attn(level[:, :, y, x][:, None], hidden, text.mask)
+                place = level[:, :, y, x][:, None]
+                (one,), _ = block.b_attn((place,), hidden, text.mask)
                 torch.testing.assert_close(found[:, :, y, x], one[:, 0])
 
 

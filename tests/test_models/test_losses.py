@@ -67,7 +67,7 @@ def losses_of(truth, logits, deltas=None, centerness=None, mask=None, **changes)
 
 
 def test_anchors_include_their_last_pixel():
-    (anchors,) = head()._anchors((torch.zeros(1, 1, 1, 2),))
+    (anchors,) = head()._anchors([(1, 2)], torch.device('cpu'))
     assert anchors.tolist() == [FIRST[0].tolist(), SECOND[0].tolist()]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 
-from glip.models.dense_heads import atss_vlfusion_head as head_module
+from glip.models.dense_heads import prediction
 from glip.models.detectors import glip as detector_module
 
 from .conftest import build, sample, tiny
@@ -77,6 +77,21 @@ def test_the_least_recently_used_words_go_first(monkeypatch):
     assert calls == []
 
 
+@torch.no_grad()
+def test_captions_that_differ_are_encoded_once_and_do_not_pile_up():
+    model = make(early_fuse=True)
+    calls = calls_of(model.language_model.language_backbone.body)
+    kept = detector_module._CACHED_TEXTS
+    for number in range(2 * kept):
+        caption = f'thing number {number} on a table'
+        spans = (((0, len(caption)),),)
+        asked = [sample(SHAPE, caption, tokens_positive=spans) for _ in range(3)]
+        for one in asked:
+            model.encode_text(model.prompts_of(one))
+        assert len(model._texts) <= kept and len(model._prompts) <= kept
+    assert len(calls) == 2 * kept
+
+
 def test_groups_of_prompts_are_encoded_as_one(monkeypatch):
     model = make(early_fuse=False)
     names = ['cat', 'a thing of quite a few words', 'dog', 'x y', 'z']
@@ -98,11 +113,10 @@ def test_without_fusion_a_picture_goes_through_the_tower_once():
     backbone = calls_of(model.backbone)
     tower = calls_of(model.bbox_head.head.dyhead_tower[0])
     projection = calls_of(model.bbox_head.head.dot_product_projection_text)
-    box = calls_of(model.bbox_head.head.bbox_pred)
     detect(model, pictures(3))
     assert len(backbone) == len(tower) == 3
-    assert len(box) == 3 * 5
-    assert len(projection) == 3 * CHUNKS
+    # The words of all chunks are projected at once.
+    assert len(projection) == 3
 
 
 def test_with_fusion_features_are_shared_and_prompts_go_in_groups(monkeypatch):
@@ -115,7 +129,7 @@ def test_with_fusion_features_are_shared_and_prompts_go_in_groups(monkeypatch):
     assert max(len(visual[0]) for visual, _ in fused) == 4
     # Large pictures: fewer prompts at a time, at least one.
     for limit, together in ((300, 2), (1, 1)):
-        monkeypatch.setattr(head_module, '_POSITIONS_TOGETHER', limit)
+        monkeypatch.setattr(prediction, '_POSITIONS_TOGETHER', limit)
         fused.clear()
         detect(model, pictures(1))
         assert max(len(visual[0]) for visual, _ in fused) == together

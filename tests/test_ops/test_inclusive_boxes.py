@@ -118,3 +118,24 @@ def test_recorded_coder_and_nms(shared):
         atol=1e-3,
         rtol=1e-5,
     )
+
+
+def test_nms_tells_a_thousand_classes_apart_exactly():
+    """Boxes of classes far from zero are not rounded: those at the threshold stay."""
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.rand(400, 2, generator=generator) * 1200
+    sizes = 3 + torch.rand(400, 2, generator=generator) * 5
+    boxes = torch.cat((corners, corners + sizes), 1)
+    shift = 0.5 + torch.rand(400, 1, generator=generator) * 2
+    boxes = torch.cat((boxes, boxes + shift))
+    scores = torch.rand(800, generator=generator)
+    first = batched_nms_inclusive(boxes, scores, torch.zeros(800).long(), 0.5)
+    last = batched_nms_inclusive(boxes, scores, torch.full((800,), 1202), 0.5)
+    assert torch.equal(first, last) and 400 < len(first) < 800
+    labels = torch.arange(800) % 2 * 1202
+    keep = batched_nms_inclusive(boxes, scores, labels, 0.5)
+    alone = [
+        rows[batched_nms_inclusive(boxes[rows], scores[rows], labels[rows], 0.5)]
+        for rows in (labels.eq(0).nonzero()[:, 0], labels.eq(1202).nonzero()[:, 0])
+    ]
+    assert set(keep.tolist()) == set(torch.cat(alone).tolist())

@@ -153,3 +153,13 @@ def test_tool():
 @pytest.fixture(scope='module')
 def browse_tool():
     return main_of('analysis_tools/browse_dataset')
+
+
+@pytest.fixture(scope='module')
+def join_tool():
+    return main_of('analysis_tools/join_sets')
+
+
+@pytest.fixture(scope='module')
+def metric_tool():
+    return main_of('analysis_tools/eval_metric')

@@ -52,7 +52,10 @@ def one_line(err):
 
 @pytest.mark.parametrize(
     'name',
-    ['get_flops', 'benchmark', 'analyze_logs', 'analyze_results', 'eval_metric'],
+    [
+        *('get_flops', 'benchmark', 'analyze_logs', 'analyze_results', 'eval_metric'),
+        'join_sets',
+    ],
 )
 def test_all_explain_themselves(run, capsys, name):
     with pytest.raises(SystemExit) as stop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmengine.config import DictAction
 
@@ -43,7 +43,10 @@ def run(args: argparse.Namespace) -> None:
     dataset = build_dataset(cfg)
     print(evaluate_predictions(cfg, predictions, dataset))
     if args.plots:
-        for file in write_plots(predictions, dataset, args.plots):
+        evaluator = cfg.get('test_evaluator')
+        is_joined = isinstance(evaluator, Mapping)
+        names = evaluator.get('dataset_prefixes') if is_joined else None
+        for file in write_plots(predictions, dataset, args.plots, names=names):
             print(f'written: {file}')
 
 

@@ -16,6 +16,8 @@ _TEXT_KEYS = (
     'tokens_positive',
     'dataset_mode',
     'num_boxes_cut',
+    'phrase_types',
+    'dataset_name',
 )
 _DEFAULT_KEYS = (
     'img_id',

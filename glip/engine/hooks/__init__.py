@@ -4,6 +4,7 @@ from glip.engine.hooks.broken_pictures import BrokenPicturesHook
 from glip.engine.hooks.checkpoint import CheckpointHook
 from glip.engine.hooks.curves import CurvesHook
 from glip.engine.hooks.invalid_loss import CheckInvalidLossHook
+from glip.engine.hooks.logger import LoggerHook
 from glip.engine.hooks.train_status import TrainStatusHook
 from glip.engine.hooks.visualization import DetVisualizationHook
 
@@ -13,5 +14,6 @@ __all__ = [
     'CheckpointHook',
     'CurvesHook',
     'DetVisualizationHook',
+    'LoggerHook',
     'TrainStatusHook',
 ]

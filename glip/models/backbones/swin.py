@@ -9,6 +9,17 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
+from glip.ops import (
+    AttentionWeights,
+    AttentionWindows,
+    FeedForwardWeights,
+    Linear,
+    linear,
+    shift_mask,
+    tiled_feed_forward,
+    tiled_window_attention,
+    works_in_tiles,
+)
 from glip.registry import MODELS
 
 
@@ -18,24 +29,6 @@ def _relative_position_index(window: int) -> Tensor:
     pos = torch.stack(torch.meshgrid(axis, axis, indexing='ij')).flatten(1)
     delta = pos[:, :, None] - pos[:, None, :] + window - 1
     return delta[0] * (2 * window - 1) + delta[1]
-
-
-def _shift_mask(
-    rows: int, columns: int, window: int, shift: int, device: torch.device
-) -> Tensor:
-    """Additive mask (rows*columns, w*w, w*w) that separates what the shift wraps.
-
-    Only the last window of a row or column holds wrapped pixels, so four patterns
-    serve. Made on the device: a copy from the host would wait for it in every block.
-    """
-    wrapped = (torch.arange(window, device=device) >= window - shift).int()
-    side = torch.stack((torch.zeros_like(wrapped), wrapped))
-    part = 2 * side[:, None, :, None] + side[None, :, None, :]
-    part = part.reshape(4, window * window)
-    patterns = (part[:, None] != part[:, :, None]).float() * -100.0
-    row = 2 * (torch.arange(rows, device=device) == rows - 1)
-    column = (torch.arange(columns, device=device) == columns - 1).long()
-    return patterns[(row[:, None] + column).flatten()]
 
 
 class WindowAttention(BaseModule):
@@ -61,18 +54,22 @@ class WindowAttention(BaseModule):
         self.register_buffer(
             'relative_position_index', _relative_position_index(window)
         )
-        self.qkv = nn.Linear(dims, dims * 3, bias=qkv_bias)
-        self.proj = nn.Linear(dims, dims)
+        self.qkv = Linear(dims, dims * 3, bias=qkv_bias)
+        self.proj = Linear(dims, dims)
         self.proj_drop = nn.Dropout(drop)
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+
+    def position_bias(self) -> Tensor:
+        """What each head adds to the score of two positions, (heads, w*w, w*w)."""
+        bias = self.relative_position_bias_table[self.relative_position_index]
+        return bias.permute(2, 0, 1).contiguous()
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Attend within windows: x (B*windows, w*w, C), mask (windows, w*w, w*w)."""
         count, length, dims = x.shape
         qkv = self.qkv(x).view(count, length, 3, self.num_heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        bias = self.relative_position_bias_table[self.relative_position_index]
-        bias = bias.permute(2, 0, 1)[None]
+        bias = self.position_bias()[None]
         if mask is not None:
             bias = bias + mask[:, None].to(bias)
             bias = bias.repeat(count // mask.shape[0], 1, 1, 1)
@@ -105,7 +102,7 @@ class ShiftedWindows(BaseModule):
         mask = None
         if self.shift:
             x = x.roll((-self.shift, -self.shift), dims=(1, 2))
-            mask = _shift_mask(rows, columns, w, self.shift, x.device)
+            mask = shift_mask(rows, columns, w, self.shift, x.device)
         x = x.view(batch, rows, w, columns, w, dims).transpose(2, 3)
         x = self.w_msa(x.reshape(-1, w * w, dims), mask)
         x = x.view(batch, rows, columns, w, w, dims).transpose(2, 3)
@@ -121,8 +118,8 @@ class FeedForward(BaseModule):
     def __init__(self, dims: int, hidden: int, drop: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Sequential(nn.Linear(dims, hidden), nn.GELU(), nn.Dropout(drop)),
-            nn.Linear(hidden, dims),
+            nn.Sequential(Linear(dims, hidden), nn.GELU(), nn.Dropout(drop)),
+            Linear(hidden, dims),
             nn.Dropout(drop),
         )
 
@@ -134,18 +131,71 @@ class SwinBlock(BaseModule):
     """Pre-norm attention and feed-forward with stochastic depth."""
 
     def __init__(
-        self, dims: int, mlp_ratio: float, drop: float, drop_path: float, **attention
+        self,
+        dims: int,
+        mlp_ratio: float,
+        drop: float,
+        drop_path: float,
+        with_cp: bool = False,
+        **attention,
     ) -> None:
         super().__init__()
+        self.with_cp = with_cp
         self.norm1 = nn.LayerNorm(dims)
         self.attn = ShiftedWindows(dims=dims, drop=drop, **attention)
         self.norm2 = nn.LayerNorm(dims)
         self.ffn = FeedForward(dims, int(dims * mlp_ratio), drop)
         self.drop_path = StochasticDepth(drop_path, 'row')
+        self.dropout = max(drop, self.attn.w_msa.attn_drop)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map x of shape (B, H, W, C) to the same shape."""
+        if works_in_tiles(x) and not (self.training and self.dropout):
+            return self._in_tiles(x)
+        if self.with_cp and self.training:
+            return checkpoint(self._plain, x, use_reentrant=False)
+        return self._plain(x)
+
+    def _plain(self, x: Tensor) -> Tensor:
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.ffn(self.norm2(x)))
+
+    def _in_tiles(self, x: Tensor) -> Tensor:
+        """The same, see :mod:`glip.ops.window_attention`; dropout is not done."""
+        attention, ffn = self.attn.w_msa, self.ffn.layers
+        qkv, proj, into, out = attention.qkv, attention.proj, ffn[0][0], ffn[1]
+        x = tiled_window_attention(
+            x,
+            AttentionWeights(
+                *(self.norm1.weight, self.norm1.bias, qkv.weight, qkv.bias),
+                *(attention.position_bias(), proj.weight, proj.bias),
+            ),
+            AttentionWindows(
+                self.attn.window,
+                self.attn.shift,
+                attention.scale,
+                self.norm1.eps,
+            ),
+            self._kept(x),
+            recompute=self.with_cp,
+        )
+        return tiled_feed_forward(
+            x,
+            FeedForwardWeights(
+                *(self.norm2.weight, self.norm2.bias, into.weight, into.bias),
+                *(out.weight, out.bias),
+            ),
+            self._kept(x),
+            eps=self.norm2.eps,
+            recompute=self.with_cp,
+            overwrite=True,
+        )
+
+    def _kept(self, x: Tensor) -> Tensor | None:
+        """What stochastic depth multiplies each map with, (B, 1, 1, 1)."""
+        if not (self.training and self.drop_path.p):
+            return None
+        return self.drop_path(x.new_ones(len(x), 1, 1, 1))
 
 
 class PatchMerging(BaseModule):
@@ -154,18 +204,22 @@ class PatchMerging(BaseModule):
     def __init__(self, dims: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * dims)
-        self.reduction = nn.Linear(4 * dims, 2 * dims, bias=False)
+        self.reduction = Linear(4 * dims, 2 * dims, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, ceil(H/2), ceil(W/2), 2C)."""
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
         batch, height, width, dims = x.shape
-        # Channel-major order of the 2x2 patch, as nn.Unfold gives it.
-        x = x.view(batch, height // 2, 2, width // 2, 2, dims)
-        x = x.permute(0, 1, 3, 5, 2, 4).reshape(
-            batch, height // 2, width // 2, 4 * dims
+        x = x.view(batch, height // 2, 2, width // 2, 2, dims).transpose(2, 3)
+        x = x.reshape(batch, height // 2, width // 2, 4 * dims)
+        # The weights have the order of nn.Unfold: pixels of a patch within a channel.
+        # Turning them round is cheaper than turning the map.
+        weight, bias, reduction = (
+            t.view(*t.shape[:-1], dims, 4).transpose(-1, -2).flatten(-2)
+            for t in (self.norm.weight, self.norm.bias, self.reduction.weight)
         )
-        return self.reduction(self.norm(x))
+        x = F.layer_norm(x, weight.shape, weight, bias, self.norm.eps)
+        return linear(x, reduction)
 
 
 class SwinStage(BaseModule):
@@ -182,13 +236,13 @@ class SwinStage(BaseModule):
         **block,
     ) -> None:
         super().__init__()
-        self.with_cp = with_cp
         self.blocks = nn.ModuleList(
             SwinBlock(
                 dims=dims,
                 window=window_size,
                 shift=window_size // 2 if i % 2 else 0,
                 drop_path=drop_paths[i],
+                with_cp=with_cp,
                 **block,
             )
             for i in range(depth)
@@ -197,10 +251,7 @@ class SwinStage(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
-            if self.with_cp and self.training:
-                x = checkpoint(block, x, use_reentrant=False)
-            else:
-                x = block(x)
+            x = block(x)
         return x
 
 
@@ -215,6 +266,8 @@ class PatchEmbed(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, (0, -x.shape[3] % self.patch, 0, -x.shape[2] % self.patch))
+        # In this layout the convolution gives rows of channels, and faster.
+        x = x.contiguous(memory_format=torch.channels_last)
         x = self.projection(x).permute(0, 2, 3, 1).contiguous()
         return x if self.norm is None else self.norm(x)
 
@@ -330,7 +383,8 @@ class SwinTransformer(BaseModule):
             x: Normalised pictures, shape (B, 3, H, W).
 
         Returns:
-            Maps of the stages in ``out_indices``, each (B, C, H / s, W / s).
+            Maps of the stages in ``out_indices``, each (B, C, H / s, W / s), in memory
+            channels last.
         """
         x = self.drop_after_pos(self.patch_embed(x))
         outs = []
@@ -338,7 +392,7 @@ class SwinTransformer(BaseModule):
             x = stage(x)
             if i in self.out_indices:
                 out = getattr(self, f'norm{i}')(x)
-                outs.append(out.permute(0, 3, 1, 2).contiguous())
+                outs.append(out.permute(0, 3, 1, 2))
             if stage.downsample is not None:
                 x = stage.downsample(x)
         return tuple(outs)

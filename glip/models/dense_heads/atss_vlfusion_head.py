@@ -1,30 +1,22 @@
 """Grounding head: words as classifier weights on ATSS anchors."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
-from mmengine.structures import InstanceData
 from torch import Tensor
 from transformers import BertConfig
 
 from glip.errors import ConfigError
 from glip.models.language import TextFeatures, resolve_bert_config
-from glip.models.postprocess import (
-    EntityScores,
-    check_aggregation,
-    clip_boxes,
-    merge_candidates,
-    select_candidates,
-)
-from glip.ops import to_device
+from glip.models.postprocess import EntityScores, check_aggregation
 from glip.registry import MODELS, TASK_UTILS
 from glip.text import EncodedPrompt
 
 from .ground_truth import GroundTruth
 from .losses import grounding_losses
+from .prediction import PredictionMixin
 from .targets import make_targets
 from .tower import VLFusionModule
 
@@ -53,15 +45,10 @@ _TEST_CFG = dict(
     score_agg='MEAN',
     prompt_batch_size=4,
 )
-# Positions of all prompts that go through a fused tower together: 2 prompts of a
-# picture of 800x1333, which take about 1 GB each in GLIP-T.
-_POSITIONS_TOGETHER = 50_000
-# Prompts whose map from tokens to classes is kept; LVIS has 31.
-_CACHED_SCORES = 1024
 
 
 @MODELS.register_module()
-class ATSSVLFusionHead(BaseModule):
+class ATSSVLFusionHead(PredictionMixin, BaseModule):
     """Detection head of GLIP (paper section 3; fields as mmdet's class of this name).
 
     Args:
@@ -164,16 +151,6 @@ class ATSSVLFusionHead(BaseModule):
         """Token logits (B, H*W, T), deltas (B, 4, H, W), centerness (B, 1, H, W)."""
         return self.head(visual, text)
 
-    def _anchors(self, levels: Levels) -> list[Tensor]:
-        """Inclusive anchors (H*W, 4) of each level."""
-        generator, device = self.prior_generator, levels[0].device
-        # The generator copies these from the host each time unless they are there.
-        generator.base_anchors = [base.to(device) for base in generator.base_anchors]
-        priors = generator.grid_priors(
-            [level.shape[-2:] for level in levels], dtype=torch.float32, device=device
-        )
-        return [torch.cat((p[:, :2], p[:, 2:] - 1), 1) for p in priors]
-
     def loss(
         self, visual: Levels, text: TextFeatures, truth: GroundTruth
     ) -> dict[str, Tensor]:
@@ -206,7 +183,9 @@ class ATSSVLFusionHead(BaseModule):
             token_mask: True where a token is real, (B, T).
             truth: Boxes and their tokens, of which there may be fewer than T.
         """
-        anchors = self._anchors(deltas)
+        anchors = self._anchors(
+            [tuple(level.shape[-2:]) for level in deltas], token_mask.device
+        )
         sizes = [len(level) for level in anchors]
         anchors = torch.cat(anchors)
         missing = token_mask.shape[1] - truth.tokens.shape[2]
@@ -223,142 +202,3 @@ class ATSSVLFusionHead(BaseModule):
             loss_bbox=self.loss_bbox,
             loss_centerness=self.loss_centerness,
         )
-
-    def predict(
-        self,
-        visual: Levels,
-        text: TextFeatures,
-        prompts: Sequence[Sequence[EncodedPrompt]],
-        img_metas: Sequence[dict],
-        *,
-        rescale: bool = True,
-    ) -> list[InstanceData]:
-        """Detections of a batch in which every picture may have several prompts.
-
-        Args:
-            visual: Pyramid of B pictures.
-            text: Features of all prompts, picture after picture.
-            prompts: Prompts of each picture.
-            img_metas: ``img_shape`` and ``scale_factor`` of each picture.
-            rescale: Return boxes in pixels of the original picture.
-
-        Returns:
-            Per picture ``bboxes`` (N, 4), ``scores`` (N,), ``labels`` (N,), by
-            descending score.
-        """
-        anchors = self._anchors(visual)
-        if self.early_fuse:
-            raw = self._fused(visual, text, [len(p) for p in prompts])
-        else:
-            raw = self._unfused(visual, text, [len(p) for p in prompts])
-        results = []
-        for picture_prompts, meta in zip(prompts, img_metas, strict=True):
-            found, regressed, boxes = [], None, []
-            for prompt in picture_prompts:
-                logits, deltas, centerness = next(raw)
-                # Without fusion all prompts of a picture have the same boxes.
-                if deltas is not regressed:
-                    regressed, boxes = deltas, self._boxes(anchors, deltas, meta)
-                found.append(self._candidates(logits, boxes, centerness, prompt))
-            candidates = (torch.cat(parts) for parts in zip(*found, strict=True))
-            results.append(self._finish(*candidates, meta, rescale))
-        return results
-
-    def _unfused(
-        self, visual: Levels, text: TextFeatures, counts: list[int]
-    ) -> Iterator[tuple[list[Tensor], list[Tensor], list[Tensor]]]:
-        """Yield logits, deltas and centerness per level for each prompt in order.
-
-        The tower does not read the words, so a picture goes through it once, and a
-        prompt costs one product of its positions with the tokens.
-        """
-        visual, _ = self.head.tower(visual, text)
-        deltas, centerness = self.head.boxes(visual)
-        row = 0
-        for picture, count in enumerate(counts):
-            one = tuple(level[picture : picture + 1] for level in visual)
-            own_deltas = [level[picture] for level in deltas]
-            own_centerness = [level[picture] for level in centerness]
-            for _ in range(count):
-                logits = self.head.token_logits(one, text.take(slice(row, row + 1)))
-                yield [level[0] for level in logits], own_deltas, own_centerness
-                row += 1
-
-    def _fused(
-        self, visual: Levels, text: TextFeatures, counts: list[int]
-    ) -> Iterator[tuple[list[Tensor], list[Tensor], list[Tensor]]]:
-        """As :meth:`_unfused`, several prompts over the same features at a time."""
-        owner = torch.tensor(
-            [i for i, count in enumerate(counts) for _ in range(count)]
-        )
-        positions = sum(level.shape[2] * level.shape[3] for level in visual)
-        size = min(
-            int(self.test_cfg['prompt_batch_size']), _POSITIONS_TOGETHER // positions
-        )
-        size = max(size, len(counts))
-        for start in range(0, len(owner), size):
-            rows = slice(start, start + size)
-            pictures = to_device(owner[rows], text.mask.device)
-            outs = self.head(
-                tuple(level[pictures] for level in visual), text.take(rows)
-            )
-            for i in range(len(pictures)):
-                yield tuple([level[i] for level in kind] for kind in outs)
-
-    def _boxes(
-        self, anchors: Sequence[Tensor], deltas: Sequence[Tensor], meta: dict
-    ) -> list[Tensor]:
-        """Boxes (H*W, 4) per level inside a picture, from deltas (4, H, W)."""
-        return [
-            clip_boxes(
-                self.bbox_coder.decode(prior, delta.flatten(1).t().float()),
-                meta['img_shape'],
-            )
-            for prior, delta in zip(anchors, deltas, strict=True)
-        ]
-
-    def _candidates(
-        self,
-        logits: Sequence[Tensor],
-        boxes: Sequence[Tensor],
-        centerness: Sequence[Tensor],
-        prompt: EncodedPrompt,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Candidates of one picture and prompt: (H*W, T), (H*W, 4), (1, H, W)."""
-        return select_candidates(
-            logits,
-            boxes,
-            [level.flatten() for level in centerness],
-            self._scores_of(prompt, logits[0]),
-            score_thr=self.test_cfg['score_thr'],
-            nms_pre=self.test_cfg['nms_pre'],
-        )
-
-    def _scores_of(self, prompt: EncodedPrompt, logits: Tensor) -> EntityScores:
-        """From tokens to classes, made once per prompt."""
-        how = self.test_cfg['score_agg']
-        key = (id(prompt), logits.shape[-1], logits.device, how)
-        if key not in self._scores:
-            made = EntityScores(prompt, logits.shape[-1], logits.device, how)
-            self._scores[key] = (prompt, made)  # kept, so its id stays its own
-            if len(self._scores) > _CACHED_SCORES:
-                self._scores.popitem(last=False)
-        self._scores.move_to_end(key)
-        return self._scores[key][1]
-
-    def _finish(
-        self, boxes: Tensor, scores: Tensor, labels: Tensor, meta: dict, rescale: bool
-    ) -> InstanceData:
-        boxes, scores, labels = merge_candidates(
-            boxes,
-            scores,
-            labels,
-            iou_threshold=self.test_cfg['nms']['iou_threshold'],
-            max_per_img=self.test_cfg['max_per_img'],
-        )
-        if rescale:
-            factor = meta.get('scale_factor', (1.0, 1.0))  # nothing was resized
-            boxes = boxes / boxes.new_tensor(factor).repeat(2)
-        # Inclusive to half-open, after rescaling: the order of the published numbers.
-        boxes = boxes + boxes.new_tensor([0, 0, 1, 1])
-        return InstanceData(bboxes=boxes, scores=scores, labels=labels)

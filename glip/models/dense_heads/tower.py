@@ -1,6 +1,8 @@
 """The network of the grounding head: DyHead tower, fusion, and three predictions."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,7 @@ from transformers import BertConfig
 
 from glip.models.language import BertLayer, TextFeatures
 from glip.models.layers import DyConv, VLFuse
+from glip.ops import linear
 
 # Token logits are clamped as in the original, which keeps half precision finite.
 _LOGIT_LIMIT = 50000
@@ -105,19 +108,37 @@ class VLFusionModule(BaseModule):
             nn.init.zeros_(conv.bias)
 
     def tower(
-        self, visual: tuple[Tensor, ...], text: TextFeatures
-    ) -> tuple[tuple[Tensor, ...], TextFeatures]:
+        self, visual: tuple[Tensor, ...], text: TextFeatures | None
+    ) -> tuple[tuple[Tensor, ...], TextFeatures | None]:
         """Run the blocks; without ``early_fuse`` the text passes through untouched."""
         for block in self.dyhead_tower:
             kind = getattr(block, 'module', block)  # what FSDP has wrapped
             if isinstance(kind, VLFuse):
                 visual, text = block(visual, text)
             elif isinstance(kind, BertLayer):
-                hidden = block(text.hidden, text.mask)
-                text = TextFeatures(hidden, text.embedded, text.mask)
+                hidden = block(text.hidden, text.attention_mask)
+                text = replace(text, hidden=hidden)
             else:
                 visual = block(visual)
         return visual, text
+
+    def token_keys(self, text: TextFeatures) -> tuple[Tensor, Tensor]:
+        """What positions are compared with (paper eq. 3).
+
+        Args:
+            text: Prompts, tokens (B, T, D), that have been through :meth:`tower`.
+
+        Returns:
+            Keys (B, T, C) and a bias per token (B, T).
+        """
+        return self.keys_of(text.hidden if self.early_fuse else text.embedded)
+
+    def keys_of(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (..., D) to keys (..., C) and biases (...)."""
+        # In half precision the norm of a token may overflow, or vanish for padding.
+        tokens = F.normalize(tokens.float(), dim=-1).to(tokens.dtype)
+        keys = self.dot_product_projection_text(tokens / 2) / self.log_scale.exp()
+        return keys, tokens @ self.bias_lang + self.bias0
 
     def token_logits(
         self, visual: tuple[Tensor, ...], text: TextFeatures
@@ -125,22 +146,17 @@ class VLFusionModule(BaseModule):
         """Match every position with every token (paper eq. 3).
 
         Args:
-            visual: Tower outputs, (B, C, H, W) per level, or of batch 1 to be shared
-                by all prompts.
+            visual: Tower outputs, (B, C, H, W) per level.
             text: Prompts, tokens (B, T, D).
 
         Returns:
             Logits (B, H*W, T) per level.
         """
-        tokens = text.hidden if self.early_fuse else text.embedded
-        # In half precision the norm of a token may overflow, or vanish for padding.
-        tokens = F.normalize(tokens.float(), dim=-1).to(tokens.dtype)
-        keys = self.dot_product_projection_text(tokens / 2) / self.log_scale.exp()
-        bias = tokens @ self.bias_lang + self.bias0
+        keys, bias = self.token_keys(text)
         logits = []
         for level in visual:
             queries = level.flatten(2).transpose(1, 2)
-            scores = queries @ keys.transpose(1, 2) + bias[:, None]
+            scores = torch.baddbmm(bias[:, None], queries, keys.transpose(1, 2))
             logits.append(scores.clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT))
         return tuple(logits)
 
@@ -153,6 +169,25 @@ class VLFusionModule(BaseModule):
             for scale, x in zip(self.scales, visual, strict=True)
         )
         return deltas, tuple(self.centerness(x) for x in visual)
+
+    def row_boxes(self, rows: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """As :meth:`boxes`, in one product for the positions of all levels.
+
+        Args:
+            rows: Tower outputs (N, C), level after level.
+            sizes: Positions of each level.
+
+        Returns:
+            Deltas (N, 4) and centerness logits (N,).
+        """
+        convs = (self.bbox_pred, self.centerness)
+        weight = torch.cat([conv.weight for conv in convs]).flatten(1)
+        out = linear(rows, weight, torch.cat([conv.bias for conv in convs]))
+        deltas, centerness = out.split((4, 1), 1)
+        scale = torch.cat(
+            [s.scale.expand(n) for s, n in zip(self.scales, sizes, strict=True)]
+        )
+        return deltas * scale[:, None], centerness[:, 0]
 
     def forward(
         self, visual: tuple[Tensor, ...], text: TextFeatures

@@ -250,7 +250,7 @@ class GLIP(BaseDetector):
         prompts = [self.prompts_of(sample) for sample in batch_data_samples]
         for picture, rows in self._together(batch_inputs, batch_data_samples):
             results = self.bbox_head.predict(
-                self.extract_feat(picture),
+                self.bbox_head.encode_pictures(self.extract_feat(picture)),
                 self.encode_text([prompt for row in rows for prompt in prompts[row]]),
                 [prompts[row] for row in rows],
                 [batch_data_samples[row].metainfo for row in rows],

@@ -198,8 +198,9 @@ class BertModel(BaseModule):
             ids[i, : len(tokens)] = torch.tensor(tokens)
             mask[i, : len(tokens)] = True
         ids, mask = to_device(ids, device), to_device(mask, device)
-        features = TextFeatures(*self.language_backbone.body(ids, mask), mask)
-        if len(unique) == len(prompts):
-            return features
-        rows = torch.tensor([row[p.input_ids] for p in prompts])
-        return features.take(to_device(rows, device))
+        features = TextFeatures(
+            *self.language_backbone.body(ids, mask),
+            mask,
+            padded=min(map(len, unique)) < length,
+        )
+        return features.take([row[p.input_ids] for p in prompts])

@@ -17,7 +17,7 @@ class _SelfAttention(nn.Module):
         self.key = nn.Linear(dims, dims)
         self.value = nn.Linear(dims, dims)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         batch, length, dims = x.shape
         q, k, v = (
             layer(x).view(batch, length, self.num_heads, -1).transpose(1, 2)
@@ -27,7 +27,7 @@ class _SelfAttention(nn.Module):
             q,
             k,
             v,
-            attn_mask=mask[:, None, None, :],
+            attn_mask=None if mask is None else mask[:, None, None],
             dropout_p=self.drop if self.training else 0.0,
         )
         return x.transpose(1, 2).reshape(batch, length, dims)
@@ -76,12 +76,12 @@ class BertLayer(BaseModule):
         self.intermediate = _Intermediate(config)
         self.output = _Output(config.intermediate_size, config)
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Refine tokens.
 
         Args:
             hidden: Shape (B, T, D).
-            mask: True where a token is real, shape (B, T).
+            mask: True where a token is real, shape (B, T); None if all are.
 
         Returns:
             Shape (B, T, D).
@@ -90,7 +90,7 @@ class BertLayer(BaseModule):
             return checkpoint(self._refine, hidden, mask, use_reentrant=False)
         return self._refine(hidden, mask)
 
-    def _refine(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def _refine(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         attended = self.attention['self'](hidden, mask)
         attended = self.attention['output'](attended, hidden)
         return self.output(self.intermediate(attended), attended)

@@ -1,8 +1,12 @@
 """Encoded words: what the language model hands to the detection head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+from glip.ops import to_device
 
 
 @dataclass(frozen=True)
@@ -13,12 +17,37 @@ class TextFeatures:
         hidden: Last hidden state, shape (B, T, D); what fusion layers update.
         embedded: Mean of the last layers with padding zeroed, shape (B, T, D).
         mask: True where a token is real, shape (B, T).
+        padded: False where the host knows, without looking, that all tokens are real.
     """
 
     hidden: Tensor
     embedded: Tensor
     mask: Tensor
+    padded: bool = True
 
-    def take(self, index: Tensor) -> 'TextFeatures':
-        """Rows of the batch in the order of ``index``."""
-        return TextFeatures(self.hidden[index], self.embedded[index], self.mask[index])
+    @property
+    def attention_mask(self) -> Tensor | None:
+        """The mask, or None where it would only cost time."""
+        return self.mask if self.padded else None
+
+    def take(
+        self, rows: Sequence[int], lengths: Sequence[int] | None = None
+    ) -> 'TextFeatures':
+        """Some prompts of the batch.
+
+        Args:
+            rows: Their places, in any order, also repeated.
+            lengths: The number of real tokens of each of them: padding that only
+                others need is left out.
+        """
+        first, count = rows[0], len(rows)
+        if list(rows) == list(range(first, first + count)):
+            index = slice(first, first + count)  # a view
+        else:
+            index = to_device(torch.tensor(rows), self.mask.device)
+        taken = (self.hidden[index], self.embedded[index], self.mask[index])
+        if lengths is None:
+            return TextFeatures(*taken, self.padded)
+        longest = max(lengths)
+        taken = (x[:, :longest] for x in taken)
+        return TextFeatures(*taken, padded=min(lengths) < longest)

@@ -1,13 +1,16 @@
 """Bi-directional cross-attention between picture and words (GLIP's X-MHA)."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
+
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
 from glip.models.language import TextFeatures
+from glip.ops import BiProjections, bi_attention, recomputed, takes_absorbed_form
 
 
 class BiMultiHeadAttention(BaseModule):
@@ -44,36 +47,55 @@ class BiMultiHeadAttention(BaseModule):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+    @property
+    def projections(self) -> BiProjections:
+        """Weights of the linear maps."""
+        layers = (
+            self.v_proj,
+            self.l_proj,
+            self.values_v_proj,
+            self.values_l_proj,
+            self.out_v_proj,
+            self.out_l_proj,
+        )
+        return BiProjections(*((layer.weight, layer.bias) for layer in layers))
 
-    def forward(self, v: Tensor, l: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
-        """Attend from pixels to words and from words to pixels.
+    def absorbs(self, levels: Sequence[Tensor], l: Tensor) -> bool:  # noqa: E741
+        """Whether the memory-saving form of the attention is taken for such inputs."""
+        return takes_absorbed_form(levels[0], l, self.projections, self.num_heads)
+
+    def forward(
+        self,
+        levels: Sequence[Tensor],
+        l: Tensor,  # noqa: E741
+        mask: Tensor | None,
+        scale: Tensor,
+        *,
+        recompute: bool = False,
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Attend from positions to words and from words to positions.
 
         Args:
-            v: Positions, shape (B, N, v_dim).
+            levels: Positions, shape (B, N, v_dim) each; without gradients they may be
+                overwritten.
             l: Tokens, shape (B, T, l_dim).
-            mask: True where a token is real, shape (B, T).
+            mask: True where a token is real, shape (B, T); None if all are.
+            scale: Layer scale of the positions, shape (v_dim,) or (B, v_dim).
+            recompute: See :func:`~glip.ops.bi_attention`.
 
         Returns:
-            Updates of shapes (B, N, v_dim) and (B, T, l_dim).
+            The levels plus their scaled updates, and the update of the tokens.
         """
-        q, k = self._heads(self.v_proj(v)), self._heads(self.l_proj(l))
-        drop = self.dropout if self.training else 0.0
-        # Both directions are computed blockwise: no N x T matrix is kept.
-        out_v = F.scaled_dot_product_attention(
-            q,
-            k,
-            self._heads(self.values_l_proj(l)),
-            attn_mask=mask[:, None, None, :],
-            dropout_p=drop,
+        return bi_attention(
+            levels,
+            l,
+            mask,
+            self.projections,
+            num_heads=self.num_heads,
+            scale=scale,
+            dropout=self.dropout if self.training else 0.0,
+            recompute=recompute,
         )
-        out_l = F.scaled_dot_product_attention(
-            k, q, self._heads(self.values_v_proj(v)), dropout_p=drop
-        )
-        out_v = self.out_v_proj(out_v.transpose(1, 2).flatten(2))
-        out_l = self.out_l_proj(out_l.transpose(1, 2).flatten(2))
-        return out_v, out_l
 
 
 class BiAttention(BaseModule):
@@ -106,13 +128,50 @@ class BiAttention(BaseModule):
         self.gamma_l = nn.Parameter(torch.full((l_dim,), float(init_values)))
         self.drop_path = StochasticDepth(drop_path, 'row')
 
-    def forward(self, v: Tensor, l: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
-        v, l = self.layer_norm_v(v), self.layer_norm_l(l)  # noqa: E741
-        delta_v, delta_l = self.attn(v, l, mask)
-        return (
-            v + self.drop_path(self.gamma_v * delta_v),
-            l + self.drop_path(self.gamma_l * delta_l),
-        )
+    def forward(
+        self,
+        levels: Sequence[Tensor],
+        l: Tensor,  # noqa: E741
+        mask: Tensor | None,
+        *,
+        recompute: bool = False,
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Fuse positions (B, N, v_dim) per level with tokens (B, T, l_dim).
+
+        Args:
+            levels: Positions.
+            l: Tokens.
+            mask: True where a token is real, shape (B, T); None if all are.
+            recompute: Keep little for the backward pass.
+
+        Returns:
+            Both, updated.
+        """
+        if self.attn.absorbs(levels, l):
+            return self._fuse(levels, l, mask, absorbed=True, recompute=recompute)
+        if recompute:
+            return checkpoint(self._fuse, levels, l, mask, use_reentrant=False)
+        return self._fuse(levels, l, mask)
+
+    def _fuse(
+        self,
+        levels: Sequence[Tensor],
+        l: Tensor,  # noqa: E741
+        mask: Tensor | None,
+        absorbed: bool = False,
+        recompute: bool = False,
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        normed = tuple(self.layer_norm_v(level) for level in levels)
+        l = self.layer_norm_l(l)  # noqa: E741
+        # Stochastic depth drops whole updates, which a scale of zero does as well.
+        scale = self.gamma_v * self.drop_path(self.gamma_v.new_ones(len(l), 1))
+        keeping = nullcontext()
+        if absorbed and torch.is_grad_enabled():
+            # The norms, made again in no time, are the most that would be kept.
+            keeping = recomputed(normed, lambda i: self.layer_norm_v(levels[i]))
+        with keeping:
+            normed, delta = self.attn(normed, l, mask, scale, recompute=recompute)
+        return normed, l + self.drop_path(self.gamma_l * delta)
 
 
 class VLFuse(BaseModule):
@@ -132,18 +191,16 @@ class VLFuse(BaseModule):
         self, visual: tuple[Tensor, ...], text: TextFeatures
     ) -> tuple[tuple[Tensor, ...], TextFeatures]:
         """Maps (B, C, H, W) per level and tokens, to updated maps and tokens."""
-        sizes = [level.shape[2:] for level in visual]
-        v = torch.cat([level.flatten(2) for level in visual], 2).transpose(1, 2)
-        if self.use_checkpoint and self.training:
-            v, hidden = checkpoint(
-                self.b_attn, v, text.hidden, text.mask, use_reentrant=False
-            )
-        else:
-            v, hidden = self.b_attn(v, text.hidden, text.mask)
-        counts = [h * w for h, w in sizes]
-        levels = v.transpose(1, 2).split(counts, dim=2)
-        visual = tuple(
-            level.unflatten(2, tuple(size)).contiguous()
-            for level, size in zip(levels, sizes, strict=True)
+        # Maps whose channels lie together (channels_last) are rows already.
+        rows = tuple(level.flatten(2).transpose(1, 2) for level in visual)
+        rows, hidden = self.b_attn(
+            rows,
+            text.hidden,
+            text.attention_mask,
+            recompute=self.use_checkpoint and self.training,
         )
-        return visual, TextFeatures(hidden, text.embedded, text.mask)
+        visual = tuple(
+            row.transpose(1, 2).unflatten(2, level.shape[2:])
+            for row, level in zip(rows, visual, strict=True)
+        )
+        return visual, TextFeatures(hidden, text.embedded, text.mask, text.padded)

@@ -100,10 +100,6 @@ def _is_reference(ref: object) -> bool:
     )
 
 
-def _is_text(sentence: object) -> bool:
-    return isinstance(sentence, dict) and isinstance(sentence.get('sent'), str)
-
-
 def _listed(value: Any) -> list[Any]:
     """One id as the list that gRefCOCO has."""
     return value if isinstance(value, list) else [value]

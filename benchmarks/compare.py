@@ -1,0 +1,168 @@
+"""Our GLIP against mmdet's: time, memory and stages, on equal weights.
+
+Both sides run in turn in one process per case and setting, on the same pictures and
+prompts; before anything is timed their outputs are compared. Results are collected in
+a JSON file, from which ``python -m benchmarks.report`` makes tables and a picture.
+
+    python -m benchmarks.compare                      # everything: about an hour
+    python -m benchmarks.compare --cases single-A-480 --settings default
+    python -m benchmarks.compare --cases 'single-*' --profile
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from glip.errors import ConfigError, GLIPError, one_line
+
+from .speed import records, tables
+from .speed.cases import CASES, select
+from .speed.contestants import plain_path
+from .speed.environment import SETTINGS, has_bf16
+from .speed.job import MODES, PEERS, PRECISIONS, Job
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path('work_dirs') / 'speed.json'
+
+
+class WorkerError(Exception):
+    """A measurement ended without a result; it has said why."""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('--cases', nargs='+', default=['*'], help="names or patterns ('*': all)")
+    add('--list', action='store_true', help='list the cases and do nothing else')
+    add('--settings', nargs='+', choices=SETTINGS, default=list(SETTINGS))
+    add('--device', choices=('cpu', 'cuda'), default='cpu')
+    add('--precision', nargs='+', choices=PRECISIONS, default=['fp32'])
+    add(
+        '--compile',
+        nargs='?',
+        choices=MODES,
+        const=MODES[0],
+        help='also ours under torch.compile, in this mode',
+    )
+    add('--peers', nargs='+', choices=PEERS, default=['mmdet'])
+    add('--runs', type=int, help='rounds per case (1 to 3, by the case)')
+    add('--budget', type=float, help='seconds after which no further round begins')
+    add('--threads', type=int, help="torch's default unless given")
+    add('--quick', action='store_true', help='reckon ours on LVIS from some chunks')
+    add('--profile', action='store_true', help='take stages apart instead (single-*)')
+    add('--results', type=Path, default=RESULTS, help='JSON that results are added to')
+    return parser.parse_args(argv)
+
+
+def jobs_of(args: argparse.Namespace) -> list[Job]:
+    """What the command line asks for.
+
+    Raises:
+        ConfigError: It cannot be measured.
+    """
+    for name in ('runs', 'budget', 'threads'):
+        value = getattr(args, name)
+        if value is not None and value <= 0:
+            raise ConfigError(f'--{name} must be more than 0, not {value:g}')
+    if 'plain' in args.peers:
+        plain_path()
+    cases = select(args.cases)
+    if args.profile:
+        cases = [case for case in cases if case.kind == 'single']
+        if not cases:
+            raise ConfigError("--profile is for the cases 'single-*'")
+    common = dict(
+        device=args.device,
+        compile=args.compile,
+        peers=tuple(args.peers),
+        runs=args.runs,
+        budget=args.budget,
+        threads=args.threads,
+        quick=args.quick,
+        profile=args.profile,
+    )
+    return [
+        Job(case.name, settings, precision=precision, **common)
+        for case in cases
+        for precision in args.precision
+        for settings in args.settings
+        if _applies(case, settings, precision, args)
+    ]
+
+
+def _applies(case, settings: str, precision: str, args: argparse.Namespace) -> bool:
+    """Whether a measurement makes sense: memory does not depend on the settings."""
+    if args.device == 'cuda':
+        return settings == args.settings[0]
+    if case.unit == 'MB':
+        return settings == args.settings[0] and precision == 'fp32'
+    return not case.gpu
+
+
+def missing(args: argparse.Namespace) -> str | None:
+    """What of the hardware that was asked for is not there, None if all is."""
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        return 'there is no CUDA device'
+    if args.device == 'cpu' and args.precision == ['bf16'] and not has_bf16():
+        return 'this CPU has no bfloat16 instructions'
+    return None
+
+
+def run(job: Job) -> dict:
+    """Measure in a process of its own; peak memory in one for each side.
+
+    Raises:
+        WorkerError: It ended without a result.
+    """
+    if job.what.kind != 'memory' or job.profile:
+        return _run_worker(job)
+    sides = ('mmdet', 'ours')
+    return records.joined(_run_worker(replace(job, side=side)) for side in sides)
+
+
+def _run_worker(job: Job) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / 'record.json'
+        command = [sys.executable, '-m', 'benchmarks.speed.worker', job.to_json(), out]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        if code or not out.exists():
+            raise WorkerError(f'{job.case} ended with exit code {code}')
+        return json.loads(out.read_text())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, turning errors that a user can mend into one line."""
+    args = parse_args(argv)
+    if args.list:
+        for case in CASES.values():
+            print(f'{case.name:20} {case.title}')
+        return 0
+    try:
+        jobs = jobs_of(args)
+        if lack := missing(args):
+            print(f'skipped: {lack}')
+            return 0
+        records.load(args.results)  # unreadable ones are told before, not after
+        done = []
+        for job in jobs:
+            done.append(run(job))
+            records.add(args.results, done[-1])
+    except (GLIPError, WorkerError) as error:
+        print(f'error: {one_line(error)}', file=sys.stderr)
+        return 1
+    print('\n'.join(['', *tables.report(done)]))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

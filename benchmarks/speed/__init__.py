@@ -1,0 +1,1 @@
+"""GLIP against mmdet's: same weights, pictures and prompts, in one process."""

@@ -1,0 +1,70 @@
+"""Results of many short runs, collected in one JSON file.
+
+A record has the fields ``case``, ``settings``, ``device``, ``precision``, ``unit``,
+``check`` (what the comparison of outputs saw), ``environment``, and ``sides``: for each
+its ``label``, whether it is a ``peer``, ``extrapolated``, and the ``values`` of all
+runs.
+A profile has ``profile`` instead: for each side ``seconds`` and ``gflop`` by stage, and
+``gemm``, the rate that the machine reached in the same run.
+"""
+
+import json
+import os
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+
+from glip.errors import ConfigError
+
+_FIELDS = ('case', 'settings', 'device', 'precision', 'unit', 'check', 'environment')
+
+
+def load(path: str | Path) -> list[dict]:
+    """Records of a file; none where there is none yet.
+
+    Raises:
+        ConfigError: The file is not one of results.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    try:
+        records = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f'{path} cannot be read as results: {error}') from None
+    complete = isinstance(records, list) and all(
+        isinstance(record, dict)
+        and all(field in record for field in _FIELDS)
+        and ('sides' in record or 'profile' in record)
+        for record in records
+    )
+    if not complete:
+        raise ConfigError(f'{path} does not hold results of benchmarks/compare.py')
+    return records
+
+
+def add(path: str | Path, record: dict) -> None:
+    """Append a record; an older one of the same measurement goes."""
+    path = Path(path)
+    records = [old for old in load(path) if _key(old) != _key(record)] + [record]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f'{path.name}.new')
+    fresh.write_text(json.dumps(records, indent=1))
+    os.replace(fresh, path)
+
+
+def _key(record: dict) -> tuple:
+    fields = ('case', 'settings', 'device', 'precision')
+    return (*(record[field] for field in fields), 'profile' in record)
+
+
+def joined(records: Iterable[dict]) -> dict:
+    """One record of several, each of which measured another side."""
+    first, *others = records
+    sides = [side for record in (first, *others) for side in record['sides']]
+    return first | dict(sides=sides)
+
+
+def middle(side: dict) -> float:
+    """The median of a side's runs."""
+    return statistics.median(side['values'])

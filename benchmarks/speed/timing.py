@@ -1,0 +1,71 @@
+"""Alternating runs of several sides."""
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass
+class Side:
+    """One of those that are compared.
+
+    Attributes:
+        label: Its name in tables.
+        run: Does the work once and returns what it took.
+        peer: Whether ours is measured against it.
+        extrapolated: Whether ``run`` computes a part only and reckons the rest.
+        first: Seconds of the first call, in which a compiled model is compiled.
+        values: What the runs took.
+    """
+
+    label: str
+    run: Callable[[], float]
+    peer: bool
+    extrapolated: bool = False
+    first: float | None = None
+    values: list[float] = field(default_factory=list)
+
+
+def seconds(work: Callable[[], object], device: str = 'cpu') -> float:
+    """Time of one call, after which a GPU has done what it was asked for."""
+    gc.collect()
+    _wait(device)
+    start = time.perf_counter()
+    work()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: str) -> None:
+    if device == 'cuda':
+        torch.cuda.synchronize()
+
+
+def alternate(
+    sides: list[Side],
+    runs: int,
+    budget: float | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Measure all sides in turn, the other way round in every second round.
+
+    Args:
+        sides: Their ``values`` are filled.
+        runs: Rounds.
+        budget: Seconds after which no further round begins.
+        say: Given a line per round.
+    """
+    start = time.perf_counter()
+    for number in range(runs):
+        if number and budget and time.perf_counter() - start > budget:
+            say(f'stopped after {number} of {runs} rounds, {budget:.0f} s are over')
+            break
+        for side in sides[:: -1 if number % 2 else 1]:
+            side.values.append(side.run())
+        say(
+            f'round {number + 1}: '
+            + ', '.join(f'{side.label} {side.values[-1]:.3f}' for side in sides)
+        )

@@ -1,0 +1,97 @@
+"""The process of one measurement: ``python -m benchmarks.speed.worker JOB OUT``."""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+from mmengine.logging import MMLogger
+
+from glip.errors import GLIPError, one_line
+
+from .actions import sides_of
+from .agreement import Disagreement
+from .environment import apply_settings, describe
+from .job import Job
+from .peaks import inference_peak
+from .peer import mended
+from .stages import profile
+from .subjects import Subjects, build_subjects
+from .timing import Side, alternate
+from .training import training_sides
+
+
+def measure(job: Job, subjects: Subjects | None = None) -> dict:
+    """Carry a job out in this process.
+
+    Args:
+        job: What to measure.
+        subjects: Other models than the case's own (for tests), inside
+            :func:`~benchmarks.speed.peer.mended`.
+
+    Returns:
+        The record, see :mod:`benchmarks.speed.records`.
+
+    Raises:
+        ConfigError: It cannot be measured here.
+        Disagreement: Both sides do not compute the same.
+    """
+    case = job.what
+    subjects = subjects or build_subjects(
+        case.variant, training=case.training, device=job.device
+    )
+    record = dict(
+        case=case.name,
+        settings=job.settings,
+        device=job.device,
+        precision=job.precision,
+        unit=case.unit,
+    )
+    if job.profile:
+        return record | profile(job, subjects)
+    if case.kind == 'memory':
+        peer = job.side.startswith('mmdet')
+        side = Side(job.side, lambda: inference_peak(job, subjects), peer)
+        sides, check = [side], f'see single-{case.variant}-800'
+    elif case.training:
+        sides, check = training_sides(job, subjects)
+    else:
+        sides, check = sides_of(job, subjects)
+    print(f'{case.name}, {job.settings}: {check}', flush=True)
+    alternate(sides, job.runs or case.runs, job.budget)
+    return record | dict(
+        check=check,
+        sides=[
+            dict(
+                label=side.label,
+                peer=side.peer,
+                extrapolated=side.extrapolated,
+                first=side.first,
+                values=side.values,
+            )
+            for side in sides
+        ],
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Measure and write the record; errors become one line."""
+    job = Job.from_json(argv[0])
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    apply_settings(job.settings)
+    warnings.simplefilter('ignore')
+    MMLogger.get_current_instance().setLevel('WARNING')
+    try:
+        with mended():
+            record = measure(job) | dict(environment=describe(job.device))
+    except (GLIPError, Disagreement) as error:
+        print(f'error: {job.case}: {one_line(error)}', file=sys.stderr)
+        return 1
+    Path(argv[1]).write_text(json.dumps(record))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

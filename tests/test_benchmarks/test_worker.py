@@ -1,0 +1,176 @@
+import json
+import platform
+
+import pytest
+import torch
+
+from benchmarks.speed import worker
+from benchmarks.speed.contestants import contestants
+from benchmarks.speed.job import Job
+from benchmarks.speed.stages import STAGES, _Meter
+from benchmarks.speed.subjects import COCO, prepare
+from benchmarks.speed.timing import Side, alternate
+
+from .conftest import small
+
+
+def labels(record: dict) -> list[str]:
+    return [side['label'] for side in record['sides']]
+
+
+@pytest.mark.parametrize('kind', ['single', 'short', 'stream', 'reprompt'])
+def test_inference(fused, case, kind):
+    record = worker.measure(Job(case(kind), runs=1), fused)
+    assert labels(record) == ['mmdet', 'ours']
+    assert [side['peer'] for side in record['sides']] == [True, False]
+    assert all(len(side['values']) == 1 for side in record['sides'])
+    assert all(value > 0 for side in record['sides'] for value in side['values'])
+    assert 'boxes' in record['check'] and record['unit'] == 's'
+
+
+def test_batch(fused, case):
+    record = worker.measure(Job(case('batch', batch=2), runs=1), fused)
+    assert labels(record) == ['mmdet', 'ours']
+
+
+def test_half_precision_has_both_forms_of_the_peer(fused, case):
+    record = worker.measure(Job(case('single'), precision='bf16', runs=1), fused)
+    assert labels(record) == ['mmdet', 'mmdet, bf16', 'ours, bf16']
+
+
+@pytest.mark.parametrize('quick', [False, True])
+def test_lvis_is_reckoned_from_some_chunks(subjects, case, monkeypatch, quick):
+    asked = []
+    monkeypatch.setattr('benchmarks.speed.actions.seconds', lambda work, _: work())
+
+    def detect(one, batch):
+        count = len(batch.metas[0]['text'])
+        asked.append((one.label, count))
+        return 5 + count / 40  # seconds: a chunk takes one
+
+    monkeypatch.setattr('benchmarks.speed.contestants.Contestant.detect', detect)
+    record = worker.measure(Job(case('lvis'), quick=quick, runs=1), subjects)
+    theirs, ours = record['sides']
+    assert theirs['values'] == [5 + 31]
+    assert theirs['extrapolated'] and ours['extrapolated'] is quick
+    assert ours['values'] == [5 + 31 if quick else pytest.approx(5 + 1203 / 40)]
+    assert ('mmdet', 1203) not in asked
+
+
+@pytest.mark.parametrize(
+    'kind, wanted',
+    [
+        ('checkpoint', ['mmdet', 'ours, checkpoint']),
+        ('activations', ['mmdet', 'ours', 'ours, checkpoint']),
+    ],
+)
+def test_training(case, monkeypatch, kind, wanted):
+    monkeypatch.setattr('benchmarks.speed.training._SMALL', (64, 96))
+    with worker.mended():
+        record = worker.measure(Job(case(kind), runs=1), small('B', training=True))
+    assert labels(record) == wanted
+    values = dict(zip(wanted, (side['values'][0] for side in record['sides'])))
+    assert min(values.values()) > 0
+    if kind == 'activations':
+        assert record['unit'] == 'MB'
+        assert values['ours, checkpoint'] <= values['ours']
+
+
+@pytest.mark.skipif(platform.system() != 'Linux', reason='reads /proc')
+def test_peak_memory_of_one_side(fresh, case):
+    record = worker.measure(Job(case('memory'), side='mmdet', runs=1), fresh)
+    assert labels(record) == ['mmdet'] and record['unit'] == 'MB'
+    assert fresh.ours is None  # the other model does not count
+    assert record['sides'][0]['values'][0] >= 0
+
+
+def test_profile(subjects, case):
+    record = worker.measure(Job(case('single'), profile=True, runs=1), subjects)
+    theirs, ours = record['profile']
+    for side in (theirs, ours):
+        assert list(side['seconds']) == list(side['gflop']) == list(STAGES)
+        busy = {stage for stage, flops in side['gflop'].items() if flops > 0}
+        assert {'backbone', 'neck', 'DyConv', 'predictions'} <= busy
+    fused = subjects.ours.bbox_head.early_fuse
+    assert (theirs['gflop']['fusion'] > 0) is fused
+    # Its words are encoded for every picture, ours have been.
+    assert theirs['gflop']['language'] > 0 == ours['gflop']['language']
+    assert theirs['gflop']['neck'] == pytest.approx(ours['gflop']['neck'])
+
+
+def test_a_profile_leaves_the_model_as_it_was(fused, case):
+    before = set(vars(fused.ours.backbone))
+    worker.measure(Job(case('single'), profile=True, runs=1), fused)
+    assert set(vars(fused.ours.backbone)) == before
+
+
+def test_inner_stages_are_not_counted_twice():
+    clock = iter([0.0, 1.0, 3.0, 7.0, 15.0, 31.0])
+    meter = _Meter(lambda: next(clock))
+    meter.start()
+    meter.enter('predictions')  # 1 before it
+    meter.enter('DyConv')  # 2 of it
+    meter.leave()  # 4 inside
+    meter.leave()  # 8 more of it
+    found = meter.finish()
+    assert found['post'] == 1 + 16
+    assert found['predictions'] == 2 + 8 and found['DyConv'] == 4
+
+
+def test_rounds_alternate_and_end_with_the_budget(monkeypatch):
+    order = []
+    sides = [
+        Side(name, lambda name=name: order.append(name) or 1.0, peer=False)
+        for name in 'ab'
+    ]
+    alternate(sides, runs=3, say=lambda _: None)
+    assert order == list('abbaab')
+    said = []
+    monkeypatch.setattr('time.perf_counter', iter(range(0, 1000, 100)).__next__)
+    alternate(sides, runs=3, budget=50, say=said.append)
+    assert order[6:] == ['a', 'b'] and 'stopped after 1 of 3' in said[-1]
+
+
+def test_the_plain_path_is_a_peer_where_there_is_one(fused, case, monkeypatch):
+    entered = []
+
+    class Plain:
+        def __enter__(self):
+            entered.append(True)
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr('glip.ops.plain_path', Plain, raising=False)
+    job = Job(case('single'), peers=('mmdet', 'plain'))
+    found = {one.label: one for one in contestants(job, fused)}
+    assert [one.peer for one in found.values()] == [True, True, False]
+    batch = prepare(fused.ours, (64, 96), COCO)
+    found['ours'].detect(batch)
+    assert not entered
+    found['ours, plain'].detect(batch)
+    assert entered
+
+
+def test_a_record_is_written(tmp_path, fused, case, monkeypatch, capsys):
+    monkeypatch.setattr(worker, 'build_subjects', lambda *_, **__: fused)
+    job = Job(case('single'), runs=1, threads=torch.get_num_threads())
+    out = tmp_path / 'record.json'
+    assert worker.main([job.to_json(), str(out)]) == 0
+    record = json.loads(out.read_text())
+    assert record['environment']['gemm'] > 0
+    assert record['environment']['matmul_error'] < 1e-5
+    assert 'round 1: mmdet' in capsys.readouterr().out
+
+
+def test_a_disagreement_ends_the_measurement(
+    tmp_path, fresh, case, monkeypatch, capsys
+):
+    with torch.no_grad():
+        fresh.peer.bbox_head.head.log_scale.add_(0.1)
+    monkeypatch.setattr(worker, 'build_subjects', lambda *_, **__: fresh)
+    out = tmp_path / 'record.json'
+    assert worker.main([Job(case('single'), runs=1).to_json(), str(out)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith('error: single-B-64: logits') and err.count('\n') == 1
+    assert not out.exists()
