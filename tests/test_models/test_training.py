@@ -176,7 +176,7 @@ def test_each_block_is_recomputed(batch):
         HFBertLayer: lambda m: m.attention,
         BertLayer: lambda m: m.intermediate,
         BiAttention: lambda m: m.attn,
-        DyConv: lambda m: m.relu,
+        DyConv: lambda m: m.attnconv,
     }
 
     def calls(model):
