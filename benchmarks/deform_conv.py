@@ -1,7 +1,8 @@
 """Deformable convolution on the CPU: gather and matrix product against torchvision.
 
-Both sides run alternately in one process on the same tensors; outputs and gradients
-are compared before anything is timed. Prints medians and ratios.
+Both sides run alternately in one process on the same tensors, in the layout that the
+tower has; outputs and gradients are compared before anything is timed. The floor is
+what matrix products alone take: one forward, two backward. Prints medians and ratios.
 
     python benchmarks/deform_conv.py --threads 2
 """
@@ -20,6 +21,16 @@ SIZES = ((60, 80), (30, 40), (100, 168))
 
 def torchvision_form(x, offset, mask, weight):
     return deform_conv2d(x, offset, weight, None, padding=1, mask=mask)
+
+
+def floor(pixels: int, channels: int) -> float:
+    """Seconds of one product of all columns with the weight."""
+    columns = torch.randn(1, 9 * channels, 1, pixels)
+    columns = columns.contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(channels, 9 * channels, 1, 1)
+    start = time.perf_counter()
+    torch.conv2d(columns, weight)
+    return time.perf_counter() - start
 
 
 def step(kernel, inputs) -> tuple[float, float, list[torch.Tensor]]:
@@ -44,21 +55,28 @@ def main() -> None:
     print(
         f'torch {torch.__version__}, {args.threads} threads, {args.channels} channels'
     )
-    print('| map | direction | torchvision, ms | gather, ms | ratio |')
-    print('|---|---|---|---|---|')
+    print('| map | direction | torchvision, ms | gather, ms | ratio | floor, ms |')
+    print('|---|---|---|---|---|---|')
     for height, width in SIZES:
         torch.manual_seed(0)
         shapes = ((args.channels,), (18,), (9,))
-        x, offset, mask = (torch.randn(1, *s, height, width) for s in shapes)
+        x, offset, mask = (
+            torch.randn(1, *s, height, width).contiguous(
+                memory_format=torch.channels_last
+            )
+            for s in shapes
+        )
         weight = torch.randn(args.channels, args.channels, 3, 3) / 48
         inputs = [t.requires_grad_() for t in (x, offset, mask.sigmoid(), weight)]
         times = {torchvision_form: [], gather_deform_conv2d: []}
         results = [step(kernel, inputs)[2] for kernel in times]  # also the warm-up
         for one, other in zip(*results, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+        least = []
         for _ in range(args.runs):
             for kernel, taken in times.items():
                 taken.append(step(kernel, inputs)[:2])
+            least.append(floor(height * width, args.channels))
         for direction, name in enumerate(('forward', 'backward')):
             theirs, ours = (
                 statistics.median(t[direction] for t in taken) * 1e3
@@ -66,7 +84,8 @@ def main() -> None:
             )
             print(
                 f'| {height}x{width} | {name} | {theirs:.0f} | {ours:.0f} '
-                f'| {theirs / ours:.1f} |'
+                f'| {theirs / ours:.1f} '
+                f'| {statistics.median(least) * 1e3 * (1 + direction):.0f} |'
             )
 
 

@@ -7,7 +7,7 @@ from .bi_attention import (
     plain_bi_attention,
     takes_absorbed_form,
 )
-from .deform_conv import modulated_deform_conv2d
+from .deform_conv import deform_conv_input, modulated_deform_conv2d
 from .feed_forward import FeedForwardWeights, tiled_feed_forward
 from .focal_loss import focal_loss_sum
 from .folded_norm import (
@@ -49,6 +49,7 @@ __all__ = [
     'bi_attention',
     'clip_inclusive',
     'decode_inclusive',
+    'deform_conv_input',
     'encode_inclusive',
     'focal_loss_sum',
     'fold_group_norm',

@@ -55,15 +55,13 @@ def modulated_deform_conv2d(
     mask = match_output(mask, height, width)
     dtype, device = x.dtype, x.device.type
     mixed = torch.is_autocast_enabled(device)
-    autocast = torch.get_autocast_dtype(device)
+    x = deform_conv_input(x)
     geometry = dict(stride=stride, padding=padding)
     with torch.autocast(device, enabled=False) if mixed else nullcontext():
         if device == 'cpu' and not is_plain():
-            # Positions stay in float32: half precision cannot tell pixels apart.
-            x = x.bfloat16() if mixed and autocast is torch.bfloat16 else x
-            x = x.float() if x.dtype is torch.float16 else x
-            offset, mask = _wide(offset), _wide(mask)
-            out = gather_deform_conv2d(x, offset, mask, weight, bias, **geometry)
+            out = gather_deform_conv2d(
+                *(x, _wide(offset), _wide(mask)), weight, bias, **geometry
+            )
         else:
             tensors = x, offset, mask, weight, bias
             if mixed or device == 'cpu' or dtype is torch.bfloat16:
@@ -71,6 +69,21 @@ def modulated_deform_conv2d(
             x, offset, mask, weight, bias = tensors
             out = deform_conv2d(x, offset, weight, bias, mask=mask, **geometry)
     return out if mixed else out.to(dtype)
+
+
+def deform_conv_input(x: Tensor) -> Tensor:
+    """A map in the type in which :func:`modulated_deform_conv2d` reads it.
+
+    That function does this itself; to be called where several convolutions read a map,
+    which is then copied only once.
+    """
+    device = x.device.type
+    if device != 'cpu' or is_plain() or x.dtype is torch.float64:
+        return x
+    autocast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device)
+    if autocast is torch.bfloat16:
+        return x.bfloat16()
+    return x.float() if x.dtype is torch.float16 else x
 
 
 def _wide(tensor: Tensor | None) -> Tensor | None:

@@ -257,7 +257,9 @@ def test_dyconv_of_three_levels_by_hand(use_dcn):
     torch.manual_seed(0)
     block = randomise(DyConv(8, num_groups=2, use_dcn=use_dcn))
     levels = [torch.randn(1, 8, *s) for s in ((8, 12), (4, 6), (2, 3))]
-    above, same, below = block.dyconvs
+    above, same, below = (
+        lambda x, *field, b=branch: b.bn(b.conv(x, *field)) for branch in block.dyconvs
+    )
     feature = levels[1]
     field = ()
     if use_dcn:

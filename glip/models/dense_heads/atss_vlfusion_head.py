@@ -65,7 +65,8 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
         use_dcn: Deformable convolutions in the tower.
         use_dyfuse: Attention over the sources of a tower block.
         use_dyrelu: DyReLU in the tower.
-        use_checkpoint: Recompute the tower in the backward pass to save memory.
+        use_checkpoint: Recompute the tower, except for the convolutions of DyHead, in
+            the backward pass to save memory.
         anchor_generator: Anchors; its strides fix the number of pyramid levels.
         bbox_coder: Box coder.
         loss_cls: Token focal loss.

@@ -46,7 +46,8 @@ class VLFusionModule(BaseModule):
         use_dcn: Deformable convolutions in the tower.
         use_dyfuse: Attention over the three sources of a tower block.
         use_dyrelu: DyReLU in the tower.
-        use_checkpoint: Recompute the tower in the backward pass to save memory.
+        use_checkpoint: Recompute the tower, except for the convolutions of DyHead, in
+            the backward pass to save memory.
         prior_prob: Probability every token starts training with.
     """
 

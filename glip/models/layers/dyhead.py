@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from glip.ops import (
+    deform_conv_input,
     fold_group_norm,
     folding_applies,
     higher_line,
@@ -44,7 +45,7 @@ class DeformConv3x3(nn.Module):
 
 
 class Conv3x3Norm(BaseModule):
-    """3x3 convolution, deformable when offsets are given, and group norm."""
+    """A branch of the tower: 3x3 convolution and the group norm after it."""
 
     def __init__(
         self,
@@ -59,14 +60,9 @@ class Conv3x3Norm(BaseModule):
         self.conv = DeformConv3x3(in_channels, out_channels, stride, deformable)
         self.bn = nn.GroupNorm(num_groups, out_channels)
 
-    def forward(
-        self, x: Tensor, offset: Tensor | None = None, mask: Tensor | None = None
-    ) -> Tensor:
-        return self.bn(self.conv(x, offset, mask))
 
-
-# A branch and the map it takes.
-Source = tuple[Conv3x3Norm, Tensor]
+# What a convolution gives, and the norm after it.
+Source = tuple[nn.GroupNorm, Tensor]
 
 
 class DyReLU(BaseModule):
@@ -120,7 +116,8 @@ class DyConv(BaseModule):
         use_dcn: Deformable convolutions instead of plain ones.
         use_dyfuse: Weigh the three sources by attention.
         use_dyrelu: DyReLU instead of ReLU.
-        use_checkpoint: Recompute in the backward pass to save memory.
+        use_checkpoint: Recompute all but the convolutions, which take nearly all of
+            the time, in the backward pass to save memory.
     """
 
     def __init__(
@@ -166,32 +163,35 @@ class DyConv(BaseModule):
             offset, mask = self.offset(feature).split((18, 9), dim=1)
             field = (offset, mask.sigmoid())
         from_coarser, from_same, from_finer = self.dyconvs
-        sources = [(from_same, feature)]
-        if finer is not None:
-            sources.append((from_finer, finer))
-        if coarser is not None:
-            sources.append((from_coarser, coarser))
+        sources = [
+            (branch.bn, branch.conv(x, *field))
+            for branch, x in (
+                (from_same, feature),
+                (from_finer, finer),
+                (from_coarser, coarser),
+            )
+            if x is not None
+        ]
+        size = feature.shape[2:]
         if self.attends and folding_applies(feature):
-            return self._gather_folded(sources, field, feature.shape[2:])
-        return self._gather(sources, field, feature.shape[2:])
+            return self._gather_folded(sources, size)
+        if self.use_checkpoint and self.training:
+            return checkpoint(self._gather, sources, size, use_reentrant=False)
+        return self._gather(sources, size)
 
-    def _gather(
-        self, sources: list[Source], field: tuple[Tensor, ...], size: torch.Size
-    ) -> Tensor:
-        """Mean of the gated sources, activated."""
-        maps = [_resample(branch(x, *field), size) for branch, x in sources]
+    def _gather(self, sources: list[Source], size: torch.Size) -> Tensor:
+        """Mean of the normed and gated sources, activated."""
+        maps = [_resample(norm(x), size) for norm, x in sources]
         if self.attnconv is not None:
             maps = [x * F.hardsigmoid(self.attnconv(x)) for x in maps]
         return self.relu(sum(maps[1:], maps[0]) / len(maps))
 
-    def _gather_folded(
-        self, sources: list[Source], field: tuple[Tensor, ...], size: torch.Size
-    ) -> Tensor:
-        """What :meth:`_gather` computes, all but the convolutions on channel means."""
+    def _gather_folded(self, sources: list[Source], size: torch.Size) -> Tensor:
+        """What :meth:`_gather` computes, but on channel means, where that is exact."""
         maps, scales, shifts, means = [], [], [], []
-        for branch, x in sources:
-            x = branch.conv(x, *field).contiguous(memory_format=torch.channels_last)
-            x, scale, shift, mean = fold_group_norm(x, branch.bn)
+        for norm, x in sources:
+            x = x.contiguous(memory_format=torch.channels_last)
+            x, scale, shift, mean = fold_group_norm(x, norm)
             if x.shape[2:] != size:
                 mean = resampled_mean(x, size)
             mean = mean * scale + shift
@@ -205,17 +205,13 @@ class DyConv(BaseModule):
 
     def forward(self, visual: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Maps (B, C, H, W) from fine to coarse, to maps of the same shapes."""
+        if self.offset is not None:
+            visual = tuple(map(deform_conv_input, visual))
         padded = (None, *visual, None)
-        outs = []
         with packing_once():
-            for finer, feature, coarser in zip(
-                padded, visual, padded[2:], strict=False
-            ):
-                if self.use_checkpoint and self.training:
-                    out = checkpoint(
-                        self._level, feature, finer, coarser, use_reentrant=False
-                    )
-                else:
-                    out = self._level(feature, finer, coarser)
-                outs.append(out)
-        return tuple(outs)
+            return tuple(
+                self._level(feature, finer, coarser)
+                for finer, feature, coarser in zip(
+                    padded, visual, padded[2:], strict=False
+                )
+            )
