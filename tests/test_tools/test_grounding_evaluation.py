@@ -224,7 +224,8 @@ class TestBadInput:
 
     def test_wrong_root(self, root, said):
         line = said(PHRASES, 'test_dataloader.dataset.datasets.0.data_root=nowhere/')
-        assert f'not found: {root}/nowhere/val.txt (data_root joined with' in lineline = said(
+        assert f'not found: {root}/nowhere/val.txt (data_root joined' in line
+        line = said(
             EXPRESSIONS, 'test_dataloader.dataset.datasets.1.data_root=nowhere/'
         )
         assert f'not found: {root}/nowhere/refcoco/finetune_refcoco_testA.json' in line
