@@ -229,7 +229,7 @@ class TestBadInput:
             EXPRESSIONS, 'test_dataloader.dataset.datasets.1.data_root=nowhere/'
         )
         assert f'not found: {root}/nowhere/refcoco/finetune_refcoco_testA.json' in line
-        assert 'data_root joined with ann_file; set both in the config' in line
+        assert 'data_root joined with ann_file: set both in the config' in line
 
     def test_wrong_folder_of_pictures(self, root, said):
         option = 'test_dataloader.dataset.datasets.0.data_prefix.img=refcoco/'
