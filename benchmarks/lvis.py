@@ -20,8 +20,8 @@ from mmdet.datasets import CocoDataset, LVISV1Dataset
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from torch.utils.flop_counter import FlopCounterMode
 
+from glip.apis.complexity import flop_counter
 from glip.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'glip'
@@ -75,7 +75,7 @@ def measure(model: torch.nn.Module, size: tuple[int, int], runs: int) -> dict:
         model.chunked_size = 40 if name == 'LVIS' else -1
         chunks = model.prompts_of(sample(size, names))
         model.encode_text(chunks)  # once per run, so before the clock starts
-        counter = FlopCounterMode(display=False)
+        counter = flop_counter()
         with counter:
             model(picture, [sample(size, names)], mode='predict')
         flops = counter.get_total_flops() / 1e9

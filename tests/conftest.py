@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,3 +19,12 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f'needs the material folder {folder.name}/ (set GLIP_SHARED)')
     return folder
+
+
+@pytest.fixture(scope='module')
+def one_thread():
+    """Sums are split over threads, so their number has to be settled."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

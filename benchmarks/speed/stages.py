@@ -12,11 +12,9 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-import torchvision  # noqa: F401  # its operations count as well
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from glip.apis.complexity import deform_conv_flops
+from glip.apis.complexity import flop_counter
 
 from .agreement import detections_agree
 from .contestants import Contestant, contestants
@@ -135,8 +133,7 @@ def stage_times(
 
 def stage_flops(one: Contestant, batch: Batch) -> dict[str, float]:
     """GFLOP of each stage: matrix products, convolutions and attention."""
-    mapping = {torch.ops.torchvision.deform_conv2d: deform_conv_flops}
-    counter = FlopCounterMode(display=False, custom_mapping=mapping)
+    counter = flop_counter()
     meter = _Meter(lambda: counter.get_total_flops() / 1e9)
     with _metered(one.model, meter), counter:
         meter.start()

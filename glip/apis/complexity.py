@@ -74,11 +74,7 @@ def count_macs(
     Returns:
         The sum, and module -> operation -> multiply-adds.
     """
-    mapping = {
-        torch.ops.torchvision.deform_conv2d: deform_conv_flops,
-        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
-    }
-    counter = FlopCounterMode(display=False, custom_mapping=mapping)
+    counter = flop_counter()
     with torch.no_grad(), plain_path(), counter:
         run()
     root = type(model).__name__
@@ -240,7 +236,18 @@ def _params(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def deform_conv_flops(
+def flop_counter() -> FlopCounterMode:
+    """Torch's counter, which also knows what it passes over or knows on GPUs only."""
+    operations = {
+        torch.ops.torchvision.deform_conv2d: _deform_conv_flops,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    }
+    if torch.backends.mkldnn.is_available():
+        operations[torch.ops.mkldnn._linear_pointwise] = _linear_flops
+    return FlopCounterMode(display=False, custom_mapping=operations)
+
+
+def _deform_conv_flops(
     input_shape: Iterable[int],
     weight_shape: Iterable[int],
     *_args: Any,
@@ -262,6 +269,16 @@ def _attention_flops(
 ) -> int:
     """Of the CPU's attention kernel, which torch counts on other devices only."""
     return sdpa_flop_count(query_shape, key_shape, value_shape)
+
+
+def _linear_flops(
+    input_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    *_args: Any,
+    **_kwargs: Any,
+) -> int:
+    """Of a product of rows (n, K) with a weight (N, K) that oneDNN has laid out."""
+    return 2 * math.prod(input_shape) * weight_shape[0]
 
 
 def summary(complexity: Complexity) -> list[str]:

@@ -80,7 +80,7 @@ def _check_annotations(datasets: Sequence[Any]) -> None:
     ]
     missing = [file for file in files if '://' not in file and not os.path.exists(file)]
     if missing and len(datasets) > 1:
-        others = '; custom_data.skip_missing=True evaluates the others'
+        others = '; of custom_data, skip_missing=True evaluates the others'
         raise DatasetError(
             f'{len(missing)} of {len(datasets)} data sets have no annotation file, the '
             f'first that is not found: {os.path.abspath(missing[0])} (data_root joined '

@@ -57,13 +57,7 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
             ax.plot(RECALLS, curves.precision[label], color=_GRAY, lw=0.5, zorder=1)
         ax.plot([], [], color=_GRAY, lw=1, label=f'{len(others)} more')
     if len(there):
-        ax.legend(
-            title='class, AP50',
-            loc='upper left',
-            bbox_to_anchor=(1.01, 1.0),
-            frameon=False,
-            fontsize='small',
-        )
+        legend_beside(ax, 'class, AP50')
     else:
         say(ax, 'no boxes to find')
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='recall', ylabel='precision')
@@ -226,6 +220,17 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]
 def save_figure(figure: Any, path: Path) -> Path:
     figure.savefig(path, dpi=_DPI, bbox_inches='tight')
     return path
+
+
+def legend_beside(ax: Any, title: str) -> None:
+    """What the lines are, to the right of them."""
+    ax.legend(
+        title=title,
+        loc='upper left',
+        bbox_to_anchor=(1.01, 1.0),
+        frameon=False,
+        fontsize='small',
+    )
 
 
 def say(ax: Any, words: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from glip.evaluation.phrase_recall import share_within
 from glip.evaluation.plots_figures import (
     compact_number,
+    legend_beside,
     new_figure,
     save_figure,
     say,
@@ -40,13 +41,7 @@ def draw_recall(
     for place, (name, ranks) in enumerate(thin.items()):
         _line(ax, name, ranks, color=f'C{place}', lw=1.1, zorder=2)
     if any(named.values()):
-        ax.legend(
-            title='phrases, R@1 / R@10',
-            loc='upper left',
-            bbox_to_anchor=(1.01, 1.0),
-            frameon=False,
-            fontsize='small',
-        )
+        legend_beside(ax, 'phrases, R@1 / R@10')
     else:
         say(ax, 'no phrases with boxes')
     ax.set_xscale('log')

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from glip.datasets.sample import GroundingSample
-from glip.errors import ImageError, one_line
 from glip.evaluation.phrase_hits import PhraseHits
-from glip.evaluation.plots_worst import fitted
-from glip.images import load_image
-from glip.visualization.page import PageWriter
+from glip.evaluation.plots_page import SideBySidePage
 from glip.visualization.scene import Scene
-
-_PER_PAGE = 10
 
 
 def quality(hits: Mapping[int, PhraseHits], iou_thr: float) -> tuple[float, int, float]:
@@ -34,8 +29,8 @@ def quality(hits: Mapping[int, PhraseHits], iou_thr: float) -> tuple[float, int,
     return 1 - missed / len(first), -missed, sum(first) / len(first)
 
 
-class PhrasePage:
-    """Writes ``index.html`` with pictures side by side, annotated and found.
+class PhrasePage(SideBySidePage):
+    """Captions with what is annotated and the best box of each phrase.
 
     Args:
         folder: Where to; made where it is missing, and emptied of older pages.
@@ -43,11 +38,9 @@ class PhrasePage:
     """
 
     def __init__(self, folder: Path, iou_thr: float) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob('page_*.html'):
-            old.unlink()
+        hint = 'point at a box or at a phrase of the caption; others fade'
+        super().__init__(folder, 'Worst captions', hint)
         self.iou_thr = iou_thr
-        self._writer = PageWriter(folder, 'Worst captions', _PER_PAGE)
 
     def add(
         self,
@@ -64,34 +57,18 @@ class PhrasePage:
             entry: ``img_id``, ``bboxes``, ``scores`` and ``labels`` found.
             hits: Place of a phrase -> what was found for it.
         """
-        title = f'{Path(path).name} (id {entry["img_id"]})'
+
+        def sides(image: np.ndarray, factor: float) -> list[tuple[str, Scene]]:
+            return [
+                ('annotated', self._annotated(image, factor, sample, hits)),
+                (
+                    'the best box of each phrase',
+                    self._found(image, factor, sample, entry, hits),
+                ),
+            ]
+
         notes = self._notes(hits)
-        try:
-            image = load_image(path)[..., ::-1]
-        except ImageError as error:
-            self._writer.add(title, (), [sample.caption, *notes, one_line(error)])
-            return
-        image, factor = fitted(image)
-        parts = [
-            ('annotated', self._annotated(image, factor, sample, hits)),
-            (
-                'the best box of each phrase',
-                self._found(image, factor, sample, entry, hits),
-            ),
-        ]
-        self._writer.add(title, parts, notes)
-
-    def finish(self, facts: Sequence[tuple[str, str]]) -> Path:
-        """Write what is not written yet.
-
-        Args:
-            facts: Name and value, shown on top.
-
-        Returns:
-            The first page.
-        """
-        hint = 'point at a box or at a phrase of the caption; others fade'
-        return self._writer.finish([*facts, ('to see more', hint)])
+        self._add(path, entry['img_id'], sides, notes, unseen=[sample.caption])
 
     def _is_right(self, hits: PhraseHits) -> bool:
         return hits.rank(self.iou_thr) == 0

@@ -7,17 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from glip.errors import ImageError, one_line
 from glip.evaluation.confusion import Verdicts
+from glip.evaluation.plots_page import SideBySidePage
 from glip.evaluation.truth import Truth
-from glip.images import load_image
-from glip.visualization.page import PageWriter
 from glip.visualization.scene import Scene
-
-_LARGEST = 1000  # pixels of the longer side on the page
-_PER_PAGE = 10
 
 
 def quality(
@@ -34,8 +28,8 @@ def quality(
     return f1, -mistakes
 
 
-class Page:
-    """Writes ``index.html`` with pictures side by side, annotated and found.
+class Page(SideBySidePage):
+    """Pictures with what is annotated and what is found.
 
     Args:
         folder: Where to; made where it is missing, and emptied of older pages.
@@ -44,44 +38,26 @@ class Page:
     """
 
     def __init__(self, folder: Path, names: Sequence[str], score_thr: float) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob('page_*.html'):
-            old.unlink()
+        hint = 'point at a box or at a word of the line below a picture; others fade'
+        super().__init__(folder, 'Worst pictures', hint)
         self.names = names
         self.score_thr = score_thr
-        self._writer = PageWriter(folder, 'Worst pictures', _PER_PAGE)
 
     def add(self, entry: Mapping[str, Any], truth: Truth, verdicts: Verdicts) -> None:
         """Add a picture; one that cannot be read is said."""
-        f1, mistakes = quality(entry, truth, verdicts)
-        title = f'{Path(truth.path).name} (id {truth.img_id})'
-        notes = [self._note(entry, truth, verdicts, f1)]
-        try:
-            image = load_image(truth.path)[..., ::-1]
-        except ImageError as error:
-            self._writer.add(title, (), [*notes, one_line(error)])
-            return
-        image, factor = fitted(image)
-        parts = [
-            ('annotated', self._annotated(image, factor, truth, verdicts)),
-            (
-                f'found with a score from {self.score_thr:g}',
-                self._found(image, factor, entry, truth, verdicts),
-            ),
-        ]
-        self._writer.add(title, parts, notes)
 
-    def finish(self, facts: Sequence[tuple[str, str]]) -> Path:
-        """Write what is not written yet.
+        def sides(image: np.ndarray, factor: float) -> list[tuple[str, Scene]]:
+            return [
+                ('annotated', self._annotated(image, factor, truth, verdicts)),
+                (
+                    f'found with a score from {self.score_thr:g}',
+                    self._found(image, factor, entry, truth, verdicts),
+                ),
+            ]
 
-        Args:
-            facts: Name and value, shown on top.
-
-        Returns:
-            The first page.
-        """
-        hint = 'point at a box or at a word of the line below a picture; others fade'
-        return self._writer.finish([*facts, ('to see more', hint)])
+        f1, _ = quality(entry, truth, verdicts)
+        note = self._note(entry, truth, verdicts, f1)
+        self._add(truth.path, truth.img_id, sides, [note])
 
     def _annotated(
         self, image: np.ndarray, factor: float, truth: Truth, verdicts: Verdicts
@@ -165,14 +141,3 @@ def _scene(
         ignored=np.asarray(ignored, dtype=bool),
         scores=scores,
     )
-
-
-def fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """A picture small enough for a page, and what its boxes are to be scaled by."""
-    height, width = image.shape[:2]
-    factor = _LARGEST / max(height, width)
-    if factor >= 1:
-        return image, 1.0
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small = Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.BILINEAR)
-    return np.asarray(small), factor

@@ -9,6 +9,7 @@ from torchvision.ops import deform_conv2d
 from glip.apis.complexity import (
     count_macs,
     data_complexity,
+    flop_counter,
     in_units,
     mean_of,
     picture_complexity,
@@ -18,6 +19,7 @@ from glip.errors import ConfigError
 from glip.models.layers.dyhead import DeformConv3x3
 from glip.models.layers.fusion import BiMultiHeadAttention
 from glip.ops import modulated_deform_conv2d
+from glip.ops.packed_product import packed_product
 
 
 def macs(module, *inputs):
@@ -29,6 +31,13 @@ def test_linear_and_convolution_by_hand():
     # 8 x 8 pixels by stride 2 are 4 x 4, of 3 x 3 x 2 inputs each, 6 times.
     conv = nn.Conv2d(2, 6, 3, stride=2, padding=1)
     assert macs(conv, torch.zeros(1, 2, 8, 8)) == 4 * 4 * 3 * 3 * 2 * 6
+
+
+def test_the_counter_knows_the_products_of_fast_kernels():
+    x, weight = torch.zeros(2048, 16), torch.zeros(24, 16)
+    with flop_counter() as counter:
+        packed_product(weight, len(x))(x)
+    assert counter.get_total_flops() == 2 * 2048 * 16 * 24
 
 
 @pytest.mark.parametrize('stride', [1, 2])

@@ -26,6 +26,13 @@ def test_config_in_memory(standin_files):
     assert load(make_config(), standin_files[1], 'cpu').device.type == 'cpu'
 
 
+def test_on_a_cpu_freed_memory_is_kept(standin_files, monkeypatch):
+    asked = []
+    monkeypatch.setattr('glip.apis.loading.keep_freed_memory', lambda: asked.append(1))
+    load(*standin_files, 'cpu')
+    assert asked == [1]
+
+
 def test_default_scope_is_left_as_it_was(standin_files):
     with DefaultScope.overwrite_default_scope('mmdet'):
         load(*standin_files)

@@ -44,18 +44,34 @@ def test_scaling_the_rate_needs_what_it_was_meant_for():
         set_training_options(Config(dict()), auto_scale_lr=True)
 
 
+def toy_config(work_dir, **default_hooks) -> Config:
+    return Config(
+        dict(
+            model=dict(type='ToyLayer', data_preprocessor=None),
+            work_dir=str(work_dir),
+            default_hooks=default_hooks,
+            default_scope='glip',
+            experiment_name=f'toy-{uuid.uuid4()}',
+            log_level='ERROR',
+        )
+    )
+
+
+@pytest.mark.parametrize('gpu', [False, True])
+def test_without_a_gpu_freed_memory_is_kept(gpu, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr('glip.apis.train.keep_freed_memory', lambda: asked.append(1))
+    monkeypatch.setattr('glip.apis.train._settle_backend', lambda cfg: None)
+    monkeypatch.setattr('glip.apis.train.torch.cuda.is_available', lambda: gpu)
+    monkeypatch.setattr('glip.apis.train.RUNNERS.get', lambda _: None)
+    with pytest.raises(ConfigError):  # of a runner that is not there, built last
+        build_runner(toy_config(tmp_path))
+    assert asked == ([] if gpu else [1])
+
+
 def test_any_default_hook_can_be_left_out(tmp_path):
     def names(**default_hooks) -> set[str]:
-        cfg = Config(
-            dict(
-                model=dict(type='ToyLayer', data_preprocessor=None),
-                work_dir=str(tmp_path),
-                default_hooks=default_hooks,
-                default_scope='glip',
-                experiment_name=f'toy-{uuid.uuid4()}',
-                log_level='ERROR',
-            )
-        )
+        cfg = toy_config(tmp_path, **default_hooks)
         return {type(hook).__name__ for hook in build_runner(cfg).hooks}
 
     curves = dict(type='CurvesHook')

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import set_folders
 import small_evaluation as small
-import torch
 from mmengine.config import Config
 
 from glip.apis.train import run_test, set_test_options
@@ -142,15 +141,6 @@ def test_categories_are_renamed_as_the_original_does(tmp_path):
         data = registry.build(cfg.test_dataloader.dataset)
     parts = [part['classes'] for part in data.metainfo['parts']]
     assert parts == [tuple(chess.classes), ('rabbit',)]
-
-
-@pytest.fixture(scope='module')
-def one_thread():
-    """Small pictures gain nothing from more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope='module')

@@ -18,15 +18,7 @@ from glip.engine.test_loop import SPOOL_FOLDER
 from glip.errors import ConfigError
 
 COUNT = len(small.SIZES)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    """Sums are split over threads, so their number has to be settled."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,6 @@ import grounding_sets as sets
 import mmdet
 import pytest
 import small_evaluation as small
-import torch
 import two_processes as two
 
 from glip.engine.spool import read_spool
@@ -17,15 +16,7 @@ from glip.engine.test_loop import SPOOL_FOLDER
 STEM = 'glip_atss_swin-t_c_fpn_dyhead_pretrain_obj365-goldg_zeroshot'
 PHRASES = f'flickr30k/{STEM}_flickr30k-entities.py'
 EXPRESSIONS = f'refcoco/{STEM}_refexp.py'
-
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    """Sums are split over threads, so their number has to be settled."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')
