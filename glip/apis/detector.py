@@ -76,9 +76,8 @@ class Detector:
                 text to class name, or a ``TextPrompt``.
             texts: Instead of ``text``, one such prompt per picture.
             threshold: Detections that score less are left out.
-            batch_size: Pictures that go through the model at a time. Pictures of
-                unequal size are padded to the largest of their batch, which moves
-                scores slightly.
+            batch_size: Pictures in memory at a time; what is found does not depend on
+                it, but with ``test_cfg.joint_batch``.
             custom_entities: True takes a string as class names, never as a sentence;
                 None decides by its form.
             tokens_positive: Character spans of each entity in ``text``; -1 makes the
