@@ -69,8 +69,9 @@ class Subjects:
         head.dot_product_projection_text.weight.mul_(factor)
         head.dot_product_projection_text.bias.mul_(factor)
         count = max(int(_PASSING * products.numel()), _AT_LEAST)
-        last = products.flatten().topk(count).values[-1]
-        head.bias0.fill_(torch.logit(torch.tensor(_THRESHOLD)) - factor * last)
+        # Between two of them: rounding must not decide on one at the threshold itself.
+        edge = products.flatten().topk(count + 1).values[-2:].mean()
+        head.bias0.fill_(torch.logit(torch.tensor(_THRESHOLD)) - factor * edge)
         for name in ('bbox_pred', 'dot_product_projection_text'):
             getattr(other, name).load_state_dict(getattr(head, name).state_dict())
         other.bias0.copy_(head.bias0)
