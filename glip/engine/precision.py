@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager
 
 import torch
+from mmengine.logging import print_log
 
 from glip.errors import ConfigError
+from glip.ops import onednn_has_bf16
 
 _DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 _SHORT = {'bf16': 'bfloat16', 'fp16': 'float16'}
@@ -14,6 +17,8 @@ _SHORT = {'bf16': 'bfloat16', 'fp16': 'float16'}
 
 def amp_dtype(name: str | torch.dtype | None = 'auto') -> str:
     """The half precision to compute in on this machine.
+
+    A CPU may have no instructions for bfloat16; that it will be slow is logged.
 
     Args:
         name: ``'bf16'`` or ``'bfloat16'``, ``'fp16'`` or ``'float16'``, or ``'auto'``
@@ -30,7 +35,7 @@ def amp_dtype(name: str | torch.dtype | None = 'auto') -> str:
     on_gpu = torch.cuda.is_available()
     has_bf16 = not on_gpu or torch.cuda.is_bf16_supported(including_emulation=False)
     if name == 'auto':
-        return 'bfloat16' if has_bf16 else 'float16'
+        name = 'bfloat16' if has_bf16 else 'float16'
     if name not in _DTYPES:
         raise ConfigError(
             f'mixed precision {name!r} is not known; take bf16, fp16 or auto'
@@ -41,6 +46,13 @@ def amp_dtype(name: str | torch.dtype | None = 'auto') -> str:
         )
     if name == 'bfloat16' and not has_bf16:
         raise ConfigError('this GPU has no bfloat16; take fp16 for mixed precision')
+    if not on_gpu and not onednn_has_bf16():
+        print_log(
+            'this CPU has no instructions for bfloat16, so half precision takes many '
+            'times as long as float32: leave --amp out',
+            'current',
+            logging.WARNING,
+        )
     return name
 
 

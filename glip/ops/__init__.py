@@ -25,7 +25,7 @@ from .inclusive_boxes import (
     encode_inclusive,
     iou_inclusive,
 )
-from .linear import Linear, linear
+from .linear import Linear, linear, onednn_has_bf16
 from .packed_product import packing_once
 from .plain import is_plain, plain_path
 from .recompute import recomputed
@@ -61,6 +61,7 @@ __all__ = [
     'is_plain',
     'linear',
     'modulated_deform_conv2d',
+    'onednn_has_bf16',
     'packing_once',
     'plain_bi_attention',
     'plain_path',

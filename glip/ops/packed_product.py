@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .linear import onednn_is_used
+from .linear import onednn_has_bf16, onednn_is_used
 
 # With fewer rows, laying out the weight costs more than it gains.
 _LEAST_ROWS = 1024
@@ -68,6 +68,6 @@ def _packed() -> dict:
 def _packs(weight: Tensor, dtype: torch.dtype) -> bool:
     return (
         weight.device.type == 'cpu'
-        and dtype in (torch.float32, torch.bfloat16)
+        and (dtype is torch.float32 or (dtype is torch.bfloat16 and onednn_has_bf16()))
         and onednn_is_used()
     )

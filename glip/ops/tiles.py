@@ -23,14 +23,16 @@ TILE_ROWS = 4096
 def works_in_tiles(x: Tensor) -> bool:
     """Whether branches are computed in tiles: on the CPU, uncompiled.
 
-    Half precision, by autocast, is for inference. A GPU would start each operation of
+    Half precision, by autocast, is for inference: products are made in it, while the
+    maps that branches are added to stay in float32. A GPU would start each operation of
     each tile on its own.
     """
+    autocast = torch.is_autocast_enabled('cpu')
     return (
         not is_plain()
         and x.device.type == 'cpu'
-        and x.dtype in (torch.float32, torch.float64)
-        and not (torch.is_autocast_enabled('cpu') and torch.is_grad_enabled())
+        and (x.dtype in (torch.float32, torch.float64) or autocast)
+        and not (autocast and torch.is_grad_enabled())
         and not torch.compiler.is_compiling()
     )
 
@@ -142,7 +144,7 @@ def add_branch(
     Args:
         branch: Its class.
         options: Handed to it.
-        x: Shape (B, H, W, C).
+        x: Shape (B, H, W, C); of half precision under autocast only.
         weights: Handed to it.
         kept: What is added to each map is multiplied by this (stochastic depth), shape
             (B,), or None for 1. Where it is 0 nothing is computed.
@@ -160,6 +162,8 @@ def add_branch(
     dtype = x.dtype
     if torch.is_autocast_enabled('cpu'):
         dtype = torch.get_autocast_dtype('cpu')
+        if x.dtype.itemsize == 2:
+            x = x.float()
     with torch.autocast('cpu', enabled=False):
         made = branch(x, weights, options, dtype)
         return _forward(made, x, kept, x if overwrite else torch.empty_like(x))

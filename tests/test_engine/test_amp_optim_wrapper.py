@@ -6,6 +6,7 @@ from torch import nn
 
 from glip.engine import AmpOptimWrapper
 from glip.engine import amp_optim_wrapper as amp
+from glip.engine.precision import half_precision
 from glip.errors import ConfigError
 from glip.registry import OPTIM_WRAPPERS
 
@@ -107,3 +108,17 @@ def test_a_fixed_scale_stays(monkeypatch, gpu):
     opt.update_params(model(torch.ones(1, 4)).sum() * float('inf'))
     opt.update_params(model(torch.ones(1, 4)).sum())
     assert opt.loss_scaler.get_scale() == 8.0
+
+
+@pytest.mark.parametrize('has_bf16', [True, False])
+def test_a_cpu_that_is_slow_in_half_precision_is_told_of(has_bf16, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr('glip.engine.precision.onednn_has_bf16', lambda: has_bf16)
+    said = []
+    monkeypatch.setattr(
+        'glip.engine.precision.print_log', lambda message, *_: said.append(message)
+    )
+    assert half_precision(True) is torch.bfloat16
+    assert half_precision(False) is None
+    assert len(said) == (not has_bf16)
+    assert has_bf16 or 'leave --amp out' in said[0]

@@ -4,7 +4,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from glip.ops import onednn_has_bf16
 from glip.ops.packed_product import packed_product, packing_once
+
+
+class Packed(torch.overrides.TorchFunctionMode):
+    """Counts weights that are laid out."""
+
+    count = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.mkldnn._reorder_linear_weight
+        return function(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize('rows', [3, 2000])
@@ -23,17 +34,9 @@ def test_equals_linear(rows, dtype):
 
 def test_each_weight_is_laid_out_once_within_and_anew_after():
     tile = torch.randn(1100, 16)
-    packed = []
-    original = torch.ops.mkldnn._reorder_linear_weight
-
-    class Counting(torch.overrides.TorchFunctionMode):
-        def __torch_function__(self, function, types, args=(), kwargs=None):
-            if function is original:
-                packed.append(args)
-            return function(*args, **(kwargs or {}))
-
+    packed = Packed()
     weights = [torch.randn(8, 16), torch.randn(8, 16)]
-    with Counting(), packing_once():
+    with packed, packing_once():
         for _ in range(3):
             for weight in weights:
                 found = packed_product(weight, 1100)(tile)
@@ -45,7 +48,7 @@ def test_each_weight_is_laid_out_once_within_and_anew_after():
             found = packed_product(weight, 1100)(tile)
             torch.testing.assert_close(found, tile @ weight.t())
             del weight
-    assert len(packed) == 5
+    assert packed.count == 5
     weights[0].data.zero_()
     with packing_once():
         assert not packed_product(weights[0], 1100)(tile).any()
@@ -53,3 +56,15 @@ def test_each_weight_is_laid_out_once_within_and_anew_after():
     torch.testing.assert_close(
         packed_product(weights[0], 1100)(tile), tile.sum(1, keepdim=True).expand(-1, 8)
     )
+
+
+@pytest.mark.parametrize('has_bf16', [True, False])
+def test_bfloat16_is_packed_only_where_onednn_multiplies_it(has_bf16, monkeypatch):
+    if has_bf16 and not onednn_has_bf16():
+        pytest.skip('this CPU has no instructions for bfloat16')
+    monkeypatch.setattr('glip.ops.packed_product.onednn_has_bf16', lambda: has_bf16)
+    weight, tile = torch.randn(8, 16), torch.randn(1100, 16).bfloat16()
+    with Packed() as packed:
+        found = packed_product(weight, 1100, dtype=torch.bfloat16)(tile)
+    assert packed.count == has_bf16
+    torch.testing.assert_close(found, F.linear(tile, weight.bfloat16()))

@@ -199,6 +199,13 @@ def test_half_precision_is_for_inference_and_keeps_sums_in_full():
     error = (found - exact).abs().max()
     assert 0 < error < 0.05
     assert error < 2 * (plain - exact).abs().max()
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        # What a convolution hands on is of half precision; it goes on in float32.
+        assert tiles.works_in_tiles(x.bfloat16())
+        rounded = made(x.bfloat16())
+        assert torch.equal(rounded, made(x.bfloat16().float()))
+    assert rounded.dtype is torch.float32
+    assert not tiles.works_in_tiles(x.bfloat16())
     with torch.autocast('cpu', torch.bfloat16):
         assert not tiles.works_in_tiles(x)
 

@@ -5,8 +5,10 @@ prompt costs one product of its positions with the tokens. With fusion, only bac
 and neck are the picture's own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
 import torch
 from mmengine.structures import InstanceData
@@ -61,6 +63,17 @@ class PictureFeatures:
     positions: tuple[Positions, ...] = ()
 
 
+def _in_full_precision(method: Callable) -> Callable:
+    """Leave autocasting: what follows the tower is little, and decides on all."""
+
+    @wraps(method)
+    def call(self, *args: Any) -> Any:
+        with torch.autocast(self.head.bias0.device.type, enabled=False):
+            return method(self, *args)
+
+    return call
+
+
 class PredictionMixin:
     """Detections of :class:`ATSSVLFusionHead`, of whose parts it makes use.
 
@@ -93,9 +106,11 @@ class PredictionMixin:
             sizes, positions=tuple(self._positions(visual, i) for i in pictures)
         )
 
+    @_in_full_precision
     def _positions(self, visual: Levels, picture: int) -> Positions:
         """Predictions for one picture of what came out of the tower."""
         rows = torch.cat([level[picture].flatten(1).t() for level in visual])
+        rows = rows.to(self.head.bias0.dtype)
         deltas, centerness = self.head.row_boxes(
             rows, [level.shape[2] * level.shape[3] for level in visual]
         )
@@ -132,6 +147,11 @@ class PredictionMixin:
             for picture_prompts, meta in zip(prompts, img_metas, strict=True)
         ]
 
+    @_in_full_precision
+    def _keys(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (U, D) to keys (U, C) and biases (U,)."""
+        return self.head.keys_of(tokens.to(self.head.bias0.dtype))
+
     def _unfused(
         self,
         pictures: PictureFeatures,
@@ -144,7 +164,7 @@ class PredictionMixin:
             scores = [self._scores_of(prompt, text.mask.device) for prompt in own]
             tokens = [text.embedded[row + i, s.tokens] for i, s in enumerate(scores)]
             counts = list(map(len, tokens))
-            keys, bias = self.head.keys_of(torch.cat(tokens))
+            keys, bias = self._keys(torch.cat(tokens))
             parts = (scores, keys.split(counts), bias.split(counts))
             for scores_of, *match in zip(*parts, strict=True):
                 yield self._select(pictures.sizes, positions, *match, scores_of)
@@ -167,7 +187,7 @@ class PredictionMixin:
             visual, words = self.head.tower(visual, words)
             for i, row in enumerate(rows):
                 scores_of = self._scores_of(every[row], text.mask.device)
-                match = self.head.keys_of(words.hidden[i, scores_of.tokens])
+                match = self._keys(words.hidden[i, scores_of.tokens])
                 positions = self._positions(visual, i)
                 yield self._select(pictures.sizes, positions, *match, scores_of)
 
@@ -178,6 +198,7 @@ class PredictionMixin:
         size = min(wanted, _POSITIONS_TOGETHER // positions)
         return max(size, len(pictures.levels[0]))
 
+    @_in_full_precision
     def _select(
         self,
         sizes: Sequence[tuple[int, int]],
