@@ -10,6 +10,7 @@ from torch import nn
 
 import glip.ops
 from glip.errors import ConfigError
+from glip.models.dense_heads import PictureFeatures
 
 from .job import Job
 from .subjects import Batch, Subjects
@@ -39,6 +40,16 @@ class Contestant:
         """Detections of a batch."""
         with self._ready(batch.inputs.device.type):
             return self.model(*batch.fresh(), mode='predict')
+
+    def look(self, batch: Batch) -> PictureFeatures:
+        """Have ours compute of pictures what needs no words."""
+        with self._ready(batch.inputs.device.type):
+            return self.model.encode_pictures(batch.inputs)
+
+    def ask(self, pictures: PictureFeatures, batch: Batch) -> list:
+        """Detections of ours in them, for the words of a batch."""
+        with self._ready(batch.inputs.device.type):
+            return self.model.detect(pictures, batch.fresh()[1])
 
     def encode(self, batch: Batch) -> None:
         """Have ours keep the words of a batch's first picture."""

@@ -28,6 +28,19 @@ def test_inference(fused, case, kind):
     assert 'boxes' in record['check'] and record['unit'] == 's'
 
 
+def test_a_new_prompt_is_asked_of_a_picture_that_ours_knows(fused, case):
+    computed = []
+    handle = fused.ours.backbone.register_forward_hook(lambda *_: computed.append(None))
+    counts = []
+    for runs in (1, 3):
+        computed.clear()
+        record = worker.measure(Job(case('reprompt'), runs=runs), fused)
+        assert [len(side['values']) for side in record['sides']] == [runs, runs]
+        counts.append(len(computed))
+    handle.remove()
+    assert counts[0] == counts[1] > 0
+
+
 def test_batch(fused, case):
     record = worker.measure(Job(case('batch', batch=2), runs=1), fused)
     assert labels(record) == ['mmdet', 'ours']

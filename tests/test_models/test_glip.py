@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from glip.errors import ConfigError, DatasetError, GLIPError, PromptError
+from glip.ops import plain_path
 
 from .conftest import build, sample, tiny, with_boxes
 
@@ -298,3 +299,92 @@ def test_unknown_aggregation_is_said_plainly(tiny_model, pictures):
     tiny_model.bbox_head.test_cfg['score_agg'] = 'SUM'
     with pytest.raises(ConfigError, match="score_agg 'SUM'"):
         detect(tiny_model, pictures[:1], [['cat']])
+
+
+@pytest.fixture
+def computed(tiny_model):
+    """Grows by the number of pictures that the backbone computes."""
+    calls = []
+    tiny_model.backbone.register_forward_hook(
+        lambda _, inputs, __: calls.extend(inputs[0])
+    )
+    return calls
+
+
+def test_captions_of_one_picture_compute_it_once(tiny_model, pictures, computed):
+    captions = ['a cat', 'the dog', 'a cat', 'it']
+    batch = pictures[[0, 0, 0, 1]]
+    with torch.no_grad():
+        samples = [
+            sample(SHAPE, text, img_path=f'{int(i == 3)}.jpg')
+            for i, text in enumerate(captions)
+        ]
+        found = tiny_model(batch, samples, mode='predict')
+    assert len(computed) == 2
+    unnamed = detect(tiny_model, batch, captions)
+    assert len(computed) == 6  # nothing tells that these are the same picture
+    for one, other in zip(found, unnamed, strict=True):
+        assert torch.equal(one.pred_instances.bboxes, other.pred_instances.bboxes)
+        assert torch.equal(one.pred_instances.scores, other.pred_instances.scores)
+
+
+def change_in_place(model):
+    with torch.no_grad():
+        next(model.backbone.parameters()).mul_(2)
+
+
+def reload(model):
+    model.load_state_dict(model.state_dict())
+
+
+@pytest.mark.parametrize(
+    'change',
+    [change_in_place, reload, lambda m: m.train().eval(), lambda m: m.float()],
+    ids=['in place', 'loaded', 'mode', 'moved'],
+)
+def test_features_of_other_weights_are_forgotten(
+    tiny_model, pictures, computed, change
+):
+    def find():
+        return detect(tiny_model, pictures[:1], ['a cat'], img_path='a.jpg')
+
+    find()
+    change(tiny_model)
+    find()
+    assert len(computed) == 2
+
+
+def test_features_are_kept_apart_by_precision_and_kernels(
+    tiny_model, pictures, computed
+):
+    def find():
+        return detect(tiny_model, pictures[:1], ['a cat'], img_path='a.jpg')
+
+    find()
+    with torch.autocast('cpu', torch.bfloat16):
+        find()
+    with plain_path():
+        find()
+    assert len(computed) == 3
+    tiny_model.reuse_features = False
+    find()
+    find()
+    assert len(computed) == 5
+
+
+@pytest.mark.parametrize('early_fuse', [False, True])
+def test_under_autocast_what_follows_the_tower_is_in_full_precision(
+    pictures, early_fuse
+):
+    torch.manual_seed(0)
+    model = build(tiny(**{'bbox_head.early_fuse': early_fuse})).eval()
+    with torch.autocast('cpu', torch.bfloat16):
+        found = detect(model, pictures[:1], [['cat', 'dog', 'cow']])
+    scores = found[0].pred_instances.scores
+    assert scores.dtype is torch.float32
+    assert not torch.equal(scores, scores.bfloat16().float())  # not rounded on the way
+    usual = detect(model, pictures[:1], [['cat', 'dog', 'cow']])
+    torch.testing.assert_close(
+        scores, usual[0].pred_instances.scores, atol=0.02, rtol=0
+    )
+    assert len(scores.unique()) == len(scores)

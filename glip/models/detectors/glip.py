@@ -3,17 +3,19 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from mmdet.models.detectors.base import BaseDetector
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 from glip.errors import PromptError
-from glip.models.dense_heads import collect_ground_truth
+from glip.models.dense_heads import PictureFeatures, collect_ground_truth
 from glip.models.language import TextFeatures
+from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
 
@@ -35,6 +37,14 @@ def _frozen(value):
     return value
 
 
+class _Seen(NamedTuple):
+    """The picture that was computed last."""
+
+    key: tuple
+    pixels: Tensor
+    features: PictureFeatures
+
+
 @MODELS.register_module()
 class GLIP(BaseDetector):
     """Grounded Language-Image Pre-training (arXiv 2112.03857).
@@ -50,6 +60,8 @@ class GLIP(BaseDetector):
             ``joint_batch=True`` sends the pictures of a batch through the network
             together, padded to the largest, and so lets detections depend on the
             batch; by default each picture goes alone and at its own size.
+            ``reuse_features=False`` computes a picture anew for each of its captions
+            that follow each other; by default it is seen that they are of one picture.
         data_preprocessor: ``mmdet.DetDataPreprocessor``.
         init_cfg: mmengine's.
     """
@@ -83,6 +95,8 @@ class GLIP(BaseDetector):
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self._prompts: OrderedDict[tuple, tuple[EncodedPrompt, ...]] = OrderedDict()
         self._texts: OrderedDict[tuple, TextFeatures] = OrderedDict()
+        self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
+        self._seen: _Seen | None = None
 
     def init_weights(self) -> None:
         """Initialise the backbone and, unless a checkpoint follows, the language."""
@@ -91,13 +105,17 @@ class GLIP(BaseDetector):
         self.language_model.init_weights()
 
     def train(self, mode: bool = True) -> 'GLIP':
-        """Switch the mode; encoded texts of other weights are forgotten."""
-        self._texts.clear()
+        """Switch the mode; what other weights have encoded is forgotten."""
+        self._forget()
         return super().train(mode)
 
     def _apply(self, fn, recurse: bool = True):
-        self._texts.clear()
+        self._forget()
         return super()._apply(fn, recurse)
+
+    def _forget(self) -> None:
+        self._texts.clear()
+        self._seen = None
 
     def _prompt_of(self, sample) -> TextPrompt:
         text = sample.get('text')
@@ -167,9 +185,7 @@ class GLIP(BaseDetector):
         """Token features of prompts; in evaluation the same ones are encoded once."""
         if self.training or torch.is_grad_enabled():
             return self.language_model(prompts)
-        # Versions count in-place changes, so new weights are never read as old ones.
-        version = sum(p._version for p in self.language_model.parameters())
-        key = (version, torch.is_autocast_enabled(self._device_type))
+        key = self._state_of(self.language_model)
         key += tuple(prompt.input_ids for prompt in prompts)
         if key not in self._texts:
             self._texts[key] = self._encode_in_groups(prompts)
@@ -200,9 +216,15 @@ class GLIP(BaseDetector):
 
         return TextFeatures(joined('hidden'), joined('embedded'), joined('mask'))
 
-    @property
-    def _device_type(self) -> str:
-        return next(self.language_model.parameters()).device.type
+    def _state_of(self, *parts: nn.Module) -> tuple:
+        """What, besides the input, decides on what parts of the model compute."""
+        # Versions count in-place changes, so new weights are never read as old ones.
+        version = sum(p._version for part in parts for p in part.parameters())
+        device = next(self.language_model.parameters()).device.type
+        autocast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(
+            device
+        )
+        return version, autocast, is_plain()
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: Sequence):
         """Raw outputs (mode='tensor').
@@ -247,22 +269,74 @@ class GLIP(BaseDetector):
             ``scores`` (N,), ``labels`` (N,) into the classes given, and
             ``label_names``.
         """
-        prompts = [self.prompts_of(sample) for sample in batch_data_samples]
+        for sample in batch_data_samples:
+            self.prompts_of(sample)  # unusable words are told before the work begins
         for picture, rows in self._together(batch_inputs, batch_data_samples):
-            results = self.bbox_head.predict(
-                self.bbox_head.encode_pictures(self.extract_feat(picture)),
-                self.encode_text([prompt for row in rows for prompt in prompts[row]]),
-                [prompts[row] for row in rows],
-                [batch_data_samples[row].metainfo for row in rows],
-                rescale=rescale,
-            )
-            for row, result in zip(rows, results, strict=True):
-                names = prompts[row][0].prompt.names
-                result.label_names = [names[label] for label in result.labels.tolist()]
-                batch_data_samples[row].pred_instances = InstanceData(
-                    **dict(result.items())
-                )
+            samples = [batch_data_samples[row] for row in rows]
+            self.detect(self._features_of(picture, samples), samples, rescale=rescale)
         return batch_data_samples
+
+    def encode_pictures(self, batch_inputs: Tensor) -> PictureFeatures:
+        """What can be computed of pictures before their words are known.
+
+        Without fusion that is nearly all; with fusion, backbone and neck.
+
+        Args:
+            batch_inputs: Preprocessed pictures, shape (B, 3, H, W).
+
+        Returns:
+            Features for any number of calls of :meth:`detect`.
+        """
+        return self.bbox_head.encode_pictures(self.extract_feat(batch_inputs))
+
+    def detect(
+        self, pictures: PictureFeatures, samples: Sequence, *, rescale: bool = True
+    ) -> Sequence:
+        """Detections in encoded pictures.
+
+        Args:
+            pictures: From :meth:`encode_pictures`.
+            samples: Data samples of these pictures with ``text`` and the ``img_shape``
+                and ``scale_factor`` of the pipeline.
+            rescale: Give boxes in pixels of the original pictures.
+
+        Returns:
+            The data samples with ``pred_instances``, as :meth:`predict` gives them.
+        """
+        prompts = [self.prompts_of(sample) for sample in samples]
+        results = self.bbox_head.predict(
+            pictures,
+            self.encode_text([prompt for own in prompts for prompt in own]),
+            prompts,
+            [sample.metainfo for sample in samples],
+            rescale=rescale,
+        )
+        for sample, own, result in zip(samples, prompts, results, strict=True):
+            names = own[0].prompt.names
+            result.label_names = [names[label] for label in result.labels.tolist()]
+            sample.pred_instances = InstanceData(**dict(result.items()))
+        return samples
+
+    def _features_of(self, picture: Tensor, samples: Sequence) -> PictureFeatures:
+        """Encode pictures, but not the one again that was encoded last.
+
+        Several captions of a picture follow each other in data for grounding. The path
+        tells that they may be of one picture, the pixels that they are.
+        """
+        path = samples[0].get('img_path')
+        keeps = self.reuse_features and len(samples) == 1 and path is not None
+        if not keeps or torch.is_grad_enabled():
+            return self.encode_pictures(picture)
+        key = (path, *self._state_of(self.backbone, self.neck, self.bbox_head))
+        seen = self._seen
+        if seen and seen.key == key and torch.equal(seen.pixels, picture):
+            return seen.features
+        self._seen = seen = None  # before memory is needed for the next
+        features = self.encode_pictures(picture)
+        if picture.untyped_storage().nbytes() > picture.nbytes:
+            picture = picture.clone()  # not to keep its whole batch
+        self._seen = _Seen(key, picture, features)
+        return features
 
     def _together(
         self, batch_inputs: Tensor, samples: Sequence
