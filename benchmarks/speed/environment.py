@@ -11,9 +11,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from glip.compat.allocator import keep_freed_memory
+
 SETTINGS = ('default', 'tuned')
 _PACKAGES = ('torch', 'torchvision', 'transformers', 'onedl-mmdetection')
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 
 
 def apply_settings(name: str) -> None:
@@ -33,6 +35,25 @@ def apply_settings(name: str) -> None:
             libc.mallopt(_M_MMAP_MAX, 0)
             libc.mallopt(_M_TRIM_THRESHOLD, -1)
         torch.backends.mkldnn.matmul.fp32_precision = 'bf16'
+
+
+def allocator_of_users(*, ours: bool) -> None:
+    """Change to the allocator that users of a side have.
+
+    ``glip.load`` and our runner have the C library keep freed memory. Of what it does
+    by itself, the limits that it adapts stay where large maps drive them: at 32 and
+    64 MiB.
+
+    Args:
+        ours: Whose users.
+    """
+    libc = ctypes.CDLL(None)
+    if ours or not hasattr(libc, 'mallopt'):  # glibc
+        keep_freed_memory()
+        return
+    libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+    libc.mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+    libc.malloc_trim(0)
 
 
 def matmul_error() -> float:

@@ -9,6 +9,7 @@ import torch
 from glip.errors import ConfigError
 
 from .contestants import contestants
+from .environment import allocator_of_users
 from .job import Job
 from .subjects import COCO, Subjects, prepare
 
@@ -32,6 +33,8 @@ def inference_peak(job: Job, subjects: Subjects) -> float:
     subjects.calibrate(batch)
     subjects.ours = subjects.peer = None
     one.detect(small)  # loads what is loaded once
+    if job.device == 'cpu':
+        allocator_of_users(ours=not job.side.startswith('mmdet'))
     if job.device == 'cuda':
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

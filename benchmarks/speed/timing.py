@@ -15,6 +15,7 @@ class Side:
     Attributes:
         label: Its name in tables.
         run: Does the work once and returns what it took.
+        warm_up: Does some of it, before each measured run if anything needs that.
         peer: Whether ours is measured against it.
         extrapolated: Whether ``run`` computes a part only and reckons the rest.
         first: Seconds of the first call, in which a compiled model is compiled.
@@ -26,6 +27,7 @@ class Side:
     peer: bool
     extrapolated: bool = False
     first: float | None = None
+    warm_up: Callable[[], object] | None = None
     values: list[float] = field(default_factory=list)
 
 
@@ -48,6 +50,7 @@ def alternate(
     sides: list[Side],
     runs: int,
     budget: float | None = None,
+    change_to: Callable[[Side], None] | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Measure all sides in turn, the other way round in every second round.
@@ -56,6 +59,7 @@ def alternate(
         sides: Their ``values`` are filled.
         runs: Rounds.
         budget: Seconds after which no further round begins.
+        change_to: Gives a side the surroundings that it is meant to run in.
         say: Given a line per round.
     """
     start = time.perf_counter()
@@ -64,6 +68,8 @@ def alternate(
             say(f'stopped after {number} of {runs} rounds, {budget:.0f} s are over')
             break
         for side in sides[:: -1 if number % 2 else 1]:
+            if change_to:
+                change_to(side)
             side.values.append(side.run())
         say(
             f'round {number + 1}: '

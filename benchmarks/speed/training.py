@@ -59,7 +59,7 @@ def _steps(job: Job, subjects: Subjects) -> list[Side]:
             return seconds(lambda: model.train_step(batch, wrapper), job.device)
 
         run(_SMALL)  # the state of the optimizer is made in its first step
-        sides.append(Side(label, run, scope == 'mmdet'))
+        sides.append(Side(label, run, scope == 'mmdet', warm_up=run))
     return sides
 
 

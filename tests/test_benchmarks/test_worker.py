@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks.speed import worker
-from benchmarks.speed.contestants import contestants
+from benchmarks.speed.contestants import Contestant, contestants
 from benchmarks.speed.job import Job
 from benchmarks.speed.stages import STAGES, _Meter
 from benchmarks.speed.subjects import COCO, prepare
@@ -34,7 +34,8 @@ def test_a_new_prompt_is_asked_of_a_picture_that_ours_knows(fused, case):
     counts = []
     for runs in (1, 3):
         computed.clear()
-        record = worker.measure(Job(case('reprompt'), runs=runs), fused)
+        job = Job(case('reprompt'), settings='tuned', runs=runs)  # no warming up
+        record = worker.measure(job, fused)
         assert [len(side['values']) for side in record['sides']] == [runs, runs]
         counts.append(len(computed))
     handle.remove()
@@ -142,6 +143,30 @@ def test_rounds_alternate_and_end_with_the_budget(monkeypatch):
     monkeypatch.setattr('time.perf_counter', iter(range(0, 1000, 100)).__next__)
     alternate(sides, runs=3, budget=50, say=said.append)
     assert order[6:] == ['a', 'b'] and 'stopped after 1 of 3' in said[-1]
+
+
+@pytest.mark.parametrize('settings', ['default', 'tuned'])
+def test_each_side_runs_with_the_memory_of_its_users(
+    fused, case, monkeypatch, settings
+):
+    happened = []
+    monkeypatch.setattr(
+        worker, 'allocator_of_users', lambda *, ours: happened.append(ours)
+    )
+    detect = Contestant.detect
+
+    def noted(one, batch):
+        happened.append(one.label)
+        return detect(one, batch)
+
+    monkeypatch.setattr(Contestant, 'detect', noted)
+    record = worker.measure(Job(case('single'), settings=settings, runs=2), fused)
+    assert all(len(side['values']) == 2 for side in record['sides'])
+    theirs, ours = [False, 'mmdet'], [True, 'ours', 'ours']
+    wanted = theirs + ours + ours + theirs  # the other way round the second time
+    if settings == 'tuned':
+        wanted = ['mmdet', 'ours', 'ours', 'mmdet']
+    assert happened == wanted
 
 
 def test_the_plain_path_is_a_peer_where_there_is_one(fused, case, monkeypatch):
