@@ -62,8 +62,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         const='default',
         choices=MODES,
         metavar='MODE',
-        help='torch.compile, for GPUs: the first picture takes long, no other size does '
-        f'again; {", ".join(MODES)} [default]',
+        help='torch.compile, for GPUs: the first picture takes long; '
+        f'modes: {", ".join(MODES)} [default]',
     )
     add('--show', action='store_true', help='show each result in a window')
     add('--no-save-vis', action='store_true', help='write no pictures')

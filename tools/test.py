@@ -73,8 +73,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         const='default',
         choices=MODES,
         metavar='MODE',
-        help='torch.compile, for GPUs: the first picture takes long, no other size does '
-        f'again; {", ".join(MODES)} (%(const)s)',
+        help='torch.compile, for GPUs: the first picture takes long; '
+        f'modes: {", ".join(MODES)} (%(const)s)',
     )
     parser.add_argument(
         '--resume',
