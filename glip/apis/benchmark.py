@@ -100,8 +100,8 @@ def benchmark_inference(
         say: Given each line.
         fuse_conv_bn: Fold batch norms into convolutions.
         device: Defaults to the GPU, where there is one.
-        compile: See :func:`glip.engine.compiling.compile_for_inference`. Enough pictures
-            must not count for compiling to be among them.
+        compile: See :func:`glip.engine.compiling.compile_for_inference`. Compiling
+            falls into the first picture, which must not count.
 
     Raises:
         CheckpointError: The weights do not fit.

@@ -21,18 +21,17 @@ MODES = ('default', 'reduce-overhead', 'max-autotune', 'max-autotune-no-cudagrap
 _MODES_OF_CUDA_GRAPHS = ('reduce-overhead', 'max-autotune')
 # What only depends on tensors. Words and boxes, whose values and numbers would have
 # each batch compiled anew, stand around them; BERT is left out, as transformers
-# attaches new hooks to it in every call. Swin is cut into its blocks: equal ones are
-# compiled once, as in the tower, and the sizes of a map, put through one stage after
-# the other, would become formulas that take minutes to simplify.
+# attaches new hooks to it in every call. Backbones are cut into blocks: equal ones are
+# compiled once, as in the tower, and the sizes of a map, put through one block after the
+# other, would become formulas that take minutes to simplify.
 _PARTS = re.compile(
-    r'backbone\.(patch_embed|stages\.\d+\.(blocks\.\d+|downsample))'
+    r'backbone\.(patch_embed|stages\.\d+\.(blocks\.\d+|downsample)|features\.\d+)'
     r'|neck|bbox_head\.head\.dyhead_tower\.\d+'
 )
 _NECK, _TOWER = 'neck', 'bbox_head.head.dyhead_tower.0'
 _COMPILERS = ('torch._dynamo', 'torch._inductor', 'torch._functorch', 'triton')
-# Variants of a class of parts: Swin's stages with and without shift, one picture or
-# several, and on the CPU torch's choices of convolutions. With torch's limit of 8 some
-# would silently run uncompiled.
+# Variants of a class of parts: widths of blocks, one picture or several, and on the CPU
+# torch's choices of convolutions. With torch's limit of 8 some would run uncompiled.
 _MOST_VARIANTS = 64
 
 
