@@ -22,8 +22,8 @@ _MODES_OF_CUDA_GRAPHS = ('reduce-overhead', 'max-autotune')
 # What only depends on tensors. Words and boxes, whose values and numbers would have
 # each batch compiled anew, stand around them; BERT is left out, as transformers
 # attaches new hooks to it in every call. Backbones are cut into blocks: equal ones are
-# compiled once, as in the tower, and the sizes of a map, put through one block after the
-# other, would become formulas that take minutes to simplify.
+# compiled once, as in the tower, and the sizes of a map, put through one block after
+# the other, would become formulas that take minutes to simplify.
 _PARTS = re.compile(
     r'backbone\.(patch_embed|stages\.\d+\.(blocks\.\d+|downsample)|features\.\d+)'
     r'|neck|bbox_head\.head\.dyhead_tower\.\d+'
