@@ -163,9 +163,8 @@ def test_inductor_computes_the_same_at_any_size():
 
 
 @torch.no_grad()
-def test_a_missing_compiler_is_one_line(monkeypatch):
-    monkeypatch.setattr(inductor.cpp, 'cxx', ('no-such-compiler',))
-    monkeypatch.setattr(inductor, 'force_disable_caches', True)
+@inductor.patch({'cpp.cxx': ('no-such-compiler',), 'force_disable_caches': True})
+def test_a_missing_compiler_is_one_line():
     model = nn.Sequential(nn.Linear(2, 4), nn.GELU()).eval()
     compile_for_inference(model, True)
     with pytest.raises(ConfigError) as error:
