@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 import glip.apis
 from glip.apis import Detections
+from glip.engine.compiling import MODES
 from glip.errors import GLIPError, ImageError, PromptError
 from glip.images import is_url
 from glip.text import parse_text
@@ -54,6 +55,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--amp',
         action='store_true',
         help='detect in half precision: bfloat16 where the processor has it',
+    )
+    add(
+        '--compile',
+        nargs='?',
+        const='default',
+        choices=MODES,
+        metavar='MODE',
+        help='torch.compile, for GPUs: the first picture takes long; '
+        f'modes: {", ".join(MODES)} [default]',
     )
     add('--show', action='store_true', help='show each result in a window')
     add('--no-save-vis', action='store_true', help='write no pictures')
@@ -261,7 +271,13 @@ def run(args: argparse.Namespace) -> int:
     )
     inputs = find_inputs(args.inputs)
     writer = Writer(args)
-    detector = glip.apis.load(args.model, args.weights, args.device, amp=args.amp)
+    detector = glip.apis.load(
+        args.model,
+        args.weights,
+        args.device,
+        amp=args.amp,
+        compile=dict(mode=args.compile) if args.compile else False,
+    )
     several = len(inputs) > 1
     results = detector.stream(
         inputs,

@@ -11,6 +11,7 @@ from mmengine.config import DictAction
 
 from glip.apis.loading import weights_of
 from glip.apis.train import prepare_config, run_test, set_test_options
+from glip.engine.compiling import MODES
 from glip.errors import GLIPError, one_line
 
 
@@ -67,6 +68,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='evaluate in half precision: bfloat16 where the processor has it',
     )
     parser.add_argument(
+        '--compile',
+        nargs='?',
+        const='default',
+        choices=MODES,
+        metavar='MODE',
+        help='torch.compile, for GPUs: the first picture takes long; '
+        f'modes: {", ".join(MODES)} (%(const)s)',
+    )
+    parser.add_argument(
         '--resume',
         action='store_true',
         help='go on with an evaluation in the same work directory that was stopped',
@@ -103,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             resume=args.resume,
             batch_size=args.batch_size,
             amp=args.amp,
+            compile=args.compile,
         )
         run_test(cfg, out=args.out, plots=args.plots)
     except GLIPError as error:

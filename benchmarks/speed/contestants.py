@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import glip.ops
+from glip.engine.compiling import compile_for_inference
 from glip.errors import ConfigError
 from glip.models.dense_heads import PictureFeatures
 
@@ -101,9 +102,7 @@ def plain_path() -> Context:
 
 
 def compiled_copy(model: nn.Module, mode: str) -> nn.Module:
-    """A copy whose backbone, neck and tower are compiled, for any picture size."""
+    """A copy that is compiled as ``glip.load(..., compile=dict(mode=mode))`` does."""
     model = copy.deepcopy(model)
-    parts = [model.backbone, model.neck, *model.bbox_head.head.dyhead_tower]
-    for part in parts:
-        part.compile(dynamic=True, mode=mode)
+    compile_for_inference(model, dict(mode=mode))
     return model

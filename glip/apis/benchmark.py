@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from glip.apis.loading import build_model, resolve_device
 from glip.apis.offline import build_dataset
 from glip.apis.tap import leaves
 from glip.checkpoints import load_into
+from glip.engine.compiling import compile_for_inference
 from glip.engine.data_loader import build_dataloader
 from glip.errors import ConfigError, DatasetError
 
@@ -88,6 +89,7 @@ def benchmark_inference(
     *,
     fuse_conv_bn: bool = False,
     device: str | None = None,
+    compile: bool | Mapping[str, Any] = False,
 ) -> Speed:
     """Measure the model alone, pictures one by one; loading them is not in it.
 
@@ -98,10 +100,12 @@ def benchmark_inference(
         say: Given each line.
         fuse_conv_bn: Fold batch norms into convolutions.
         device: Defaults to the GPU, where there is one.
+        compile: See :func:`glip.engine.compiling.compile_for_inference`. Compiling
+            falls into the first picture, which must not count.
 
     Raises:
         CheckpointError: The weights do not fit.
-        ConfigError: There is no model or no test data.
+        ConfigError: There is no model or no test data, or ``compile`` is no option.
         DatasetError: The data is not usable, or too little.
     """
     cfg = cfg.copy()
@@ -116,6 +120,7 @@ def benchmark_inference(
     where = resolve_device(device)
     model = model.to(where).eval()
     model.reuse_features = False  # a picture that comes again counts as a new one
+    compile_for_inference(model, compile)
 
     def runs() -> Iterator[float]:
         for data in loader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, zoo
 from glip.compat.allocator import keep_freed_memory
+from glip.engine.compiling import compile_for_inference, compile_options
 from glip.errors import ConfigError, GLIPError
 from glip.paths import config_root
 from glip.registry import MODELS
@@ -41,6 +43,7 @@ def load(
     device: str | torch.device | None = None,
     *,
     amp: bool | str = False,
+    compile: bool | Mapping[str, Any] = False,
 ) -> Detector:
     """Load a model for detection.
 
@@ -52,16 +55,21 @@ def load(
         device: Defaults to ``cuda`` if there is one, else ``cpu``.
         amp: Detect in half precision: True for bfloat16 where the processor has it,
             else float16; or ``'bf16'``, ``'fp16'``.
+        compile: Compile the networks when the first picture comes, for all sizes: True,
+            or arguments of ``torch.compile`` such as ``dict(mode='reduce-overhead')``.
+            Meant for GPUs, see
+            :func:`glip.engine.compiling.compile_for_inference`.
 
     Returns:
         A detector in evaluation mode on the device.
 
     Raises:
-        ConfigError: No such name, config, device or precision, or the config cannot be
-            built.
+        ConfigError: No such name, config, device, precision or way to compile, or the
+            config cannot be built.
         CheckpointError: The weights are missing, damaged, or of another model.
     """
     where = resolve_device(device)
+    compile_options(compile)  # said before the weights are read
     cfg, own_weights = _resolve(model)
     source = weights if weights is not None else own_weights
     if source is None:
@@ -73,7 +81,9 @@ def load(
     load_into(network, os.fspath(source))
     if where.type == 'cpu':
         keep_freed_memory()
-    return Detector(network.to(where).eval(), cfg, amp=amp)
+    detector = Detector(network.to(where).eval(), cfg, amp=amp)
+    compile_for_inference(network, compile)
+    return detector
 
 
 def build_model(cfg: Config) -> nn.Module:

@@ -272,6 +272,7 @@ def set_test_options(
     resume: bool = False,
     batch_size: int | None = None,
     amp: bool = False,
+    compile: str | None = None,
 ) -> None:
     """Put the flags of ``tools/test.py`` into a config.
 
@@ -286,6 +287,7 @@ def set_test_options(
         batch_size: Pictures that a process loads together; results do not depend
             on it.
         amp: Evaluate in half precision.
+        compile: Mode of ``torch.compile`` to evaluate in.
 
     Raises:
         ConfigError: The config lacks what a flag needs, or a value has no meaning.
@@ -308,7 +310,8 @@ def set_test_options(
         apply_custom_data(cfg)  # which fills in the loader
     if tta:
         apply_tta(cfg)
-    ways = {k: True for k, on in dict(resume=resume, amp=amp).items() if on}
+    ways = dict(resume=resume, amp=amp, compile=compile and dict(mode=compile))
+    ways = {name: value for name, value in ways.items() if value}
     if ways:
         loop = cfg.get('test_cfg') or {}
         if loop.get('type', 'TestLoop') not in ('TestLoop', 'glip.TestLoop'):

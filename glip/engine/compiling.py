@@ -11,14 +11,28 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 from torch import nn
+from torch._dynamo import config as dynamo_config
+from torch.fx.experimental import _config as shapes_config
+from torch.utils._pytree import tree_map_only
 
 from glip.errors import ConfigError, TrainingError
 
+MODES = ('default', 'reduce-overhead', 'max-autotune', 'max-autotune-no-cudagraphs')
+_MODES_OF_CUDA_GRAPHS = ('reduce-overhead', 'max-autotune')
 # What only depends on tensors. Words and boxes, whose values and numbers would have
 # each batch compiled anew, stand around them; BERT is left out, as transformers
-# attaches new hooks to it in every call. Equal blocks of the tower are compiled once.
-_PARTS = re.compile(r'(backbone|neck|bbox_head\.head\.dyhead_tower\.\d+)')
+# attaches new hooks to it in every call. Backbones are cut into blocks: equal ones are
+# compiled once, as in the tower, and the sizes of a map, put through one block after
+# the other, would become formulas that take minutes to simplify.
+_PARTS = re.compile(
+    r'backbone\.(patch_embed|stages\.\d+\.(blocks\.\d+|downsample)|features\.\d+)'
+    r'|neck|bbox_head\.head\.dyhead_tower\.\d+'
+)
+_NECK, _TOWER = 'neck', 'bbox_head.head.dyhead_tower.0'
 _COMPILERS = ('torch._dynamo', 'torch._inductor', 'torch._functorch', 'triton')
+# Variants of a class of parts: widths of blocks, one picture or several, and on the CPU
+# torch's choices of convolutions. With torch's limit of 8 some would run uncompiled.
+_MOST_VARIANTS = 64
 
 
 def compile_parts(model: nn.Module, options: bool | Mapping[str, Any] | None) -> None:
@@ -38,13 +52,94 @@ def compile_parts(model: nn.Module, options: bool | Mapping[str, Any] | None) ->
     options = compile_options(options)
     if options is None:
         return
-    parts = {n: m for n, m in model.named_modules() if _PARTS.fullmatch(n)}
-    for part in parts.values() or [model]:
+    parts = _parts_of(model)
+    for part in parts.values():
         part.compile(**options)
         _only_in_training(part)
-    print_log(
-        f'compiling {len(parts) or 1} parts: the first steps take long', 'current'
+    print_log(f'compiling {len(parts)} parts: the first steps take long', 'current')
+
+
+def compile_for_inference(
+    model: nn.Module, options: bool | Mapping[str, Any] | None
+) -> None:
+    """Compile the networks of a model in place, once for pictures of any size.
+
+    The first call compiles, and so does the first with several pictures, or prompts
+    of a picture, at a time. Other sizes, prompts and numbers do not. On the CPU small
+    maps do, a few times: torch picks their convolutions by size.
+
+    Where CUDA graphs are recorded (modes ``'reduce-overhead'`` and
+    ``'max-autotune'``) each picture is a step, and so is each run of the tower. What
+    backbone and neck return is copied then, and may be kept for other prompts.
+
+    Args:
+        model: A :class:`~glip.models.GLIP` in evaluation mode on its device; another
+            model is compiled as a whole.
+        options: Whether to, or arguments of ``torch.compile``. ``dynamic`` is True
+            unless given.
+
+    Raises:
+        ConfigError: ``torch.compile`` has no such argument or value; also later, by
+            the first call, where the model could not be compiled.
+    """
+    options = compile_options(options)
+    if options is None:
+        return
+    options.setdefault('dynamic', True)
+    parts = _parts_of(model)
+    starts: set[str] = set()
+    if _records_cuda_graphs(options):
+        starts = {next(iter(parts)), _TOWER}
+    for name, part in parts.items():
+        try:
+            part.compile(**options)
+        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+            said = ' '.join(str(error).split())
+            raise ConfigError(f'compile: torch.compile refuses it ({said})') from error
+        _for_any_size(
+            part, starts_step=name in starts, copied=bool(starts) and name == _NECK
+        )
+    print_log(f'compiling {len(parts)} parts: the first picture takes long', 'current')
+
+
+def _parts_of(model: nn.Module) -> dict[str, nn.Module]:
+    """What to compile, by name; a backbone that is not known in parts is one."""
+    modules = dict(model.named_modules())
+    parts = {name: part for name, part in modules.items() if _PARTS.fullmatch(name)}
+    if 'backbone' in modules and not any(n.startswith('backbone.') for n in parts):
+        parts = {'backbone': modules['backbone'], **parts}
+    return parts or {'': model}
+
+
+def _records_cuda_graphs(options: Mapping[str, Any]) -> bool:
+    chosen = options.get('options') or {}
+    return options.get('mode') in _MODES_OF_CUDA_GRAPHS or bool(
+        chosen.get('triton.cudagraphs')
     )
+
+
+def _for_any_size(part: nn.Module, *, starts_step: bool, copied: bool) -> None:
+    """Let sizes that happen to be equal, as of square pictures, differ later.
+
+    Args:
+        part: Compiled.
+        starts_step: What CUDA graphs returned before may be overwritten from here on.
+        copied: Return copies, which later steps leave alone.
+    """
+    compiled = part._compiled_call_impl
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if starts_step:
+            torch.compiler.cudagraph_mark_step_begin()
+        with (
+            compile_errors_explained(True, training=False),
+            shapes_config.patch(use_duck_shape=False),
+            dynamo_config.patch(recompile_limit=_MOST_VARIANTS),
+        ):
+            out = compiled(*args, **kwargs)
+        return tree_map_only(torch.Tensor, torch.clone, out) if copied else out
+
+    part._compiled_call_impl = call
 
 
 def _only_in_training(part: nn.Module) -> None:
@@ -61,7 +156,8 @@ def compile_options(value: bool | Mapping[str, Any] | None) -> dict[str, Any] | 
     """Arguments of ``torch.compile``, None when nothing is to be compiled.
 
     Raises:
-        ConfigError: It is neither a truth value nor a dict of such arguments.
+        ConfigError: It is neither a truth value nor a dict of such arguments, or there
+            is no such mode.
     """
     if value is None or value is False:
         return None
@@ -78,18 +174,26 @@ def compile_options(value: bool | Mapping[str, Any] | None) -> dict[str, Any] | 
             f'compile: torch.compile has no argument {", ".join(unknown)}; it has '
             f'{", ".join(sorted(known))}'
         )
+    if (mode := options.get('mode')) not in (None, *MODES):
+        raise ConfigError(
+            f'compile: torch.compile has no mode {mode!r}; it has {", ".join(MODES)}'
+        )
     return None if options.get('disable') else options
 
 
 @contextmanager
-def compile_errors_explained(wanted: bool | Mapping[str, Any] | None) -> Iterator[None]:
+def compile_errors_explained(
+    wanted: bool | Mapping[str, Any] | None, *, training: bool = True
+) -> Iterator[None]:
     """Turn a failure of the compiler into one line.
 
     Args:
         wanted: ``compile`` of the config.
+        training: Whether it was training that compiled.
 
     Raises:
-        TrainingError: The model could not be compiled.
+        TrainingError: The model could not be compiled to train.
+        ConfigError: It could not be compiled to infer.
     """
     try:
         yield
@@ -97,8 +201,9 @@ def compile_errors_explained(wanted: bool | Mapping[str, Any] | None) -> Iterato
         if not wanted or not type(error).__module__.startswith(_COMPILERS):
             raise
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise TrainingError(
+        raise (TrainingError if training else ConfigError)(
             f'torch.compile failed ({(lines or [type(error).__name__])[0]}): '
-            'on the CPU it needs a C++ compiler such as g++, on a GPU Triton; train '
-            "with compile=False, or with compile.backend='aot_eager', which needs none"
+            'on the CPU it needs a C++ compiler such as g++, on a GPU Triton; '
+            f'{"train with" if training else "leave out --compile, or load with"} '
+            "compile=False, or with compile.backend='aot_eager', which needs none"
         ) from error

@@ -13,10 +13,12 @@ import torch
 from filelock import FileLock, Timeout
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop as _TestLoop
 from tqdm import tqdm
 
 from glip.datasets.samplers import ResumableBatchSampler
+from glip.engine.compiling import compile_for_inference, compile_options
 from glip.engine.identity import difference, identity_of
 from glip.engine.precision import autocasting, half_precision
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
@@ -47,6 +49,8 @@ class TestLoop(_TestLoop):
         fp16: Evaluate in float16; mmengine's name of ``amp='fp16'``.
         amp: Evaluate in half precision, see
             :func:`glip.engine.precision.half_precision`.
+        compile: Evaluate compiled: True, or arguments of ``torch.compile``, see
+            :func:`glip.engine.compiling.compile_for_inference`.
         resume: Go on with an evaluation in the same work directory.
 
     Raises:
@@ -62,9 +66,12 @@ class TestLoop(_TestLoop):
         fp16: bool = False,
         resume: bool = False,
         amp: bool | str = False,
+        compile: bool | Mapping[str, Any] = False,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
         self.precision = half_precision('fp16' if fp16 else amp)
+        compile_options(compile)  # said before the weights are read
+        self.compile = compile
         self.resume = resume
         self._spool: Spool | None = None
         self._found: dict[int, list[list[Any]]] = {}
@@ -76,6 +83,10 @@ class TestLoop(_TestLoop):
         Returns:
             The results by name.
         """
+        model = self.runner.model
+        compile_for_inference(
+            model.module if is_model_wrapper(model) else model, self.compile
+        )
         sampler = getattr(self.dataloader, 'batch_sampler', None)
         if not isinstance(sampler, ResumableBatchSampler):
             if self.resume:

@@ -35,7 +35,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
-        x.device.type == 'cpu'
+        not torch.compiler.is_compiling()  # first: a traced size is compiled anew
+        and x.device.type == 'cpu'
         and x.dtype is weight.dtype is torch.float32
         and x.numel() >= _LEAST_ROWS * x.shape[-1]
         and onednn_is_used()

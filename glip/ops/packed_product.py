@@ -21,7 +21,11 @@ def packing_once() -> Iterator[None]:
     """Within it a weight is laid out for one product only; none may change meanwhile.
 
     For a network that goes over a pyramid level by level, always with the same weights.
+    A compiler must not trace it: what it has stored would be compared in every call.
     """
+    if torch.compiler.is_compiling():
+        yield
+        return
     before, _scope.packed = getattr(_scope, 'packed', None), {}
     try:
         yield

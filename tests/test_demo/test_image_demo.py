@@ -209,3 +209,28 @@ def test_demo_pictures_are_described():
         assert path.stat().st_size <= 150_000
         with Image.open(path) as picture:
             assert max(picture.size) <= 800
+
+
+@pytest.mark.parametrize(
+    'options,mode',
+    [
+        ((), None),
+        (('--compile',), 'default'),
+        (('--compile', 'max-autotune'), 'max-autotune'),
+    ],
+)
+def test_compile_is_handed_on(demo, pictures, monkeypatch, options, mode):
+    seen = []
+    monkeypatch.setattr(
+        'glip.apis.loading.compile_for_inference',
+        lambda model, options: seen.append(options),
+    )
+    assert demo(pictures / 'one.png', '--texts', 'red', *options) == 0
+    assert seen == [dict(mode=mode) if mode else False]
+
+
+def test_an_unknown_mode_of_compiling(demo, pictures, capsys):
+    with pytest.raises(SystemExit):
+        demo(pictures / 'one.png', '--texts', 'red', '--compile', 'fast')
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "'fast'" in said and 'reduce-overhead' in said

@@ -10,6 +10,7 @@ import two_processes as two
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import nn
+from torch._inductor import config as inductor
 
 from glip.apis.train import run_training
 from glip.engine.compiling import compile_errors_explained, compile_parts
@@ -138,10 +139,8 @@ def test_what_is_no_option_is_refused_before_the_data_is_read(value, said, tmp_p
         run_training(cfg)
 
 
-def test_a_missing_compiler_is_one_line(tmp_path, monkeypatch):
-    inductor = pytest.importorskip('torch._inductor.config')
-    monkeypatch.setattr(inductor.cpp, 'cxx', ('no-such-compiler',))
-    monkeypatch.setattr(inductor, 'force_disable_caches', True)
+@inductor.patch({'cpp.cxx': ('no-such-compiler',), 'force_disable_caches': True})
+def test_a_missing_compiler_is_one_line(tmp_path):
     with pytest.raises(TrainingError) as error:
         run_training(config(tmp_path, compile=True))
     said = str(error.value)

@@ -171,3 +171,16 @@ def test_half_precision_is_near_and_is_not_resumed_in_full(evaluate, capsys):
     assert differ
     evaluate('--resume', code=1)
     assert 'model config' in capsys.readouterr().err
+
+
+def test_compile_reaches_the_model(evaluate, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(
+        'glip.engine.test_loop.compile_for_inference',
+        lambda model, options: seen.append((type(model).__name__, options)),
+    )
+    evaluate('--compile', 'reduce-overhead')
+    assert seen == [('GLIP', dict(mode='reduce-overhead'))]
+    evaluate('--cfg-options', 'test_cfg.compile.mode=fast', code=1)
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith('error: compile: ') and 'reduce-overhead' in said

@@ -20,6 +20,7 @@ from glip.apis.benchmark import (
     overall,
 )
 from glip.apis.train import prepare_config
+from glip.engine.compiling import MODES
 from glip.errors import ConfigError, GLIPError, one_line
 
 
@@ -45,6 +46,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='how many at the beginning do not count (%(default)s)',
     )
     add('--fuse-conv-bn', action='store_true', help='fold batch norms')
+    add(
+        '--compile',
+        nargs='?',
+        const='default',
+        choices=MODES,
+        metavar='MODE',
+        help=f'inference under torch.compile; modes: {", ".join(MODES)} (%(const)s)',
+    )
     add(
         '--dataset-type',
         choices=['train', 'val', 'test'],
@@ -98,6 +107,7 @@ def run(args: argparse.Namespace) -> None:
                 say,
                 fuse_conv_bn=args.fuse_conv_bn,
                 device=args.device,
+                compile=dict(mode=args.compile) if args.compile else False,
             )
         if args.task == 'dataloader':
             return benchmark_dataloader(cfg, args.dataset_type, plan, say)

@@ -31,6 +31,18 @@ def _relative_position_index(window: int) -> Tensor:
     return delta[0] * (2 * window - 1) + delta[1]
 
 
+def _cropped(x: Tensor, height: int, width: int) -> Tensor:
+    """The upper left part of maps (B, H, W, C).
+
+    A compiler would compare strides of a view, and so compile maps with and without
+    padding each on its own; it merges the copy with what follows.
+    """
+    x = x[:, :height, :width]
+    if torch.compiler.is_compiling():
+        return x.clone(memory_format=torch.contiguous_format)
+    return x
+
+
 class WindowAttention(BaseModule):
     """Multi-head self-attention within a window, with relative position bias."""
 
@@ -97,8 +109,9 @@ class ShiftedWindows(BaseModule):
         """Map x of shape (B, H, W, C) to the same shape."""
         batch, height, width, dims = x.shape
         w = self.window
-        x = F.pad(x, (0, 0, 0, -width % w, 0, -height % w))
-        rows, columns = x.shape[1] // w, x.shape[2] // w
+        # Of sizes in this form a compiler knows that the padded map divides by w.
+        rows, columns = -(-height // w), -(-width // w)
+        x = F.pad(x, (0, 0, 0, columns * w - width, 0, rows * w - height))
         mask = None
         if self.shift:
             x = x.roll((-self.shift, -self.shift), dims=(1, 2))
@@ -109,7 +122,7 @@ class ShiftedWindows(BaseModule):
         x = x.reshape(batch, rows * w, columns * w, dims)
         if self.shift:
             x = x.roll((self.shift, self.shift), dims=(1, 2))
-        return x[:, :height, :width].contiguous()
+        return _cropped(x, height, width)
 
 
 class FeedForward(BaseModule):
