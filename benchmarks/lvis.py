@@ -57,12 +57,14 @@ def sample(size: tuple[int, int], names: tuple[str, ...]) -> DetDataSample:
 
 
 def dot_products(model: torch.nn.Module, size: tuple[int, int], chunks) -> float:
-    """GFLOP of positions with tokens over all chunks, by formula."""
+    """GFLOP of positions with the tokens of names over all chunks, by formula."""
     strides = [stride[0] for stride in model.bbox_head.prior_generator.strides]
     positions = sum(-(-size[0] // s) * -(-size[1] // s) for s in strides)
     channels = model.bbox_head.head.bbox_pred.in_channels
-    longest = max(len(chunk.input_ids) for chunk in chunks)
-    return 2 * positions * channels * longest * len(chunks) / 1e9
+    tokens = sum(
+        len({token for own in chunk.entity_tokens for token in own}) for chunk in chunks
+    )
+    return 2 * positions * channels * tokens / 1e9
 
 
 @torch.no_grad()

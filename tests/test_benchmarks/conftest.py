@@ -17,6 +17,15 @@ _NAMES = dict(
 _FINE_TUNED = 'glip_atss_swin-t_{}_fpn_dyhead_16xb2_ms-2x_funtune_coco.py'
 
 
+@pytest.fixture(autouse=True)
+def same_allocator(monkeypatch):
+    """Other tests of this process are not to run with another one."""
+    for module in ('worker', 'peaks'):
+        monkeypatch.setattr(
+            f'benchmarks.speed.{module}.allocator_of_users', lambda **_: None
+        )
+
+
 def small(variant: str, *, training: bool = False) -> Subjects:
     """Both models, with little of everything that mmdet's code leaves open."""
     name = _FINE_TUNED.format(variant.lower()) if training else _NAMES[variant]
