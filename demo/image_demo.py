@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 import glip.apis
 from glip.apis import Detections
-from glip.engine.compiling import MODES
+from glip.engine import compiling
 from glip.errors import GLIPError, ImageError, PromptError
 from glip.images import is_url
 from glip.text import parse_text
@@ -56,15 +56,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='detect in half precision: bfloat16 where the processor has it',
     )
-    add(
-        '--compile',
-        nargs='?',
-        const='default',
-        choices=MODES,
-        metavar='MODE',
-        help='torch.compile, for GPUs: the first picture takes long; '
-        f'modes: {", ".join(MODES)} [default]',
-    )
+    add('--compile', **compiling.FLAG)
     add('--show', action='store_true', help='show each result in a window')
     add('--no-save-vis', action='store_true', help='write no pictures')
     add('--no-save-pred', action='store_true', help='write no JSON')

@@ -11,7 +11,7 @@ from mmengine.config import DictAction
 
 from glip.apis.loading import weights_of
 from glip.apis.train import prepare_config, run_test, set_test_options
-from glip.engine.compiling import MODES
+from glip.engine import compiling
 from glip.errors import GLIPError, one_line
 
 
@@ -67,15 +67,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help='evaluate in half precision: bfloat16 where the processor has it',
     )
-    parser.add_argument(
-        '--compile',
-        nargs='?',
-        const='default',
-        choices=MODES,
-        metavar='MODE',
-        help='torch.compile, for GPUs: the first picture takes long; '
-        f'modes: {", ".join(MODES)} (%(const)s)',
-    )
+    parser.add_argument('--compile', **compiling.FLAG)
     parser.add_argument(
         '--resume',
         action='store_true',

@@ -47,10 +47,12 @@ def allocator_of_users(*, ours: bool) -> None:
     Args:
         ours: Whose users.
     """
-    libc = ctypes.CDLL(None)
-    if ours or not hasattr(libc, 'mallopt'):  # glibc
+    if ours:
         keep_freed_memory()
         return
+    if platform.libc_ver()[0] != 'glibc':
+        return  # nothing has been changed
+    libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
     libc.mallopt(_M_TRIM_THRESHOLD, 64 << 20)
     libc.malloc_trim(0)

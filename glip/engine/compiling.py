@@ -18,6 +18,15 @@ from torch.utils._pytree import tree_map_only
 from glip.errors import ConfigError, TrainingError
 
 MODES = ('default', 'reduce-overhead', 'max-autotune', 'max-autotune-no-cudagraphs')
+# What argparse is told of the flag --compile, the same in every tool.
+FLAG = dict(
+    nargs='?',
+    const='default',
+    choices=MODES,
+    metavar='MODE',
+    help='torch.compile, for GPUs: the first picture takes long; modes: '
+    f'{", ".join(MODES)} (%(const)s)',
+)
 _MODES_OF_CUDA_GRAPHS = ('reduce-overhead', 'max-autotune')
 # What only depends on tensors. Words and boxes, whose values and numbers would have
 # each batch compiled anew, stand around them; BERT is left out, as transformers

@@ -35,11 +35,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
-        not torch.compiler.is_compiling()  # first: a traced size is compiled anew
+        onednn_is_used()  # first, as sizes that a compiler reads are compiled anew
         and x.device.type == 'cpu'
         and x.dtype is weight.dtype is torch.float32
         and x.numel() >= _LEAST_ROWS * x.shape[-1]
-        and onednn_is_used()
         and not torch.is_autocast_enabled('cpu')
     )
 

@@ -23,6 +23,7 @@ def test_each_side_gets_the_allocator_of_its_users(monkeypatch):
     monkeypatch.setattr(
         environment, 'keep_freed_memory', lambda: library.told.append('keep')
     )
+    monkeypatch.setattr(environment.platform, 'libc_ver', lambda: ('glibc', '2.36'))
     environment.allocator_of_users(ours=True)
     assert library.told == ['keep']
     environment.allocator_of_users(ours=False)

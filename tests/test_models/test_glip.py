@@ -328,6 +328,15 @@ def test_captions_of_one_picture_compute_it_once(tiny_model, pictures, computed)
         assert torch.equal(one.pred_instances.scores, other.pred_instances.scores)
 
 
+def test_the_picture_that_is_kept_does_not_keep_its_batch(tiny_model, pictures):
+    with torch.no_grad():
+        samples = [sample(SHAPE, 'a cat', img_path=f'{i}.jpg') for i in range(2)]
+        tiny_model(pictures, samples, mode='predict')
+    kept = tiny_model._seen.pixels
+    assert torch.equal(kept[0], pictures[1])
+    assert kept.untyped_storage().nbytes() == kept.nbytes == pictures[1].nbytes
+
+
 def change_in_place(model):
     with torch.no_grad():
         next(model.backbone.parameters()).mul_(2)

@@ -20,7 +20,7 @@ from glip.apis.benchmark import (
     overall,
 )
 from glip.apis.train import prepare_config
-from glip.engine.compiling import MODES
+from glip.engine import compiling
 from glip.errors import ConfigError, GLIPError, one_line
 
 
@@ -46,14 +46,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='how many at the beginning do not count (%(default)s)',
     )
     add('--fuse-conv-bn', action='store_true', help='fold batch norms')
-    add(
-        '--compile',
-        nargs='?',
-        const='default',
-        choices=MODES,
-        metavar='MODE',
-        help=f'inference under torch.compile; modes: {", ".join(MODES)} (%(const)s)',
-    )
+    add('--compile', **compiling.FLAG)
     add(
         '--dataset-type',
         choices=['train', 'val', 'test'],
