@@ -24,6 +24,20 @@ def test_same_detections(subjects, names):
     assert found.matched == found.found > 0
 
 
+def test_no_score_lies_at_the_threshold(subjects):
+    batch = prepare(subjects.ours, SIZE, COCO)
+    subjects.calibrate(batch)
+    with torch.no_grad():
+        inputs, samples = batch.fresh()
+        logits, _, _ = subjects.ours(inputs, samples, mode='tensor')
+    prompt = subjects.ours.prompts_of(samples[0])[0]
+    named = sorted({token for tokens in prompt.entity_tokens for token in tokens})
+    logits = torch.cat(logits, 1)[..., named]
+    distance = logits - torch.logit(torch.tensor(0.05))
+    assert 0 < (distance > 0).sum() < distance.numel()
+    assert distance.abs().min() > 1e-4
+
+
 def test_same_losses_and_gradients(trainable):
     seen = losses_agree(trainable, lambda: training_batch(SIZE, boxes=3))
     assert seen.startswith('losses')

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from glip.errors import ConfigError, DatasetError, GLIPError, PromptError
+from glip.models.dense_heads import prediction
+from glip.models.postprocess import select_candidates
 from glip.ops import plain_path
 
 from .conftest import build, sample, tiny, with_boxes
@@ -370,9 +372,10 @@ def test_features_are_kept_apart_by_precision_and_kernels(
         return detect(tiny_model, pictures[:1], ['a cat'], img_path='a.jpg')
 
     find()
-    with torch.autocast('cpu', torch.bfloat16):
-        find()
     with plain_path():
+        find()
+    assert len(computed) == 2
+    with plain_path(), torch.autocast('cpu', torch.bfloat16):
         find()
     assert len(computed) == 3
     tiny_model.reuse_features = False
@@ -383,15 +386,24 @@ def test_features_are_kept_apart_by_precision_and_kernels(
 
 @pytest.mark.parametrize('early_fuse', [False, True])
 def test_under_autocast_what_follows_the_tower_is_in_full_precision(
-    pictures, early_fuse
+    pictures, early_fuse, monkeypatch
 ):
+    seen = []
+
+    def noted(logits, centerness, *args, **fields):
+        seen.extend((logits, centerness))
+        return select_candidates(logits, centerness, *args, **fields)
+
+    monkeypatch.setattr(prediction, 'select_candidates', noted)
     torch.manual_seed(0)
     model = build(tiny(**{'bbox_head.early_fuse': early_fuse})).eval()
     with torch.autocast('cpu', torch.bfloat16):
         found = detect(model, pictures[:1], [['cat', 'dog', 'cow']])
+    assert len(seen) == 2
+    for values in seen:  # float32, and not rounded on the way
+        assert values.dtype is torch.float32
+        assert not torch.equal(values, values.bfloat16().float())
     scores = found[0].pred_instances.scores
-    assert scores.dtype is torch.float32
-    assert not torch.equal(scores, scores.bfloat16().float())  # not rounded on the way
     usual = detect(model, pictures[:1], [['cat', 'dog', 'cow']])
     torch.testing.assert_close(
         scores, usual[0].pred_instances.scores, atol=0.02, rtol=0

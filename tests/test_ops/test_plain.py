@@ -33,3 +33,18 @@ def test_dispatchers_take_the_plain_form():
         assert torch.equal(
             linear(rows, weight[:, :, 0, 0]), F.linear(rows, weight[:, :, 0, 0])
         )
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason='needs oneDNN')
+def test_the_plain_product_is_not_a_convolution(monkeypatch):
+    """Values do not tell: on one thread they may be equal to the last digit."""
+    convolve, calls = F.conv2d, []
+    monkeypatch.setattr(
+        F, 'conv2d', lambda *args: calls.append(None) or convolve(*args)
+    )
+    rows, matrix = torch.randn(300, 16), torch.randn(8, 16)
+    with plain_path():
+        linear(rows, matrix)
+    assert not calls
+    linear(rows, matrix)
+    assert calls

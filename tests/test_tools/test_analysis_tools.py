@@ -121,7 +121,16 @@ class TestBenchmark:
         torch.save({'state_dict': model.state_dict()}, path)
         return path
 
-    def test_inference(self, run, tiny, weights, tmp_path):
+    def test_inference(self, run, tiny, weights, tmp_path, monkeypatch):
+        from glip.apis import benchmark
+
+        models = []
+        build = benchmark.build_model
+        monkeypatch.setattr(
+            benchmark,
+            'build_model',
+            lambda cfg: models.append(build(cfg)) or models[-1],
+        )
         arguments = ['--checkpoint', weights, '--task', 'inference', '--max-iter', 2]
         arguments += ['--num-warmup', 1, '--log-interval', 2, '--fuse-conv-bn']
         arguments += ['--repeat-num', 2, '--work-dir', tmp_path / 'work']
@@ -133,6 +142,8 @@ class TestBenchmark:
         assert lines[-1].startswith('Overall fps: [')
         log = (tmp_path / 'work' / 'benchmark.log').read_text()
         assert log.strip().splitlines() == lines
+        # Of a picture that comes again nothing is known.
+        assert [model.reuse_features for model in models] == [False, False]
 
     @pytest.mark.parametrize('split', ['train', 'val', 'test'])
     def test_dataloader(self, run, tiny, split):
