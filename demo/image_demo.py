@@ -46,9 +46,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         '--pred-score-thr',
         type=float,
-        default=0.3,
         metavar='SCORE',
-        help='lowest score that is drawn, printed and written [0.3]',
+        help="lowest score that is drawn, printed and written [the model's own, or 0.3]",
     )
     add('--batch-size', type=_positive, default=1, help='pictures at a time [1]')
     add(

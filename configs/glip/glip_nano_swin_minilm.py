@@ -1,6 +1,6 @@
 # GLIP-nano with a small Swin, which nothing has pre-trained, as its backbone; all
 # other parts start from glip-nano's.
-_base_ = './glip_nano_mbv2_minilm.py'
+_base_ = './glip_nano_csp_minilm.py'
 
 model = dict(
     backbone=dict(
@@ -13,7 +13,7 @@ model = dict(
         drop_path_rate=0.1,
         out_indices=(1, 2, 3),
     ),
-    neck=dict(in_channels=[96, 192, 384]),
+    neck=dict(neck=dict(in_channels=[96, 192, 384])),
 )
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=2.0))),

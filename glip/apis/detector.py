@@ -27,6 +27,8 @@ OnError = Literal['raise', 'return']
 Picture = ImageSource | EncodedPicture
 # What ``parse_text`` takes.
 Text = str | Sequence[str] | dict | TextPrompt
+# Of configs that have none of their own, the published models' among them.
+DEFAULT_THRESHOLD = 0.3
 
 
 class Detector:
@@ -51,6 +53,14 @@ class Detector:
         self.pipeline = InferencePipeline.from_config(cfg)
 
     @property
+    def default_threshold(self) -> float:
+        """Score from which on detections are kept where the caller names none.
+
+        It is ``default_threshold`` of the config, chosen by its author for this model.
+        """
+        return float(self.cfg.get('default_threshold', DEFAULT_THRESHOLD))
+
+    @property
     def device(self) -> torch.device:
         """Where the model lies."""
         tensors = (*self.model.parameters(), *self.model.buffers())
@@ -62,7 +72,7 @@ class Detector:
         text: Text | None = None,
         *,
         texts: Iterable[Text] | None = None,
-        threshold: float = 0.3,
+        threshold: float | None = None,
         batch_size: int = 1,
         custom_entities: bool | None = None,
         tokens_positive: Any = None,
@@ -78,7 +88,8 @@ class Detector:
                 ``['bench', 'car']``, a sentence, ``'$: coco'``, a mapping from prompt
                 text to class name, or a ``TextPrompt``.
             texts: Instead of ``text``, one such prompt per picture.
-            threshold: Detections that score less are left out.
+            threshold: Detections that score less are left out; None takes
+                :attr:`default_threshold`.
             batch_size: Pictures in memory at a time; what is found does not depend on
                 it, but with ``test_cfg.joint_batch``.
             custom_entities: True takes a string as class names, never as a sentence;
@@ -118,7 +129,7 @@ class Detector:
         text: Text | None = None,
         *,
         texts: Iterable[Text] | None = None,
-        threshold: float = 0.3,
+        threshold: float | None = None,
         batch_size: int = 1,
         custom_entities: bool | None = None,
         tokens_positive: Any = None,
@@ -160,6 +171,8 @@ class Detector:
             prompts = (
                 parse_text(each, custom_entities=custom_entities) for each in texts
             )
+        if threshold is None:
+            threshold = self.default_threshold
         pairs = _paired(images, prompts)
         return self._run(pairs, threshold, batch_size, chunked_size, on_error)
 

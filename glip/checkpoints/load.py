@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from glip.errors import CheckpointError
 
 from . import zoo
+from .int8_rows import restore_embeddings
 from .layouts import PROMPT_KEY, detect, to_mmdet, unwrap
 from .match import match
 from .reader import read_file
@@ -146,4 +147,5 @@ def _normalise(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
         state = unwrap(content)
     except CheckpointError as error:
         raise CheckpointError(f'{name}: {error}') from error
+    state = restore_embeddings(state, name)
     return to_mmdet(state) if detect(state) == 'original' else state

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from glip.errors import CheckpointError
 
+from .int8_rows import quantize_embeddings
+
 
 @contextmanager
 def replaced_when_done(path: Path) -> Iterator[Path]:
@@ -30,7 +32,11 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
 
 
 def save_state_dict(
-    state: Mapping[str, Tensor], path: str | Path, *, half: bool = False
+    state: Mapping[str, Tensor],
+    path: str | Path,
+    *,
+    half: bool = False,
+    int8_embeddings: bool = False,
 ) -> None:
     """Write weights as safetensors (by extension) or as mmengine's ``state_dict``.
 
@@ -38,11 +44,15 @@ def save_state_dict(
         state: Name to tensor, under our names.
         path: File to write; an existing one is replaced in one step.
         half: Store floating-point tensors in 16 bits; loading widens them again.
+        int8_embeddings: Store word embeddings in 8 bits, see
+            :mod:`glip.checkpoints.int8_rows`.
 
     Raises:
         CheckpointError: The file cannot be written.
     """
     path = Path(path)
+    if int8_embeddings:
+        state = quantize_embeddings(state)
     tensors = {
         name: (t.half() if half and t.is_floating_point() else t).detach().cpu()
         for name, t in state.items()

@@ -56,7 +56,7 @@ _TINY = 'glip_atss_swin-t'
 _ENTRIES = (
     ZooEntry(
         'glip-nano',
-        'glip_nano_mbv2_minilm.py',
+        'glip_nano_csp_minilm.py',
         path=_WEIGHTS / 'glip-nano.safetensors',
     ),
     _published(

@@ -1,14 +1,14 @@
 """The model family; importing this registers every module of it."""
 
 from .atss_assigner import ATSSAssigner
-from .backbones import SwinTransformer, TorchvisionMobileNetV2
+from .backbones import CSPNet, SwinTransformer
 from .box_coder import DeltaXYWHBBoxCoderForGLIP
 from .box_overlaps import BboxOverlaps2D_GLIP
 from .dense_heads import ATSSVLFusionHead
 from .detectors import GLIP
 from .language import BertModel
 from .losses import FocalLoss, GIoULoss
-from .necks import FPN_DropBlock
+from .necks import PAN, ClassSpaceNeck, FPN_DropBlock
 
 __all__ = [
     'ATSSAssigner',
@@ -16,10 +16,12 @@ __all__ = [
     'BboxOverlaps2D_GLIP',
     'BertModel',
     'DeltaXYWHBBoxCoderForGLIP',
+    'CSPNet',
+    'ClassSpaceNeck',
     'FPN_DropBlock',
     'FocalLoss',
     'GIoULoss',
     'GLIP',
+    'PAN',
     'SwinTransformer',
-    'TorchvisionMobileNetV2',
 ]

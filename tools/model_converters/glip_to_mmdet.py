@@ -14,6 +14,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--half', action='store_true', help='store floating-point weights in 16 bits'
     )
+    parser.add_argument(
+        '--int8-embeddings',
+        action='store_true',
+        help='store word embeddings in 8 bits with a scale per row',
+    )
     return parser.parse_args()
 
 
@@ -21,7 +26,9 @@ def main() -> int:
     args = parse_args()
     try:
         state = load_state_dict(args.src)
-        save_state_dict(state, args.dst, half=args.half)
+        save_state_dict(
+            state, args.dst, half=args.half, int8_embeddings=args.int8_embeddings
+        )
     except GLIPError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-from .mobilenet import TorchvisionMobileNetV2
+from .csp import CSPNet
 from .swin import SwinTransformer
 
-__all__ = ['SwinTransformer', 'TorchvisionMobileNetV2']
+__all__ = ['CSPNet', 'SwinTransformer']

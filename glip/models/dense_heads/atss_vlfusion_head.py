@@ -67,6 +67,8 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
         use_dyrelu: DyReLU in the tower.
         use_checkpoint: Recompute the tower, except for the convolutions of DyHead, in
             the backward pass to save memory.
+        residual_gate: Initial share of a block's update that passes, see
+            :class:`VLFusionModule`; None for the published models.
         anchor_generator: Anchors; its strides fix the number of pyramid levels.
         bbox_coder: Box coder.
         loss_cls: Token focal loss.
@@ -98,6 +100,7 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
         use_dyfuse: bool = True,
         use_dyrelu: bool = True,
         use_checkpoint: bool = False,
+        residual_gate: float | None = None,
         anchor_generator: dict | None = None,
         bbox_coder: dict | None = None,
         loss_cls: dict | None = None,
@@ -144,6 +147,7 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
             use_dyfuse=use_dyfuse,
             use_dyrelu=use_dyrelu,
             use_checkpoint=use_checkpoint,
+            residual_gate=residual_gate,
         )
 
     def forward(

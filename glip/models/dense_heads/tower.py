@@ -29,6 +29,42 @@ class Scale(nn.Module):
         return x * self.scale
 
 
+class ResidualGate(nn.Module):
+    """What passes of the update that a block of the tower makes.
+
+    Args:
+        channels: Channels of the maps.
+        lang_dim: Channels of a token; None where blocks do not change tokens.
+        init: Initial share.
+    """
+
+    def __init__(self, channels: int, lang_dim: int | None, init: float) -> None:
+        super().__init__()
+        self.visual = nn.Parameter(torch.full((channels,), float(init)))
+        self.language = None
+        if lang_dim is not None:
+            self.language = nn.Parameter(torch.full((lang_dim,), float(init)))
+
+    def forward(
+        self,
+        visual: tuple[Tensor, ...],
+        text: TextFeatures | None,
+        new_visual: tuple[Tensor, ...],
+        new_text: TextFeatures | None,
+    ) -> tuple[tuple[Tensor, ...], TextFeatures | None]:
+        """Interpolate from the input of a block to its output."""
+        gate = self.visual[:, None, None]
+        visual = tuple(
+            torch.lerp(x, new_x, gate.to(x.dtype))
+            for x, new_x in zip(visual, new_visual, strict=True)
+        )
+        if self.language is not None and text is not None and new_text is not None:
+            gate = self.language.to(text.hidden.dtype)
+            hidden = torch.lerp(text.hidden, new_text.hidden, gate)
+            new_text = replace(new_text, hidden=hidden)
+        return visual, new_text
+
+
 class VLFusionModule(BaseModule):
     """Tower of the detection head and its predictions (paper section 3.1-3.2).
 
@@ -48,6 +84,10 @@ class VLFusionModule(BaseModule):
         use_dyrelu: DyReLU in the tower.
         use_checkpoint: Recompute the tower, except for the convolutions of DyHead, in
             the backward pass to save memory.
+        residual_gate: Initial share of a block's update of maps and tokens that passes,
+            a factor per channel that is learned; None (GLIP's published models) lets
+            blocks replace their input. A small one keeps what backbone and neck know
+            while the tower begins to learn.
         prior_prob: Probability every token starts training with.
     """
 
@@ -66,12 +106,13 @@ class VLFusionModule(BaseModule):
         use_dyfuse: bool = True,
         use_dyrelu: bool = True,
         use_checkpoint: bool = False,
+        residual_gate: float | None = None,
         prior_prob: float = 0.01,
     ) -> None:
         super().__init__()
         self.early_fuse = early_fuse
         lang_dim = lang_config.hidden_size
-        fusion = dict(init_values=1 / num_dyhead_blocks) | (fusion or {})
+        fusion = dict(init_values=1 / max(1, num_dyhead_blocks)) | (fusion or {})
         tower = []
         for _ in range(num_dyhead_blocks):
             if early_fuse:
@@ -95,6 +136,12 @@ class VLFusionModule(BaseModule):
                 )
             )
         self.dyhead_tower = nn.ModuleList(tower)
+        self.gates = None
+        if residual_gate is not None:
+            self.gates = nn.ModuleList(
+                ResidualGate(in_channels, lang_dim if early_fuse else None, residual_gate)
+                for _ in range(num_dyhead_blocks)
+            )
         self.bbox_pred = nn.Conv2d(in_channels, num_priors * 4, 1)
         self.centerness = nn.Conv2d(in_channels, num_priors, 1)
         self.dot_product_projection_text = nn.Linear(lang_dim, num_priors * in_channels)
@@ -112,15 +159,20 @@ class VLFusionModule(BaseModule):
         self, visual: tuple[Tensor, ...], text: TextFeatures | None
     ) -> tuple[tuple[Tensor, ...], TextFeatures | None]:
         """Run the blocks; without ``early_fuse`` the text passes through untouched."""
-        for block in self.dyhead_tower:
-            kind = getattr(block, 'module', block)  # what FSDP has wrapped
+        gates = iter(self.gates or ())
+        block_input = visual, text
+        for layer in self.dyhead_tower:
+            kind = getattr(layer, 'module', layer)  # what FSDP has wrapped
             if isinstance(kind, VLFuse):
-                visual, text = block(visual, text)
+                visual, text = layer(visual, text)
             elif isinstance(kind, BertLayer):
-                hidden = block(text.hidden, text.attention_mask)
+                hidden = layer(text.hidden, text.attention_mask)
                 text = replace(text, hidden=hidden)
-            else:
-                visual = block(visual)
+            else:  # DyConv, the last layer of a block
+                visual = layer(visual)
+                if self.gates is not None:
+                    visual, text = next(gates)(*block_input, visual, text)
+                    block_input = visual, text
         return visual, text
 
     def token_keys(self, text: TextFeatures) -> tuple[Tensor, Tensor]:

@@ -1,3 +1,5 @@
+from .class_space import ClassSpaceNeck
 from .fpn_drop_block import FPN_DropBlock
+from .pan import PAN
 
-__all__ = ['FPN_DropBlock']
+__all__ = ['PAN', 'ClassSpaceNeck', 'FPN_DropBlock']

@@ -1,6 +1,6 @@
 # Pre-training in miniature: 80 pictures of COCO with boxes, and captions of the same
 # with a box for each phrase, mixed in every batch. See docs/pretraining.md.
-_base_ = './glip_nano_mbv2_minilm.py'
+_base_ = './glip_nano_csp_minilm.py'
 
 data_root = 'data/coco_mini/'
 mixed_pipeline = [

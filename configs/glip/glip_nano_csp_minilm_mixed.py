@@ -1,6 +1,6 @@
 # How GLIP-nano was made: six small public sets together, each with its own words.
 # See docs/nano.md for the data and the commands.
-_base_ = './glip_nano_mbv2_minilm.py'
+_base_ = './glip_nano_csp_minilm.py'
 
 model = dict(
     backbone=dict(

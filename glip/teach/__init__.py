@@ -1,0 +1,1 @@
+"""Starts, teachers and labels that a model makes for itself or takes from others."""
