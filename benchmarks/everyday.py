@@ -139,7 +139,9 @@ def average_precision(
                     score=float(score),
                 )
             )
-    evaluation = COCOeval_faster(coco, coco.loadRes(results), 'bbox', print_function=print)
+    evaluation = COCOeval_faster(
+        coco, coco.loadRes(results), 'bbox', print_function=print
+    )
     evaluation.params.catIds = [ids[name] for name in words]
     evaluation.params.imgIds = [picture.id for picture in pictures]
     evaluation.evaluate()
@@ -189,7 +191,9 @@ def main() -> None:
             )
         if args.silent:
             words = json.loads(Path(args.silent).read_text())
-            quiet = [len(detector(p.encoded, words, threshold=0.35)) for p in pictures[:40]]
+            quiet = [
+                len(detector(p.encoded, words, threshold=0.35)) for p in pictures[:40]
+            ]
             print(f'  boxes > 0.35 for {len(words)} words not shown: {sum(quiet)}')
 
 

@@ -21,8 +21,8 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from glip.apis.complexity import flop_counter
 from glip.registry import MODELS
+from glip.report.complexity import flop_counter
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'glip'
 NAMED = {

@@ -31,7 +31,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 import glip.engine  # noqa: F401
-from glip.apis.memory import apply_use_checkpoint
+from glip.config.checkpointing import apply_use_checkpoint
 from glip.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / '_base_' / 'models'

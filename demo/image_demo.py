@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 import glip.apis
 from glip.apis import Detections
-from glip.engine import compiling
 from glip.errors import GLIPError, ImageError, PromptError
 from glip.images import is_url
+from glip.runtime import compiling
 from glip.text import parse_text
 from glip.visualization.drawing import PALETTES
 

@@ -4,6 +4,9 @@ An unscoped name means our class, else mmengine's or mmdet's, so a config writte
 for mmdet carries over by ``default_scope = 'glip'``.
 """
 
+from importlib import import_module
+from typing import Any
+
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import EVALUATOR as MMENGINE_EVALUATOR
@@ -28,7 +31,8 @@ from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry as _Registry
-from mmengine.registry import init_default_scope as _init_default_scope
+
+from glip.compat import mmdet_datasets  # noqa: F401  (before anything of mmdet)
 
 
 class Registry(_Registry):
@@ -68,8 +72,8 @@ MODELS = _child(MMENGINE_MODELS, 'glip.models')
 TASK_UTILS = _child(MMENGINE_TASK_UTILS, 'glip.models')
 DATASETS = _child(MMENGINE_DATASETS, 'glip.datasets')
 DATA_SAMPLERS = _child(MMENGINE_DATA_SAMPLERS, 'glip.datasets')
-TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'glip.datasets.transforms')
-METRICS = _child(MMENGINE_METRICS, 'glip.evaluation')
+TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'glip.transforms')
+METRICS = _child(MMENGINE_METRICS, 'glip.evaluation', 'glip.report.plots')
 EVALUATOR = _child(MMENGINE_EVALUATOR, 'glip.evaluation')
 RUNNERS = _child(MMENGINE_RUNNERS, 'glip.engine')
 RUNNER_CONSTRUCTORS = _child(MMENGINE_RUNNER_CONSTRUCTORS, 'glip.engine')
@@ -87,19 +91,8 @@ VISBACKENDS = _child(MMENGINE_VISBACKENDS, 'glip.engine')
 LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'glip.engine')
 
 
-def register_all_modules(init_default_scope: bool = True) -> None:
-    """Import everything that registers itself (the function mmdet has as well).
-
-    Rarely needed: a registry imports its classes when it is first asked for one.
-
-    Args:
-        init_default_scope: Also make ``glip`` the default scope, so that unscoped
-            types in a config mean ours.
-    """
-    import glip.datasets
-    import glip.engine
-    import glip.evaluation
-    import glip.models  # noqa: F401
-
-    if init_default_scope:
-        _init_default_scope('glip')
+def __getattr__(name: str) -> Any:
+    # mmdet's users look for it here; it imports all that imports this module.
+    if name == 'register_all_modules':
+        return import_module('glip.register').register_all_modules
+    raise AttributeError(f"module 'glip.registry' has no attribute {name!r}")

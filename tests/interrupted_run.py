@@ -14,7 +14,8 @@ from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 
-from glip.apis.train import run_training, set_training_options
+from glip.config.flags import set_training_options
+from glip.engine.run import run_training
 from glip.registry import HOOKS
 
 TINY = dict(

@@ -22,7 +22,8 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from glip.apis.train import run_test, set_test_options
+from glip.config.flags import set_test_options
+from glip.engine.run import run_test
 from glip.registry import HOOKS, MODELS
 
 # No two have the padded size of each other, so a batch would pad one of them.

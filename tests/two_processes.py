@@ -156,7 +156,7 @@ def config(work_dir: Path, *, epochs: int = 1, batch_size: int = 4, **more) -> C
 
 def train(cfg: Config):
     """Train in this process, which may be one of several."""
-    from glip.apis.train import build_runner
+    from glip.engine.run import build_runner
 
     cfg.experiment_name = f'two-{uuid.uuid4()}'
     runner = build_runner(cfg)

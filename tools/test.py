@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from mmengine.config import DictAction
 
 from glip.apis.loading import weights_of
-from glip.apis.train import prepare_config, run_test, set_test_options
-from glip.engine import compiling
+from glip.config.flags import prepare_config, set_test_options
+from glip.engine.run import run_test
 from glip.errors import GLIPError, one_line
+from glip.runtime import compiling
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from mmengine.config import DictAction
 
-from glip.apis.train import prepare_config, run_training, set_training_options
+from glip.config.flags import prepare_config, set_training_options
+from glip.engine.run import run_training
 from glip.errors import GLIPError, one_line
 
 

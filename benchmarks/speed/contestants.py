@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import glip.ops
-from glip.engine.compiling import compile_for_inference
 from glip.errors import ConfigError
 from glip.models.dense_heads import PictureFeatures
+from glip.runtime.compiling import compile_for_inference
 
 from .job import Job
 from .subjects import Batch, Subjects

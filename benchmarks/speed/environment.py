@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from glip.compat.allocator import keep_freed_memory
+from glip.runtime.allocator import keep_freed_memory
 
 SETTINGS = ('default', 'tuned')
 _PACKAGES = ('torch', 'torchvision', 'transformers', 'onedl-mmdetection')

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from glip.apis.complexity import flop_counter
+from glip.report.complexity import flop_counter
 
 from .agreement import detections_agree
 from .contestants import Contestant, contestants

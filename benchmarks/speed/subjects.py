@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor
 
-from glip.apis.memory import apply_use_checkpoint
+from glip.config.checkpointing import apply_use_checkpoint
 from glip.registry import MODELS
 
 from .peer import build_peer, peer_config

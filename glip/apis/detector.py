@@ -18,9 +18,9 @@ from torch import nn
 from glip.apis.detections import Detections
 from glip.apis.encoded import EncodedPicture
 from glip.apis.pipeline import InferencePipeline
-from glip.engine.precision import autocasting, half_precision
 from glip.errors import ConfigError, ImageError, PromptError
 from glip.images import ImageSource, image_name, is_url, load_image
+from glip.runtime.precision import autocasting, half_precision
 from glip.text import TextPrompt, parse_text
 
 OnError = Literal['raise', 'return']
@@ -37,7 +37,7 @@ class Detector:
     Args:
         model: Built, loaded, in evaluation mode, on its device.
         cfg: The whole config; its test pipeline prepares the pictures.
-        amp: Half precision, see :func:`glip.engine.precision.half_precision`; True
+        amp: Half precision, see :func:`glip.runtime.precision.half_precision`; True
             for ``'auto'``, False for float32.
 
     Raises:

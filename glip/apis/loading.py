@@ -14,11 +14,11 @@ from torch import nn
 
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, zoo
-from glip.compat.allocator import keep_freed_memory
-from glip.engine.compiling import compile_for_inference, compile_options
 from glip.errors import ConfigError, GLIPError
 from glip.paths import config_root
 from glip.registry import MODELS
+from glip.runtime.allocator import keep_freed_memory
+from glip.runtime.compiling import compile_for_inference, compile_options
 
 # A config is Python, so nearly anything may go wrong in it.
 _CONFIG_ERRORS = (
@@ -58,7 +58,7 @@ def load(
         compile: Compile the networks when the first picture comes, for all sizes: True,
             or arguments of ``torch.compile`` such as ``dict(mode='reduce-overhead')``.
             Meant for GPUs, see
-            :func:`glip.engine.compiling.compile_for_inference`.
+            :func:`glip.runtime.compiling.compile_for_inference`.
 
     Returns:
         A detector in evaluation mode on the device.

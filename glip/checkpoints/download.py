@@ -18,9 +18,8 @@ from filelock import FileLock
 from mmengine.logging import print_log
 from tqdm import tqdm
 
+from glip.checkpoints.reader import sniff
 from glip.errors import CheckpointError
-
-from .reader import sniff
 
 _CHUNK = 1 << 20
 _ATTEMPTS = 4

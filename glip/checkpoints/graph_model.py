@@ -36,7 +36,9 @@ def _read_tensors(
                 entry['dtype']
             )
         if offset != len(data):
-            raise CheckpointError(f'{len(data) - offset} bytes of weights are left over')
+            raise CheckpointError(
+                f'{len(data) - offset} bytes of weights are left over'
+            )
     return tensors
 
 
@@ -73,7 +75,9 @@ def read_convolutions(
         convolutions = sorted((n for n in nodes if n['op'] == 'Conv2D'), key=_number)
         return [
             (
-                torch.from_numpy(tensors[node['input'][1]].transpose(3, 2, 0, 1).copy()),
+                torch.from_numpy(
+                    tensors[node['input'][1]].transpose(3, 2, 0, 1).copy()
+                ),
                 torch.from_numpy(tensors[biases[node['name']]].copy()),
             )
             for node in convolutions

@@ -9,13 +9,12 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
+from glip.checkpoints import zoo
+from glip.checkpoints.int8_rows import restore_embeddings
+from glip.checkpoints.layouts import PROMPT_KEY, detect, to_mmdet, unwrap
+from glip.checkpoints.match import match
+from glip.checkpoints.reader import read_file
 from glip.errors import CheckpointError
-
-from . import zoo
-from .int8_rows import restore_embeddings
-from .layouts import PROMPT_KEY, detect, to_mmdet, unwrap
-from .match import match
-from .reader import read_file
 
 Source = str | Path | Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .layouts import PROMPT_KEY, detect, is_derived, is_unused
+from glip.checkpoints.layouts import PROMPT_KEY, detect, is_derived, is_unused
 
 _SHOWN = 3
 _TOWER = re.compile(r'\.dyhead_tower\.(\d+)\.')

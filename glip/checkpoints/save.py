@@ -1,34 +1,15 @@
-"""Writing weight files so that a reader never sees half of one."""
+"""Writing weight files."""
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from glip.checkpoints.int8_rows import quantize_embeddings
 from glip.errors import CheckpointError
-
-from .int8_rows import quantize_embeddings
-
-
-@contextmanager
-def replaced_when_done(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path`` that takes its place when all went well."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        yield temporary
-        with temporary.open('rb') as file:
-            os.fsync(file.fileno())
-        # Some writers make files for their owner only.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from glip.runtime.atomic import atomic_write
 
 
 def save_state_dict(
@@ -59,7 +40,7 @@ def save_state_dict(
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replaced_when_done(path) as temporary:
+        with atomic_write(path) as temporary:
             if path.suffix == '.safetensors':
                 # Clones, because safetensors refuses tensors that share memory.
                 plain = {n: t.clone().contiguous() for n, t in tensors.items()}

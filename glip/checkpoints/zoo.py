@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from glip.checkpoints.download import cache_dir, fetch_file
 from glip.errors import CheckpointError, ConfigError
-
-from .download import cache_dir, fetch_file
 
 _BASE = 'https://download.openmmlab.com/mmdetection/v3.0/glip/'
 _WEIGHTS = Path(__file__).resolve().parent.parent / 'weights'

@@ -1,6 +1,5 @@
 """The one place that knows what versions of other packages lack or do too much."""
 
-from . import finder, quiet_mmdet
+from . import finder
 
 finder.install()
-quiet_mmdet.install()

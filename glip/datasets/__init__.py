@@ -1,5 +1,6 @@
 """Pictures and words to learn from: data sets, their transforms, how they mix."""
 
+from glip.compat import mmdet_datasets  # noqa: F401  (before anything of mmdet)
 from glip.datasets.coco import CocoDataset
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.concat import ConcatDataset
@@ -16,7 +17,7 @@ from glip.datasets.refcoco import RefCOCODataset
 from glip.datasets.sample import DetectionSample, GroundingSample, Phrase
 from glip.datasets.samplers import MixtureSampler
 from glip.datasets.stream import ODVGStream
-from glip.datasets.transforms import (
+from glip.transforms import (
     LoadImageFromFile,
     NegativeCaptions,
     PackDetInputs,

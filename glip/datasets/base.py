@@ -13,7 +13,6 @@ from mmdet.datasets import BaseDetDataset
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.datasets.captions import Captions
-from glip.datasets.reading import listed, warn
 from glip.datasets.sample import (
     DetectionSample,
     Dropped,
@@ -21,6 +20,7 @@ from glip.datasets.sample import (
     Phrase,
 )
 from glip.errors import DatasetError, ImageError
+from glip.runtime.reading import listed, warn
 
 Sample = DetectionSample | GroundingSample
 _PROBED = 16  # pictures looked for before a wrong folder is reported

@@ -7,8 +7,8 @@ import tempfile
 import uuid
 import weakref
 
-from glip.datasets.reading import warn
 from glip.errors import DatasetError
+from glip.runtime.reading import warn
 
 
 class BrokenPictures:

@@ -7,9 +7,9 @@ from typing import Any
 
 from glip.datasets.base import PromptedDataset
 from glip.datasets.coco_file import read_coco
-from glip.datasets.reading import listed, warn
 from glip.datasets.sample import DetectionSample
 from glip.registry import DATASETS
+from glip.runtime.reading import listed, warn
 
 
 @DATASETS.register_module()

@@ -11,9 +11,9 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from glip.datasets.reading import check_names, listed, read_json, warn
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
+from glip.runtime.reading import check_names, listed, read_json, warn
 
 # What some files list as a category though it is none.
 BACKGROUND = '__background__'

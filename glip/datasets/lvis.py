@@ -9,9 +9,9 @@ from typing import Any
 from mmengine.utils import is_abs
 
 from glip.datasets.coco import CocoDataset
-from glip.datasets.reading import read_json
 from glip.errors import ConfigError, DatasetError
 from glip.registry import DATASETS
+from glip.runtime.reading import read_json
 
 _MINIVAL = 'val2017/'  # in the addresses of its pictures
 

@@ -10,10 +10,10 @@ from typing import Any
 from glip.datasets.base import PromptedDataset
 from glip.datasets.coco_file import checked_images, is_id, read_sections, section
 from glip.datasets.phrases import merge_phrases
-from glip.datasets.reading import listed
 from glip.datasets.sample import GroundingSample, Phrase, is_finite
 from glip.errors import DatasetError
 from glip.registry import DATASETS
+from glip.runtime.reading import listed
 
 
 @DATASETS.register_module()

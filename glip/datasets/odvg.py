@@ -12,7 +12,6 @@ from mmengine.utils import is_abs
 from glip.datasets.base import PromptedDataset, Sample
 from glip.datasets.coco_file import BACKGROUND
 from glip.datasets.phrases import find_phrases, merge_phrases
-from glip.datasets.reading import check_names, json_lines, listed, read_json, warn
 from glip.datasets.sample import (
     DetectionSample,
     GroundingSample,
@@ -21,6 +20,7 @@ from glip.datasets.sample import (
 )
 from glip.errors import DatasetError
 from glip.registry import DATASETS
+from glip.runtime.reading import check_names, json_lines, listed, read_json, warn
 
 
 @DATASETS.register_module()

@@ -20,11 +20,11 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.datasets.odvg import ODVGDataset
-from glip.datasets.reading import json_lines, warn
 from glip.datasets.sample import Dropped, GroundingSample
 from glip.datasets.seeding import derived_seed, drawn_with
 from glip.errors import DatasetError, ImageError
 from glip.registry import DATASETS
+from glip.runtime.reading import json_lines, warn
 
 _REMOTE = ('://', 'pipe:')
 _ENDLESS = 2**40

@@ -1,15 +1,15 @@
 """What mmengine's training lacks for GLIP; importing this registers all of it."""
 
-from .amp_optim_wrapper import AmpOptimWrapper
-from .flexible_runner import GLIPFlexibleRunner
-from .hooks import DetVisualizationHook
-from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
-from .optim_constructor import GLIPOptimWrapperConstructor
-from .optimizers import AdamW
-from .pretrained_init import Pretrained
-from .runner import GLIPRunner
-from .strategies import DDPStrategy, FSDPStrategy
-from .test_loop import TestLoop
+from glip.engine.amp_optim_wrapper import AmpOptimWrapper
+from glip.engine.flexible_runner import GLIPFlexibleRunner
+from glip.engine.hooks import DetVisualizationHook
+from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from glip.engine.optim_constructor import GLIPOptimWrapperConstructor
+from glip.engine.optimizers import AdamW
+from glip.engine.pretrained_init import Pretrained
+from glip.engine.runner import GLIPRunner
+from glip.engine.strategies import DDPStrategy, FSDPStrategy
+from glip.engine.test_loop import TestLoop
 
 __all__ = [
     'AdamW',

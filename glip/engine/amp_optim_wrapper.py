@@ -8,8 +8,8 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from glip.engine.precision import amp_dtype, half_precision
 from glip.registry import OPTIM_WRAPPERS
+from glip.runtime.precision import amp_dtype, half_precision
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -21,7 +21,7 @@ class AmpOptimWrapper(OptimWrapper):
     works on the CPU.
 
     Args:
-        dtype: See :func:`glip.engine.precision.amp_dtype`.
+        dtype: See :func:`glip.runtime.precision.amp_dtype`.
         loss_scale: Of float16: ``'dynamic'``, a fixed factor, or the arguments of
             ``torch.amp.GradScaler``.
         use_fsdp: Scale for parameters that are shared out over processes.

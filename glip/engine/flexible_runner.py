@@ -18,12 +18,11 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from glip.checkpoints import fit, read_checkpoint
-from glip.engine.compiling import compile_parts
+from glip.checkpoints.latest import latest_checkpoint
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.runner import (
     GLIPRunner,
     forget_visualizers,
-    latest_checkpoint,
     require_training_state,
     skip_pretrained,
 )
@@ -31,6 +30,7 @@ from glip.engine.strategies import FSDPStrategy
 from glip.engine.test_loop import TestLoop
 from glip.errors import ConfigError
 from glip.registry import RUNNERS, STRATEGIES
+from glip.runtime.compiling import compile_parts
 
 _KEEP_NAMES = [(r'^module.', '')]
 

@@ -2,9 +2,7 @@
 
 import os
 import re
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -16,15 +14,15 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from glip.checkpoints import fit, read_checkpoint
-from glip.engine.compiling import compile_parts
+from glip.checkpoints.latest import latest_checkpoint
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.test_loop import TestLoop
 from glip.errors import CheckpointError
 from glip.registry import RUNNERS
+from glip.runtime.compiling import compile_parts
 
 _TRAINING_STATE = ('meta', 'message_hub')
-_STEP = re.compile(r'^(?:epoch|iter)_\d+\.pth$')
 _KEEP_NAMES = [(r'^module.', '')]  # mmengine's default, done when a file is read
 
 
@@ -41,7 +39,7 @@ class GLIPRunner(Runner):
       ``resume`` without a file picks the last complete one of the work directory.
     * With a checkpoint to come, pretrained weights of the parts are not fetched.
     * Samples are drawn with seeds of their own (:mod:`glip.datasets.seeding`).
-    * ``compile`` is for the networks alone (:mod:`glip.engine.compiling`).
+    * ``compile`` is for the networks alone (:mod:`glip.runtime.compiling`).
     """
 
     _resuming = False
@@ -197,28 +195,6 @@ class GLIPRunner(Runner):
             return
         self.logger.info(f'resuming from {latest}')
         self._load_from = str(latest)
-
-
-def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """The last complete training checkpoint of a work directory.
-
-    The file named in ``last_checkpoint`` if it is whole, else the newest whole
-    ``epoch_*.pth`` or ``iter_*.pth``; never a "best" one, which lacks the optimizer.
-
-    Returns:
-        Path, or None when there is none.
-    """
-    folder = Path(work_dir)
-    candidates = []
-    pointer = folder / 'last_checkpoint'
-    if pointer.is_file() and (named := pointer.read_text().strip()):
-        candidates += [Path(named), folder / Path(named).name]
-    if folder.is_dir():
-        steps = [path for path in folder.iterdir() if _STEP.match(path.name)]
-        candidates += sorted(steps, key=lambda p: p.stat().st_mtime, reverse=True)
-    # The table of a zip archive, hence of a torch file, is written last.
-    whole = (path for path in candidates if path.is_file() and zipfile.is_zipfile(path))
-    return next(whole, None)
 
 
 def forget_visualizers() -> None:

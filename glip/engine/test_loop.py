@@ -18,12 +18,12 @@ from mmengine.runner import TestLoop as _TestLoop
 from tqdm import tqdm
 
 from glip.datasets.samplers import ResumableBatchSampler
-from glip.engine.compiling import compile_for_inference, compile_options
 from glip.engine.identity import difference, identity_of
-from glip.engine.precision import autocasting, half_precision
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
 from glip.registry import LOOPS
+from glip.runtime.compiling import compile_for_inference, compile_options
+from glip.runtime.precision import autocasting, half_precision
 
 # Below work_dir; the files in it are as large as the detections that are kept.
 SPOOL_FOLDER = 'unfinished_test'
@@ -48,9 +48,9 @@ class TestLoop(_TestLoop):
             need of a picture in ``results`` and nowhere else.
         fp16: Evaluate in float16; mmengine's name of ``amp='fp16'``.
         amp: Evaluate in half precision, see
-            :func:`glip.engine.precision.half_precision`.
+            :func:`glip.runtime.precision.half_precision`.
         compile: Evaluate compiled: True, or arguments of ``torch.compile``, see
-            :func:`glip.engine.compiling.compile_for_inference`.
+            :func:`glip.runtime.compiling.compile_for_inference`.
         resume: Go on with an evaluation in the same work directory.
 
     Raises:

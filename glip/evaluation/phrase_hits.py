@@ -109,7 +109,7 @@ def hits_of_sample(sample: Mapping[str, Any], metric: str) -> dict[str, Any]:
     Args:
         sample: A data sample as dict: ``pred_instances`` and ``gt_instances`` in
             pixels of the original picture, and the meta keys of grounding samples
-            (:class:`glip.datasets.transforms.PackDetInputs`); mmdet's ``phrase_ids``
+            (:class:`glip.transforms.PackDetInputs`); mmdet's ``phrase_ids``
             go before the labels of the true boxes.
         metric: Its name, for messages.
 

@@ -11,7 +11,6 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from glip.datasets.coco_file import checked_images, read_sections
-from glip.datasets.reading import listed, warn
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.phrase_hits import (
     PhraseHits,
@@ -21,6 +20,7 @@ from glip.evaluation.phrase_hits import (
 )
 from glip.evaluation.phrase_recall import check_thresholds, share_within
 from glip.registry import METRICS
+from glip.runtime.reading import listed, warn
 
 _ACCURACY_IOU = 0.5
 

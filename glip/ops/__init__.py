@@ -1,42 +1,42 @@
 """Tensor operations that stand alone; nothing here knows about words or configs."""
 
-from .bi_attention import (
+from glip.ops.bi_attention import (
     BiProjections,
     absorbed_bi_attention,
     bi_attention,
     plain_bi_attention,
     takes_absorbed_form,
 )
-from .deform_conv import deform_conv_input, modulated_deform_conv2d
-from .feed_forward import FeedForwardWeights, tiled_feed_forward
-from .focal_loss import focal_loss_sum
-from .folded_norm import (
+from glip.ops.cpu.feed_forward import FeedForwardWeights, tiled_feed_forward
+from glip.ops.cpu.folded_norm import (
     fold_group_norm,
     folding_applies,
     higher_line,
     resampled_mean,
 )
-from .gather_deform_conv import gather_deform_conv2d
-from .generalized_iou import generalized_iou
-from .inclusive_boxes import (
+from glip.ops.cpu.gather_deform_conv import gather_deform_conv2d
+from glip.ops.cpu.packed_product import packing_once
+from glip.ops.cpu.tiles import works_in_tiles
+from glip.ops.cpu.window_attention import (
+    AttentionWeights,
+    AttentionWindows,
+    tiled_window_attention,
+)
+from glip.ops.deform_conv import deform_conv_input, modulated_deform_conv2d
+from glip.ops.focal_loss import focal_loss_sum
+from glip.ops.generalized_iou import generalized_iou
+from glip.ops.inclusive_boxes import (
     batched_nms_inclusive,
     clip_inclusive,
     decode_inclusive,
     encode_inclusive,
     iou_inclusive,
 )
-from .linear import Linear, linear, onednn_has_bf16
-from .packed_product import packing_once
-from .plain import is_plain, plain_path
-from .recompute import recomputed
-from .tiles import works_in_tiles
-from .transfer import to_device
-from .window_attention import (
-    AttentionWeights,
-    AttentionWindows,
-    tiled_window_attention,
-)
-from .windows import shift_mask
+from glip.ops.linear import Linear, linear, onednn_has_bf16
+from glip.ops.plain import is_plain, plain_path
+from glip.ops.recompute import recomputed
+from glip.ops.transfer import to_device
+from glip.ops.windows import shift_mask
 
 __all__ = [
     'AttentionWeights',

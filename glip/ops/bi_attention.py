@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .linear import linear
-from .plain import is_plain
-from .tiled_attention import tiled_attention
+from glip.ops.cpu.tiled_attention import tiled_attention
+from glip.ops.linear import linear
+from glip.ops.plain import is_plain
 
 Projection = tuple[Tensor, Tensor]
 

@@ -7,9 +7,8 @@ from torch import Tensor
 from torchvision.ops import deform_conv2d
 
 from glip.compat.mmcv_ext.deform_conv import match_output
-
-from .gather_deform_conv import gather_deform_conv2d
-from .plain import is_plain
+from glip.ops.cpu.gather_deform_conv import gather_deform_conv2d
+from glip.ops.plain import is_plain
 
 
 def modulated_deform_conv2d(

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .plain import is_plain
+from glip.ops.plain import is_plain
 
 # With fewer rows, preparing a convolution costs more than it gains.
 _LEAST_ROWS = 256

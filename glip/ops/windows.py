@@ -1,78 +1,18 @@
-"""How maps are cut into shifted windows: which pixels meet, and which stay apart."""
+"""Which pixels of shifted windows stay apart."""
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .tiles import TILE_ROWS
 
-
-class WindowTile(NamedTuple):
-    """Some windows over a map whose pixels are rows, shape (H*W, C).
-
-    Attributes:
-        rows: Rows of the positions that are no padding, (N,).
-        inside: Which positions of the windows, one after the other, those are, (N,).
-        padding: The other positions, or None where there are none.
-        pattern: Which of :func:`shift_patterns` holds in each window, (windows,), or
-            None where it is the first in all, which hides nothing.
-    """
-
-    rows: Tensor
-    inside: Tensor
-    padding: Tensor | None
-    pattern: Tensor | None
-
-
-@lru_cache(maxsize=64)
-def window_tiles(
-    height: int, width: int, window: int, shift: int
-) -> tuple[WindowTile, ...]:
-    """Windows of a map that is padded to whole windows, then rolled by the shift.
-
-    Args:
-        height: Rows of the map.
-        width: Columns of the map.
-        window: Side of a window in positions.
-        shift: Positions that windows are moved down and to the right.
-
-    Returns:
-        Tiles that hold every pixel once, on the CPU; kept for the sizes used last.
-    """
-    # Tensors made in inference mode could not be used in a training to come.
-    with torch.inference_mode(False):
-        down, across = -(-height // window), -(-width // window)
-        row = (torch.arange(down * window) + shift) % (down * window)
-        column = (torch.arange(across * window) + shift) % (across * window)
-        place = row[:, None] * width + column
-        place[row >= height] = -1
-        place[:, column >= width] = -1
-        place = place.view(down, window, across, window).transpose(1, 2).flatten(2)
-        place = place.reshape(down * across, -1)
-        pattern = _pattern_of_windows(down, across)
-        tiles = -(-place.numel() // TILE_ROWS)
-        count = -(-len(place) // tiles)
-        return tuple(
-            _tile(rows.flatten(), patterns if shift else None)
-            for rows, patterns in zip(
-                place.split(count), pattern.split(count), strict=True
-            )
-        )
-
-
-def _tile(place: Tensor, pattern: Tensor | None) -> WindowTile:
-    if pattern is not None and not pattern.any():
-        pattern = None
-    inside, padding = (place >= 0).nonzero()[:, 0], (place < 0).nonzero()[:, 0]
-    return WindowTile(place[inside], inside, padding if len(padding) else None, pattern)
-
-
-def _pattern_of_windows(
+def pattern_of_windows(
     down: int, across: int, device: torch.device | None = None
 ) -> Tensor:
-    """Only the last window of a row or column holds what the shift wraps."""
+    """Which of :func:`shift_patterns` holds in each window of a map, (down*across,).
+
+    Only the last window of a row or column holds what the shift wraps.
+    """
     last_row = 2 * (torch.arange(down, device=device) == down - 1).long()
     last_column = (torch.arange(across, device=device) == across - 1).long()
     return (last_row[:, None] + last_column).flatten()
@@ -108,7 +48,7 @@ def shift_patterns(
 @lru_cache(maxsize=64)
 def _kept_pattern_of_windows(down: int, across: int, device: torch.device) -> Tensor:
     with torch.inference_mode(False):
-        return _pattern_of_windows(down, across, device)
+        return pattern_of_windows(down, across, device)
 
 
 def shift_mask(
@@ -126,6 +66,6 @@ def shift_mask(
         and torch.cuda.is_current_stream_capturing()
     ):
         patterns = _patterns(window, shift, device)
-        return patterns[_pattern_of_windows(down, across, device)]
+        return patterns[pattern_of_windows(down, across, device)]
     patterns = shift_patterns(window, shift, device)
     return patterns.index_select(0, _kept_pattern_of_windows(down, across, device))

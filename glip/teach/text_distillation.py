@@ -94,7 +94,11 @@ def distill_text(
     language, head = model.language_model, model.bbox_head.head
     encoder = language.language_backbone.body.model.encoder
     layers = [p for p in encoder.parameters()]
-    mapping = [*head.dot_product_projection_text.parameters(), head.bias_lang, head.bias0]
+    mapping = [
+        *head.dot_product_projection_text.parameters(),
+        head.bias_lang,
+        head.bias0,
+    ]
     optimizer = torch.optim.AdamW(
         [dict(params=layers, lr=lr), dict(params=mapping, lr=5 * lr)], weight_decay=0.01
     )

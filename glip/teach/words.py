@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glip.datasets.reading import read_json
+from glip.runtime.reading import read_json
 from glip.errors import ConfigError
 from glip.text import TextPrompt
 
@@ -185,7 +185,9 @@ class PromptSampler:
             return f'the {text}'
         if form < 0.75:
             return text
-        number = self._random.choice(('', 'two ', 'three ', 'several ', 'some ', 'the '))
+        number = self._random.choice(
+            ('', 'two ', 'three ', 'several ', 'some ', 'the ')
+        )
         return number + plural(text)
 
 

@@ -164,7 +164,11 @@ def class_colors(palette: str, count: int) -> list[Color]:
         hues = ((0.02 + i * 0.6180339887) % 1 for i in range(count))
         shades = (colorsys.hsv_to_rgb(hue, 0.85, 0.95) for hue in hues)
         return [tuple(round(255 * part) for part in shade) for shade in shades]
-    from mmdet.visualization.palette import get_palette  # heavy, and rarely needed
+    # Heavy, and rarely needed.
+    from glip.compat import mmdet_datasets  # noqa: F401
+
+    # isort: split
+    from mmdet.visualization.palette import get_palette
 
     wanted = count if palette == 'random' else 1
     return [tuple(int(c) for c in color) for color in get_palette(palette, wanted)]

@@ -8,8 +8,9 @@ import set_folders
 import small_evaluation as small
 from mmengine.config import Config
 
-from glip.apis.train import run_test, set_test_options
-from glip.datasets.custom import apply_custom_data
+from glip.config.custom_data import apply_custom_data
+from glip.config.flags import set_test_options
+from glip.engine.run import run_test
 from glip.registry import DATASETS
 from glip.text import TextPrompt
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from glip.apis.train import build_runner, run_training
 from glip.datasets import MixedStream, ODVGStream
+from glip.engine.run import build_runner, run_training
 from glip.registry import DATASETS
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'glip'

@@ -6,9 +6,9 @@ from torch import nn
 
 from glip.engine import AmpOptimWrapper
 from glip.engine import amp_optim_wrapper as amp
-from glip.engine.precision import half_precision
 from glip.errors import ConfigError
 from glip.registry import OPTIM_WRAPPERS
+from glip.runtime.precision import half_precision
 
 
 @pytest.fixture
@@ -113,10 +113,10 @@ def test_a_fixed_scale_stays(monkeypatch, gpu):
 @pytest.mark.parametrize('has_bf16', [True, False])
 def test_a_cpu_that_is_slow_in_half_precision_is_told_of(has_bf16, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    monkeypatch.setattr('glip.engine.precision.onednn_has_bf16', lambda: has_bf16)
+    monkeypatch.setattr('glip.runtime.precision.onednn_has_bf16', lambda: has_bf16)
     said = []
     monkeypatch.setattr(
-        'glip.engine.precision.print_log', lambda message, *_: said.append(message)
+        'glip.runtime.precision.print_log', lambda message, *_: said.append(message)
     )
     assert half_precision(True) is torch.bfloat16
     assert half_precision(False) is None

@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import nn
 
-from glip.engine.runner import GLIPRunner, latest_checkpoint
+from glip.checkpoints.latest import latest_checkpoint
+from glip.engine.runner import GLIPRunner
 from glip.errors import CheckpointError
 from glip.registry import RUNNERS
 

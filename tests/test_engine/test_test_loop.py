@@ -12,7 +12,8 @@ import torch
 import two_processes as two
 from mmengine.registry import DefaultScope
 
-from glip.apis.train import build_runner, set_test_options
+from glip.config.flags import set_test_options
+from glip.engine.run import build_runner
 from glip.engine.spool import read_spool
 from glip.engine.test_loop import SPOOL_FOLDER
 from glip.errors import ConfigError

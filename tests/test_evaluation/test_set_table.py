@@ -6,9 +6,9 @@ import json
 import pytest
 
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation import plots_figures
-from glip.evaluation.plots import plot_sets
 from glip.evaluation.set_table import SetRow, SetTable, joined, read_table
+from glip.report import plots_figures
+from glip.report.plots import plot_sets
 
 
 def row(name, ap, ap50, **more):

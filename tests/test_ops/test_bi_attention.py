@@ -16,7 +16,7 @@ from glip.ops import (
     plain_bi_attention,
     plain_path,
 )
-from glip.ops import tiled_attention as tiles
+from glip.ops.cpu import tiled_attention as tiles
 
 bi_module = importlib.import_module('glip.ops.bi_attention')
 SIZES = {

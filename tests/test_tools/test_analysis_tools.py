@@ -122,7 +122,7 @@ class TestBenchmark:
         return path
 
     def test_inference(self, run, tiny, weights, tmp_path, monkeypatch):
-        from glip.apis import benchmark
+        from glip.engine import benchmark
 
         models = []
         build = benchmark.build_model

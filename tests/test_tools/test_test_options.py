@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from glip.datasets.custom import apply_custom_data
+from glip.config.custom_data import apply_custom_data
 from glip.registry import MODELS
 
 

@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glip.apis.logs import draw_keys, read_log, time_lines
 from glip.errors import ConfigError, GLIPError, one_line
+from glip.report.logs import draw_keys, read_log, time_lines
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

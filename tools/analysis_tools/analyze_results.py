@@ -10,11 +10,11 @@ from typing import Any
 
 from mmengine.config import DictAction
 
-from glip.apis.offline import build_dataset
-from glip.apis.ranking import draw_best_and_worst, rank_pictures
-from glip.apis.train import prepare_config
+from glip.config.flags import prepare_config
 from glip.errors import DatasetError, GLIPError, one_line
+from glip.evaluation.offline import build_dataset
 from glip.evaluation.predictions import read_predictions
+from glip.report.ranking import draw_best_and_worst, rank_pictures
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from glip.apis.benchmark import (
+from glip.config.flags import prepare_config
+from glip.engine.benchmark import (
     TASKS,
     Plan,
     Speed,
@@ -19,9 +20,8 @@ from glip.apis.benchmark import (
     benchmark_inference,
     overall,
 )
-from glip.apis.train import prepare_config
-from glip.engine import compiling
 from glip.errors import ConfigError, GLIPError, one_line
+from glip.runtime import compiling
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

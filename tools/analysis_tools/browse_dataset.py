@@ -11,10 +11,10 @@ from typing import Any
 
 from mmengine.config import DictAction
 
-from glip.apis.browse import FORMATS, browse
-from glip.apis.samples import MODES, SPLITS, SampleBrowser
-from glip.apis.train import prepare_config
+from glip.config.flags import prepare_config
 from glip.errors import ConfigError, GLIPError, one_line
+from glip.report.browse import FORMATS, browse
+from glip.report.samples import MODES, SPLITS, SampleBrowser
 
 _MOST = 200  # samples, unless --number says otherwise
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from mmengine.config import DictAction
 
-from glip.apis.offline import build_dataset, evaluate_predictions
-from glip.apis.train import prepare_config
+from glip.config.flags import prepare_config
 from glip.errors import GLIPError, one_line
-from glip.evaluation.plots import write_plots
+from glip.evaluation.offline import build_dataset, evaluate_predictions
 from glip.evaluation.predictions import read_predictions
+from glip.report.plots import write_plots
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from mmengine.config import DictAction
 
-from glip.apis.complexity import (
+from glip.config.flags import prepare_config
+from glip.errors import ConfigError, GLIPError, one_line
+from glip.report.complexity import (
     data_complexity,
     mean_of,
     picture_complexity,
     summary,
 )
-from glip.apis.train import prepare_config
-from glip.errors import ConfigError, GLIPError, one_line
 
 _SHAPE = (800, 1333)
 

@@ -10,12 +10,12 @@ from typing import Any
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.converters.coco_words import class_words
 from glip.datasets.converters.output import PathLike, atomic_text, write_line
-from glip.datasets.converters.progress import track
 from glip.datasets.converters.records import grounding_record
 from glip.datasets.converters.result import Result, require
-from glip.datasets.reading import read_json
 from glip.datasets.sample import Box, Dropped, GroundingSample, Phrase
 from glip.errors import DatasetError
+from glip.runtime.progress import track
+from glip.runtime.reading import read_json
 from glip.text import noun_phrases
 
 

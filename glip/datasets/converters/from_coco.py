@@ -11,11 +11,11 @@ from mmdet.datasets import CocoDataset
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.converters.output import PathLike
-from glip.datasets.converters.progress import track
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import check_files, write_detection
 from glip.datasets.sample import DetectionSample, Dropped
 from glip.errors import DatasetError
+from glip.runtime.progress import track
 
 # Words misspelt in the annotations of Objects365 v2.
 _OBJECTS365_NAMES = {

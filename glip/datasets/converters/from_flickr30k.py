@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from glip.datasets.converters.output import PathLike
-from glip.datasets.converters.progress import count_lines, track
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import check_files, write_grounding
 from glip.datasets.flickr30k_entities import Flickr30kEntitiesDataset
 from glip.datasets.sample import Dropped, GroundingSample
+from glip.runtime.progress import count_lines, track
 
 
 def flickr30k_to_odvg(

@@ -10,13 +10,13 @@ from pathlib import Path
 from glip.datasets.coco_file import read_coco
 from glip.datasets.converters.from_coco import default_output
 from glip.datasets.converters.output import PathLike
-from glip.datasets.converters.progress import track
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import check_files, write_grounding
 from glip.datasets.mdetr import MDETRDataset
 from glip.datasets.refs import read_referring, read_refs, splits
 from glip.datasets.sample import Dropped, GroundingSample
 from glip.errors import DatasetError
+from glip.runtime.progress import track
 
 _FAMILY = ('refcoco', 'refcoco+', 'refcocog', 'grefcoco')
 

@@ -13,14 +13,14 @@ from typing import Any
 from glip.datasets.coco_file import read_sections, section
 from glip.datasets.converters.numbering import PictureIds
 from glip.datasets.converters.output import CocoWriter, PathLike
-from glip.datasets.converters.progress import count_lines, track
 from glip.datasets.converters.records import xywh
 from glip.datasets.converters.result import Result, require
 from glip.datasets.converters.write import check_files
 from glip.datasets.odvg import ODVGDataset
-from glip.datasets.reading import json_lines, listed
 from glip.datasets.sample import DetectionSample, Dropped, GroundingSample
 from glip.errors import DatasetError
+from glip.runtime.progress import count_lines, track
+from glip.runtime.reading import json_lines, listed
 
 _THINGS = [{'id': 1, 'name': 'object', 'supercategory': 'object'}]
 

@@ -10,11 +10,11 @@ from itertools import groupby
 from PIL import Image
 
 from glip.datasets.converters.output import PathLike
-from glip.datasets.converters.progress import track_lines
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import write_detection
 from glip.datasets.sample import DetectionSample, Dropped
 from glip.errors import DatasetError
+from glip.runtime.progress import track_lines
 
 _COLUMNS = ('ImageID', 'LabelName', 'XMin', 'XMax', 'YMin', 'YMax', 'IsGroupOf')
 _CORNERS = ('XMin', 'YMin', 'XMax', 'YMax')

@@ -10,11 +10,11 @@ from typing import Any
 
 from glip.datasets.coco_file import is_id
 from glip.datasets.converters.output import PathLike
-from glip.datasets.converters.progress import track
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import write_detection
 from glip.datasets.sample import DetectionSample, Dropped
 from glip.errors import DatasetError
+from glip.runtime.progress import track
 
 
 def visual_genome_to_odvg(

@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from glip.datasets.converters.output import PathLike
-from glip.datasets.converters.progress import track
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import check_files, write_detection
 from glip.datasets.sample import Box, DetectionSample, Dropped
 from glip.errors import DatasetError
+from glip.runtime.progress import track
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from glip.datasets.converters.output import PathLike, atomic_binary, compact_json
-from glip.datasets.converters.progress import count_lines, track
 from glip.datasets.converters.result import Result, require
 from glip.datasets.converters.write import check_files
-from glip.datasets.reading import json_lines
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
+from glip.runtime.progress import count_lines, track
+from glip.runtime.reading import json_lines
 
 _PROBED = 16  # pictures looked for before a wrong folder is reported
 

@@ -9,7 +9,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from glip.engine.runner import latest_checkpoint
+from glip.checkpoints.latest import latest_checkpoint
 from glip.errors import TrainingError
 from glip.registry import HOOKS
 

@@ -174,7 +174,7 @@ class SwinBlock(BaseModule):
         return x + self.drop_path(self.ffn(self.norm2(x)))
 
     def _in_tiles(self, x: Tensor) -> Tensor:
-        """The same, see :mod:`glip.ops.window_attention`; dropout is not done."""
+        """The same, see :mod:`glip.ops.cpu.window_attention`; dropout is not done."""
         attention, ffn = self.attn.w_msa, self.ffn.layers
         qkv, proj, into, out = attention.qkv, attention.proj, ffn[0][0], ffn[1]
         x = tiled_window_attention(

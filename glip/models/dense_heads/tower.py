@@ -139,7 +139,9 @@ class VLFusionModule(BaseModule):
         self.gates = None
         if residual_gate is not None:
             self.gates = nn.ModuleList(
-                ResidualGate(in_channels, lang_dim if early_fuse else None, residual_gate)
+                ResidualGate(
+                    in_channels, lang_dim if early_fuse else None, residual_gate
+                )
                 for _ in range(num_dyhead_blocks)
             )
         self.bbox_pred = nn.Conv2d(in_channels, num_priors * 4, 1)

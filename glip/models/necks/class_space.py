@@ -26,7 +26,9 @@ def distances_of(logits: Tensor, stride: int) -> Tensor:
         Expected distances in pixels, shape (B, 4, H, W).
     """
     probabilities = logits.unflatten(1, (4, -1)).softmax(2)
-    bins = torch.arange(probabilities.shape[2], device=logits.device, dtype=logits.dtype)
+    bins = torch.arange(
+        probabilities.shape[2], device=logits.device, dtype=logits.dtype
+    )
     return torch.einsum('bsnhw,n->bshw', probabilities, bins) * stride
 
 

@@ -1,0 +1,1 @@
+"""Forms of the operations that are fast on processors."""

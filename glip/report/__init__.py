@@ -1,0 +1,1 @@
+"""Results for people: plots, pages to leaf through, tables of costs."""

@@ -1,0 +1,220 @@
+"""Samples of a config as an HTML page or as image files, with counts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from glip.errors import ConfigError, DatasetError
+from glip.report.page import PageWriter
+from glip.report.samples import SampleBrowser, Shown, counted, relative
+from glip.runtime.progress import track
+from glip.visualization.picture import render, stack
+
+FORMATS = ('html', 'images')
+
+_STREAMED = 100  # samples of a stream where nobody says how many
+_REASONS = 5  # lines that the summary spends on what is skipped
+_QUALITY = 92
+
+Show = Callable[[Image.Image, str], None]
+
+
+@dataclass
+class Counts:
+    """What was seen of a data set.
+
+    Attributes:
+        boxes: Of each sample, those to ignore left out.
+        ignored: Boxes to ignore.
+        asked: Phrases and classes that the captions ask for.
+        found: Those of them that have boxes.
+        cut: Boxes whose words have no room in the caption.
+        skipped: Why samples could not be shown, and how many.
+    """
+
+    boxes: list[int] = field(default_factory=list)
+    ignored: int = 0
+    asked: int = 0
+    found: int = 0
+    cut: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, shown: Shown) -> None:
+        """Count one sample."""
+        if shown.skipped is not None:
+            self.skipped[shown.skipped] += 1
+            return
+        scene = shown.parts[-1][1]
+        counts = scene.counts()
+        self.boxes.append(sum(counts.values()))
+        self.ignored += int(scene.ignored.sum())
+        self.asked += sum(map(bool, scene.phrases))
+        self.found += len(counts)
+        self.cut += shown.num_cut
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Name and value of all of it, in words."""
+        total, samples = sum(self.boxes), len(self.boxes)
+        boxes = str(total)
+        if samples:
+            empty = self.boxes.count(0)
+            boxes += (
+                f' ({total / samples:.1f} per sample, from {min(self.boxes)} to '
+                f'{max(self.boxes)}; {counted(empty, "sample", "samples")} without)'
+            )
+        facts = [
+            ('samples shown', str(samples)),
+            ('boxes', boxes),
+            (
+                'phrases and classes',
+                f'{self.asked} asked for, {self.found} with boxes, '
+                f'{self.asked - self.found} without',
+            ),
+        ]
+        if self.ignored:
+            facts.append(('boxes to ignore', str(self.ignored)))
+        if self.cut:
+            facts.append(('boxes without room in the caption', str(self.cut)))
+        if self.skipped:
+            most = self.skipped.most_common(_REASONS)
+            lines = [f'{number}: {reason}' for reason, number in most]
+            more = len(self.skipped) - len(most)
+            lines += [f'{more} more reasons'] if more else []
+            skipped = sum(self.skipped.values())
+            facts.append(('samples skipped', f'{skipped} ({"; ".join(lines)})'))
+        return facts
+
+
+def browse(
+    browser: SampleBrowser,
+    folder: str | os.PathLike[str],
+    *,
+    title: str,
+    number: int | None = None,
+    which: Sequence[int] | None = None,
+    as_images: bool = False,
+    per_page: int = 20,
+    show: Show | None = None,
+) -> tuple[Path, list[tuple[str, str]]]:
+    """Write samples, with a progress bar; Ctrl-C ends it with what there is.
+
+    Args:
+        browser: Where they come from.
+        folder: Where to; made where it is missing.
+        title: Heading of the page.
+        number: How many, spread evenly over the data set; all by default, or 100 of
+            a stream.
+        which: Their numbers, instead.
+        as_images: Write image files instead of HTML.
+        per_page: Samples on one page of HTML.
+        show: Also given each sample as image.
+
+    Returns:
+        What to open, and facts as pairs of name and value.
+
+    Raises:
+        ConfigError: It cannot be written there, or a stream is asked for a number.
+        DatasetError: There is nothing that can be shown.
+    """
+    chosen = _choose(browser, number, which)
+    folder = _folder(folder)
+    pages = None if as_images else PageWriter(folder, title, per_page)
+    counts = Counts()
+    try:
+        for shown in _tracked(browser, chosen):
+            counts.add(shown)
+            if pages is not None:
+                pages.add(
+                    f'{shown.index}: {relative(shown.path)}',
+                    shown.parts,
+                    (f'skipped: {shown.skipped}',) if shown.skipped else shown.notes,
+                )
+            if shown.parts and (as_images or show):
+                image = as_image(shown)
+                if as_images:
+                    image.save(folder / _file_name(shown), quality=_QUALITY)
+                if show:
+                    show(image, relative(shown.path))
+    except KeyboardInterrupt:
+        counts.skipped['stopped by Ctrl-C'] += 0
+    if not counts.boxes:
+        reason = next(iter(counts.skipped), 'it has no samples')
+        raise DatasetError(f'none of the samples can be shown: {reason}')
+    facts = [*_about(browser), *counts.facts()]
+    return (folder if pages is None else pages.finish(facts)), facts
+
+
+def as_image(shown: Shown) -> Image.Image:
+    """A sample as one image, the steps of a pipeline below each other."""
+    title = f'{shown.index}: {relative(shown.path)}  {"; ".join(shown.notes)}'
+    images = []
+    for number, (heading, scene) in enumerate(shown.parts, start=1):
+        last = number == len(shown.parts)
+        parts = [heading, title if last else '']
+        images.append(render(scene, title='  '.join(filter(None, parts))))
+    return stack(images)
+
+
+def _choose(
+    browser: SampleBrowser, number: int | None, which: Sequence[int] | None
+) -> Sequence[int]:
+    """Numbers of the samples to be shown."""
+    if browser.is_stream:
+        if which is not None:
+            raise ConfigError('samples of a stream have no numbers to choose by')
+        return range(_STREAMED if number is None else number)
+    if which is not None:
+        return which
+    total = len(browser.dataset)
+    return browser.choose(total if number is None else number)
+
+
+def _folder(folder: str | os.PathLike[str]) -> Path:
+    """The folder, which is there then."""
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f'cannot write to {path}: {error.strerror or error}; name a folder'
+        ) from error
+    return path
+
+
+def _tracked(browser: SampleBrowser, chosen: Sequence[int]) -> Iterator[Shown]:
+    return track(browser.samples(chosen), len(chosen), 'samples')
+
+
+def _file_name(shown: Shown) -> str:
+    """Sorted by number, and safe on every system."""
+    stem = re.sub(r'[^\w.-]+', '_', Path(shown.path).stem)[-80:]
+    return f'{shown.index:06d}_{stem}.jpg'
+
+
+def _about(browser: SampleBrowser) -> list[tuple[str, str]]:
+    """Facts about the data sets themselves."""
+    facts = []
+    for leaf in browser.leaves:
+        dataset = leaf.dataset
+        source = getattr(dataset, 'ann_file', '') or getattr(dataset, 'shards', '')
+        said = f'{type(dataset).__name__} {relative(str(source))}'.strip()
+        if hasattr(dataset, '__len__'):
+            said += f', {counted(len(dataset), "picture", "pictures")}'
+        if leaf.names:
+            some = ', '.join(map(str, leaf.names[:10]))
+            more = ', ...' if len(leaf.names) > 10 else ''
+            said += f', {counted(len(leaf.names), "class", "classes")}: {some}{more}'
+        facts.append(('data set', said))
+        dropped = getattr(dataset, 'dropped', None)
+        if dropped:
+            facts.append(('left out of its annotations', dropped.reasons()))
+    if len(browser.leaves) > 1 and not browser.is_stream:
+        facts.append(('samples of an epoch', str(len(browser.dataset))))
+    return facts

@@ -1,0 +1,336 @@
+"""``--plots``: pictures and tables of where a model is right and where it is wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from glip.errors import ConfigError, DatasetError, one_line
+from glip.evaluation.predictions import check_pictures, entry_of
+from glip.evaluation.set_table import SetTable
+from glip.evaluation.truth import TruthSet, parts_of
+from glip.registry import METRICS
+from glip.report.class_curves import class_curves
+from glip.report.confusion import ConfusionMatrix, Verdicts, judge
+from glip.report.plots_figures import (
+    draw_bars,
+    draw_confusion,
+    draw_curves,
+    draw_sets,
+)
+from glip.report.plots_phrases import has_phrases, write_phrase_plots
+from glip.report.plots_tables import (
+    facts,
+    write_classes,
+    write_matrix,
+    write_summary,
+)
+from glip.report.plots_worst import Page, quality
+
+_USUAL = 0.3  # threshold where nothing is found
+_LVIS_MOST = 300  # detections per picture and class, as LVIS counts
+
+
+def write_plots(
+    predictions: Iterable[Mapping[str, Any]],
+    data: Any,
+    out_dir: str | os.PathLike[str],
+    *,
+    names: Sequence[str] | None = None,
+    score_thr: float | None = None,
+    iou_thr: float = 0.5,
+    worst: int = 40,
+) -> list[Path]:
+    """Write plots, tables and a page of the worst pictures.
+
+    Into ``out_dir``, or one folder in it for each part of mixed data:
+
+    * ``pr_curves.png``: precision over recall at IoU 0.5, by class;
+    * ``class_ap.png``: AP by class;
+    * ``confusion_matrix.png`` and ``.csv``: with background as last row and column;
+    * ``classes.csv``: boxes, AP, AP50, AP75 and the best threshold of each class;
+    * ``summary.json``: all of it in one file for programs;
+    * ``worst/index.html``: the pictures with most mistakes, annotated and found.
+
+    Of captions with boxes for their phrases:
+
+    * ``recall.png``: phrases found over the number of boxes that are looked at;
+    * ``recall_by_kind.png``: by type, size and number of boxes;
+    * ``phrases.csv``: of each phrase the place of its first right box;
+    * ``summary.json`` and ``worst/index.html`` as above.
+
+    Args:
+        predictions: One for each picture of the data, in its order: data samples as
+            ``read_predictions`` gives them, or entries of a metric (``img_id``,
+            ``bboxes``, ``scores``, ``labels``).
+        data: A data set of classes or captions, also a joined one; or the path of a
+            COCO-format file with its pictures beside it.
+        out_dir: Where to write; made where it is missing.
+        names: Folders of the parts of joined data; by default that of their
+            annotation files' folders or, in one folder, of the files themselves.
+        score_thr: Detections below take no part in the confusion matrix and the page
+            of classes; by default that with the best F1 over all classes.
+        iou_thr: Overlap from which on a detection is on a box, for the same two and
+            for phrases.
+        worst: Pictures on the page; 0 for none.
+
+    Returns:
+        The files to look at, the pages first.
+
+    Raises:
+        ConfigError: The folder cannot be written to, or a number has no meaning.
+        DatasetError: The predictions are not of these pictures, or the data has
+            neither classes nor phrases with boxes.
+    """
+    if not 0 <= (score_thr or 0) <= 1 or not 0 < iou_thr <= 1 or worst < 0:
+        raise ConfigError(
+            f'score_thr={score_thr}, iou_thr={iou_thr}, worst={worst}: scores and '
+            'overlaps lie between 0 and 1, and pictures are counted from 0'
+        )
+    options = dict(score_thr=score_thr, iou_thr=iou_thr, worst=worst)
+    entries = [entry_of(prediction) for prediction in predictions]
+    if not entries:
+        raise DatasetError('there are predictions of no picture to plot')
+    if isinstance(data, (str, os.PathLike)):
+        truth = TruthSet.of_file(data)
+        known = {picture.img_id: picture for picture in truth.pictures}
+        shown = [known[e['img_id']] for e in entries if e['img_id'] in known]
+        if len(shown) != len(entries):
+            stray = [e['img_id'] for e in entries if e['img_id'] not in known]
+            raise DatasetError(
+                f'{len(stray)} of the predictions are of pictures that {truth.source} '
+                f'does not list, such as the id {stray[0]!r}'
+            )
+        part = TruthSet(truth.source, truth.names, tuple(shown))
+        return _write(entries, part, Path(out_dir), **options)
+    parts = list(parts_of(data))
+    total = sum(len(part) for part in parts)
+    if total != len(entries):
+        raise DatasetError(
+            f'the predictions are of {len(entries)} pictures, but the data set has '
+            f'{total}'
+        )
+    folders = _folders(parts, names)
+    files, start, refused = [], 0, []
+    for part, folder in zip(parts, folders):
+        own = entries[start : start + len(part)]
+        start += len(part)
+        if has_phrases(part):
+            files += _write_phrases(own, part, Path(out_dir, folder), iou_thr, worst)
+            continue
+        try:
+            truth = TruthSet.of_dataset(part)
+        except DatasetError as error:
+            refused.append(error)
+            continue
+        files += _write(own, truth, Path(out_dir, folder), **options)
+    if refused and len(refused) == len(parts):
+        raise refused[0]
+    for error in refused:
+        print_log(f'no plots: {one_line(error)}', 'current', logging.WARNING)
+    return files
+
+
+def plot_sets(table: SetTable, folder: str | os.PathLike[str]) -> None:
+    """Draw the AP of many data sets as ``sets.png``, or say why not.
+
+    Args:
+        table: Of the evaluation.
+        folder: That of the plots.
+    """
+    if not table.has_ap:
+        return
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        file = draw_sets(table, Path(folder, 'sets.png'))
+    except OSError as error:
+        said = f'no plot of the sets in {folder}: {error.strerror or error}'
+        print_log(said, 'current', logging.WARNING)
+    else:
+        print_log(f'written: {file}', 'current')
+
+
+@METRICS.register_module()
+class PlotsMetric(BaseMetric):
+    """Collects what is found, from all processes, and calls :func:`write_plots`.
+
+    It gives no results; data without classes or phrases is said and passed over, so
+    that an evaluation never fails for its plots.
+
+    Args:
+        out_dir: Where to write.
+        dataset: What is evaluated.
+        collect_device: Where results of several processes are gathered.
+        **options: Of :func:`write_plots`.
+    """
+
+    default_prefix = 'plots'
+
+    def __init__(
+        self,
+        out_dir: str | os.PathLike[str],
+        dataset: Any,
+        collect_device: str = 'cpu',
+        **options: Any,
+    ) -> None:
+        super().__init__(collect_device=collect_device)
+        self.out_dir = Path(out_dir)
+        self.dataset = dataset
+        self.options = options
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep the detections of one batch.
+
+        Args:
+            data_batch: Not used.
+            data_samples: With ``img_id`` and ``pred_instances``.
+        """
+        for sample in data_samples:
+            entry = entry_of(sample)
+            for field in ('bboxes', 'scores'):
+                entry[field] = entry[field].astype(np.float32)
+            self.results.append(entry)
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Write, and say where.
+
+        Args:
+            results: An entry per picture, in the order of the data set.
+        """
+        try:
+            files = write_plots(results, self.dataset, self.out_dir, **self.options)
+        except (ConfigError, DatasetError) as error:
+            print_log(f'no plots: {one_line(error)}', 'current', logging.WARNING)
+            return {}
+        for file in files:
+            print_log(f'written: {file}', 'current')
+        return {}
+
+
+def _write(
+    entries: Sequence[dict[str, Any]],
+    truth: TruthSet,
+    folder: Path,
+    *,
+    score_thr: float | None,
+    iou_thr: float,
+    worst: int,
+) -> list[Path]:
+    """All files of one data set."""
+    check_pictures(entries, (p.img_id for p in truth.pictures), truth.source)
+    _check_labels(entries, truth)
+    pairs = list(zip(entries, truth.pictures))
+    is_lvis = any(picture.checked is not None for picture in truth.pictures)
+    most = _LVIS_MOST if is_lvis else 100
+    curves = class_curves(pairs, len(truth.names), most=most)
+    if score_thr is None:
+        score_thr = _USUAL
+        if not np.isnan(curves.threshold):
+            # Rounded down, so that the detection it was taken from stays.
+            score_thr = float(np.floor(100 * curves.threshold) / 100)
+    matrix = ConfusionMatrix(len(truth.names))
+    judged: list[Verdicts] = []
+    for entry, picture in pairs:
+        judged.append(judge(entry, picture, score_thr=score_thr, iou_thr=iou_thr))
+        matrix.add(entry, picture, judged[-1])
+    said = facts(truth, curves, matrix, score_thr, iou_thr)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        figures = [
+            draw_curves(curves, truth.names, folder / 'pr_curves.png'),
+            draw_bars(curves, truth.names, folder / 'class_ap.png'),
+            draw_confusion(
+                matrix.counts,
+                truth.names,
+                folder / 'confusion_matrix.png',
+                subtitle=f'score from {score_thr:g}, IoU from {iou_thr:g}',
+            ),
+        ]
+        tables = [
+            write_classes(curves, matrix, truth.names, folder / 'classes.csv'),
+            write_matrix(matrix, truth.names, folder / 'confusion_matrix.csv'),
+            write_summary(said, curves, matrix, truth, folder / 'summary.json'),
+        ]
+        pages = []
+        if worst:
+            ranks = [
+                quality(entry, picture, verdicts)
+                for (entry, picture), verdicts in zip(pairs, judged)
+            ]
+            order = sorted(range(len(pairs)), key=lambda i: ranks[i])[:worst]
+            page = Page(folder / 'worst', truth.names, score_thr)
+            for number in order:
+                page.add(*pairs[number], judged[number])
+            pages = [page.finish(said)]
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return [*pages, *figures, *tables]
+
+
+def _write_phrases(
+    entries: Sequence[dict[str, Any]],
+    dataset: Any,
+    folder: Path,
+    iou_thr: float,
+    worst: int,
+) -> list[Path]:
+    """All files of one data set of captions."""
+    try:
+        return write_phrase_plots(
+            entries, dataset, folder, iou_thr=iou_thr, worst=worst
+        )
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f'cannot write plots to {folder}: {error.strerror or error}; name another '
+        'folder'
+    )
+
+
+def _check_labels(entries: Sequence[Mapping[str, Any]], truth: TruthSet) -> None:
+    """Labels must be classes of the file."""
+    highest = max((int(e['labels'].max(initial=-1)) for e in entries), default=-1)
+    lowest = min((int(e['labels'].min(initial=0)) for e in entries), default=0)
+    if lowest < 0 or highest >= len(truth.names):
+        raise DatasetError(
+            f'the predictions have labels from {lowest} to {highest}, but '
+            f'{truth.source} has {len(truth.names)} classes: give the config that '
+            'they were made with'
+        )
+
+
+def _folders(parts: Sequence[Any], names: Sequence[str] | None) -> list[str]:
+    """A folder for each part; none for the only one."""
+    if len(parts) == 1 and not names:
+        return ['']
+    if names is None:
+        files = [
+            Path(str(getattr(part, 'ann_file', '') or f'part_{i}'))
+            for i, part in enumerate(parts)
+        ]
+        names = [file.parent.as_posix() for file in files]
+        if len(set(names)) == len(names):
+            shared = os.path.commonpath(names)
+            names = [os.path.relpath(name, shared or '.') for name in names]
+        else:
+            names = [file.stem for file in files]
+    if len(names) != len(parts):
+        raise ConfigError(f'{len(names)} names for {len(parts)} data sets: {names}')
+    folders: list[str] = []
+    for name in names:
+        folder = re.sub(r'[^\w.-]+', '_', str(name)).strip('._') or 'part'
+        while folder in folders:
+            folder += '_'
+        folders.append(folder)
+    return folders

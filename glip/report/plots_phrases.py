@@ -1,0 +1,237 @@
+"""``--plots`` of captions: which phrases are found, and which are not."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glip.datasets.base import PromptedDataset
+from glip.datasets.sample import GroundingSample
+from glip.errors import DatasetError
+from glip.evaluation.phrase_hits import PhraseHits, phrase_hits
+from glip.evaluation.phrase_recall import group_by_type, share_within
+from glip.evaluation.predictions import check_pictures
+from glip.report.plots_phrase_figures import draw_kinds, draw_recall
+from glip.report.plots_phrases_worst import PhrasePage, quality
+
+_KS = (1, 5, 10)
+_AREAS = (('small', 32**2), ('medium', 96**2), ('large', float('inf')))  # COCO's
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedCaption:
+    """A caption, what is annotated of it, and what was found.
+
+    Attributes:
+        sample: The annotation.
+        path: Where the picture is.
+        entry: ``img_id``, ``bboxes``, ``scores`` and ``labels`` found.
+        hits: Of each phrase with boxes, by its place in the sample.
+    """
+
+    sample: GroundingSample
+    path: str
+    entry: Mapping[str, Any]
+    hits: Mapping[int, PhraseHits]
+
+
+def has_phrases(dataset: Any) -> bool:
+    """Whether a data set is one of captions with boxes for their phrases."""
+    return (
+        isinstance(dataset, PromptedDataset)
+        and len(dataset) > 0
+        and isinstance(dataset.get_sample(0), GroundingSample)
+    )
+
+
+def write_phrase_plots(
+    entries: Sequence[Mapping[str, Any]],
+    dataset: PromptedDataset,
+    folder: Path,
+    *,
+    iou_thr: float,
+    worst: int,
+) -> list[Path]:
+    """Figures, tables and the page of one data set of captions.
+
+    Args:
+        entries: One for each caption, in the order of the data set.
+        dataset: The captions.
+        folder: Where to write; made where it is missing.
+        iou_thr: Overlap from which on a box is on the thing.
+        worst: Captions on the page; 0 for none.
+
+    Returns:
+        The files to look at, the page first.
+
+    Raises:
+        DatasetError: The entries are not of these captions.
+        OSError: They cannot be written.
+    """
+    judged = _judge(entries, dataset)
+    phrases = [hits for caption in judged for hits in caption.hits.values()]
+    protocols = {'any box': _ranks(phrases, iou_thr)}
+    if any(phrase.targets > 1 for phrase in phrases):
+        protocols['merged boxes'] = _ranks(phrases, iou_thr, merged=True)
+    by_type = {k: _ranks(v, iou_thr) for k, v in group_by_type(phrases).items()}
+    kinds = {'all': protocols['any box'], **by_type, **_kinds(judged, iou_thr)}
+    said = _facts(dataset, judged, protocols, iou_thr)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [
+        draw_recall(protocols, folder / 'recall.png', thin=by_type),
+        draw_kinds(kinds, folder / 'recall_by_kind.png'),
+        _write_table(judged, folder / 'phrases.csv', iou_thr),
+        _write_summary(said, protocols, kinds, folder / 'summary.json'),
+    ]
+    if not worst:
+        return files
+    order = sorted(judged, key=lambda caption: quality(caption.hits, iou_thr))
+    page = PhrasePage(folder / 'worst', iou_thr)
+    for caption in order[:worst]:
+        page.add(caption.sample, caption.path, caption.entry, caption.hits)
+    return [page.finish(said), *files]
+
+
+def _judge(
+    entries: Sequence[Mapping[str, Any]], dataset: PromptedDataset
+) -> list[JudgedCaption]:
+    """Compare each caption with what was found for it."""
+    source = dataset.ann_file or type(dataset).__name__
+    records = [dataset.get_data_info(number) for number in range(len(dataset))]
+    check_pictures(entries, (record['img_id'] for record in records), source)
+    judged = []
+    for number, (entry, record) in enumerate(zip(entries, records)):
+        sample = dataset.get_sample(number)
+        if not isinstance(sample, GroundingSample):
+            raise DatasetError(
+                f'{source} has classes as well as captions: plots need one or the other'
+            )
+        asked = len(record['tokens_positive'])
+        if entry['labels'].max(initial=-1) >= asked:
+            raise DatasetError(
+                f'the predictions of {record["img_id"]!r} have the label '
+                f'{int(entry["labels"].max())}, but its caption has {asked} phrases: '
+                'give the config that they were made with'
+            )
+        judged.append(
+            JudgedCaption(sample, record['img_path'], entry, _hits(entry, sample))
+        )
+    return judged
+
+
+def _hits(entry: Mapping[str, Any], sample: GroundingSample) -> dict[int, PhraseHits]:
+    """Phrase -> what was found for it, as the metrics count."""
+    places = [i for i, phrase in enumerate(sample.phrases) if phrase.boxes]
+    boxes = [(i, box) for i in places for box in sample.phrases[i].boxes]
+    found = phrase_hits(
+        entry,
+        # Metrics get single precision from the pipeline.
+        np.array([box for _, box in boxes], np.float32).reshape(-1, 4).astype(float),
+        np.array([i for i, _ in boxes], dtype=np.int64),
+        caption=sample.caption,
+        spans=[phrase.spans for phrase in sample.phrases],
+        types=[phrase.types for phrase in sample.phrases],
+    )
+    return dict(zip(places, found, strict=True))
+
+
+def _ranks(
+    phrases: Sequence[PhraseHits], iou_thr: float, *, merged: bool = False
+) -> list[int | None]:
+    return [phrase.rank(iou_thr, merged=merged) for phrase in phrases]
+
+
+def _kinds(
+    judged: Sequence[JudgedCaption], iou_thr: float
+) -> dict[str, list[int | None]]:
+    """Phrases by data set, by size of what they mean, and by number of boxes."""
+    kinds: dict[str, list[int | None]] = {}
+    sets = sorted({caption.sample.dataset_name for caption in judged})
+    keys = [*sets] if len(sets) > 1 else []
+    keys += [name for name, _ in _AREAS] + ['one box', 'several boxes']
+    for caption in judged:
+        for place, hits in caption.hits.items():
+            rank = hits.rank(iou_thr)
+            boxes = np.array(caption.sample.phrases[place].boxes)
+            area = float((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).max())
+            size = next(name for name, limit in _AREAS if area < limit)
+            many = 'one box' if len(boxes) == 1 else 'several boxes'
+            for key in (caption.sample.dataset_name, size, many):
+                kinds.setdefault(key, []).append(rank)
+    return {key or 'no set': kinds[key] for key in keys if key in kinds}
+
+
+def _facts(
+    dataset: PromptedDataset,
+    judged: Sequence[JudgedCaption],
+    protocols: Mapping[str, Sequence[int | None]],
+    iou_thr: float,
+) -> list[tuple[str, str]]:
+    """Name and value of what matters most, in words."""
+    phrases = len(protocols['any box'])
+    said = [
+        ('annotations', str(dataset.ann_file or type(dataset).__name__)),
+        ('captions', f'{len(judged)} of {len({c.path for c in judged})} pictures'),
+        ('phrases', f'{phrases} with boxes'),
+    ]
+    for name, ranks in protocols.items():
+        recalls = ', '.join(f'{100 * share_within(ranks, k):.1f}' for k in _KS)
+        asked = ', '.join(f'R@{k}' for k in _KS)
+        said.append((f'{asked} ({name}, IoU from {iou_thr:g})', recalls))
+    return said
+
+
+def _write_table(judged: Sequence[JudgedCaption], path: Path, iou_thr: float) -> Path:
+    """A line for each phrase."""
+    with path.open('w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            'image_id file caption phrase types boxes rank rank_merged iou score '
+            'found'.split()
+        )
+        for caption in judged:
+            for hits in caption.hits.values():
+                ranks = [hits.rank(iou_thr), hits.rank(iou_thr, merged=True)]
+                iou = hits.separate[0] if len(hits.separate) else 0.0
+                writer.writerow(
+                    [
+                        caption.entry['img_id'],
+                        Path(caption.path).name,
+                        caption.sample.caption,
+                        hits.words,
+                        '/'.join(hits.types),
+                        hits.targets,
+                        *('' if rank is None else rank + 1 for rank in ranks),
+                        f'{iou:.4f}',
+                        '' if hits.score is None else f'{hits.score:.4f}',
+                        len(hits.separate),
+                    ]
+                )
+    return path
+
+
+def _write_summary(
+    said: Sequence[tuple[str, str]],
+    protocols: Mapping[str, Sequence[int | None]],
+    kinds: Mapping[str, Sequence[int | None]],
+    path: Path,
+) -> Path:
+    """The same for programs, in percent."""
+
+    def recalls(ranks: Sequence[int | None]) -> dict[str, float]:
+        shares = {f'R@{k}': 100 * share_within(ranks, k) for k in _KS}
+        return {'phrases': len(ranks), **shares}
+
+    content = {
+        'facts': dict(said),
+        **{name.replace(' ', '_'): recalls(r) for name, r in protocols.items()},
+        'kinds': {name: recalls(ranks) for name, ranks in kinds.items()},
+    }
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding='utf-8')
+    return path

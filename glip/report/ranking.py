@@ -1,0 +1,165 @@
+"""The pictures a model does best and worst on, drawn."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from glip.errors import ConfigError, DatasetError, ImageError, one_line
+from glip.evaluation.predictions import check_pictures, entry_of
+from glip.evaluation.truth import Truth, TruthSet, parts_of
+from glip.images import load_image
+from glip.report.class_curves import picture_ap
+from glip.visualization.picture import render_beside
+from glip.visualization.scene import Scene
+
+_QUALITY = 92
+
+
+class Ranked(NamedTuple):
+    """One picture.
+
+    Attributes:
+        number: In the data set.
+        ap: Mean AP of the classes annotated in it.
+        entry: Its detections.
+        truth: What is in it.
+        names: The classes.
+    """
+
+    number: int
+    ap: float
+    entry: Mapping[str, Any]
+    truth: Truth
+    names: tuple[str, ...]
+
+
+def rank_pictures(
+    predictions: Sequence[Mapping[str, Any]], dataset: Any
+) -> tuple[list[Ranked], int]:
+    """Pictures by their own mean AP, the worst first.
+
+    Args:
+        predictions: One for each picture of the data set, in its order.
+        dataset: Of COCO-format files; also a joined one.
+
+    Returns:
+        The pictures, and how many more have no box to find and thus no AP.
+
+    Raises:
+        DatasetError: The predictions are of other pictures, or the data has no
+            classes with boxes.
+    """
+    truths = [TruthSet.of_dataset(part) for part in parts_of(dataset)]
+    pairs = [(truth, part.names) for part in truths for truth in part.pictures]
+    source = ', '.join(part.source for part in truths)
+    check_pictures(predictions, (truth.img_id for truth, _ in pairs), source)
+    found, empty = [], 0
+    for number, (prediction, (truth, names)) in enumerate(zip(predictions, pairs)):
+        entry = entry_of(prediction)
+        if entry['labels'].max(initial=-1) >= len(names):
+            raise DatasetError(
+                f'picture {number} has the label {entry["labels"].max()}, but {source} '
+                f'has {len(names)} classes: give the config the predictions were made '
+                'with'
+            )
+        ap = picture_ap(entry, truth)
+        if math.isnan(ap):
+            empty += 1
+        else:
+            found.append(Ranked(number, ap, entry, truth, names))
+    return sorted(found, key=lambda one: (one.ap, one.number)), empty
+
+
+def draw_best_and_worst(
+    ranked: Sequence[Ranked],
+    folder: str | os.PathLike[str],
+    *,
+    topk: int = 20,
+    score_thr: float = 0.0,
+    show: Callable[[Image.Image, str], None] | None = None,
+) -> tuple[list[Path], list[str]]:
+    """Write pictures into the folders ``good`` and ``bad``.
+
+    What is annotated and what is found stand side by side. The names of the files end
+    with the AP.
+
+    Args:
+        ranked: The worst first.
+        folder: Where to; made where it is missing.
+        topk: How many of each; at most half of all.
+        score_thr: Weaker detections are not drawn.
+        show: Also given each image with its title.
+
+    Returns:
+        The files, and what could not be drawn.
+
+    Raises:
+        ConfigError: It cannot be written there, or a number has no meaning.
+    """
+    if topk < 1 or not 0 <= score_thr <= 1:
+        raise ConfigError(
+            f'--topk {topk} must be at least 1, and --show-score-thr {score_thr} lie '
+            'between 0 and 1'
+        )
+    count = min(topk, max(1, len(ranked) // 2))
+    chosen = {'good': ranked[::-1][:count], 'bad': ranked[:count]}
+    files, trouble = [], []
+    for name, pictures in chosen.items():
+        home = Path(folder, name)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f'cannot write to {home}: {error.strerror or error}; name a folder'
+            ) from error
+        for one in pictures:
+            try:
+                image = _drawn(one, score_thr)
+            except ImageError as error:
+                trouble.append(one_line(error))
+                continue
+            stem = re.sub(r'[^\w.-]+', '_', Path(one.truth.path).stem)[-80:]
+            file = home / f'{stem}_{one.ap:.3f}.jpg'
+            if file in files:  # pictures of one name in several folders
+                file = home / f'{stem}_{one.number}_{one.ap:.3f}.jpg'
+            image.save(file, quality=_QUALITY)
+            files.append(file)
+            if show:
+                show(image, f'{name}: {stem}, AP {one.ap:.3f}')
+    return files, trouble
+
+
+def _drawn(one: Ranked, score_thr: float) -> Image.Image:
+    """Truth and detections side by side."""
+    image = load_image(one.truth.path)[..., ::-1]
+    kept = one.entry['scores'] >= score_thr
+    shared = {
+        'image': image,
+        'caption': '',
+        'phrases': ((),) * len(one.names),
+        'names': one.names,
+    }
+    truth = Scene(
+        **shared,
+        boxes=one.truth.boxes,
+        labels=one.truth.labels,
+        ignored=one.truth.ignored,
+    )
+    found = Scene(
+        **shared,
+        boxes=one.entry['bboxes'][kept],
+        labels=one.entry['labels'][kept],
+        ignored=np.zeros(int(kept.sum()), dtype=bool),
+        scores=one.entry['scores'][kept],
+    )
+    title = f'{Path(one.truth.path).name}  AP {one.ap:.3f}'
+    heading = f'found with a score from {score_thr:g}' if score_thr else 'found'
+    return render_beside([('annotated', truth), (heading, found)], title=title)

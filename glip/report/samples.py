@@ -1,0 +1,249 @@
+"""The samples of a config, to be looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch.utils.data import IterableDataset
+
+from glip.config.custom_data import apply_custom_data
+from glip.datasets.seeding import derived_seed, drawn_with
+from glip.errors import ConfigError, DatasetError, GLIPError, one_line
+from glip.registry import DATASETS
+from glip.report.tap import Leaf, Seen, below_mixing, leaves
+from glip.text import Tokenizer, parse_text
+from glip.visualization.scene import Scene
+
+SPLITS = ('train', 'val', 'test')
+MODES = ('transformed', 'original', 'pipeline')
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One sample to be looked at.
+
+    Attributes:
+        index: Its number.
+        path: Of its picture.
+        parts: Heading and scene, one or, with the steps of a pipeline, several.
+        notes: What else there is to say.
+        skipped: Why there is nothing to see, where that is so.
+        num_cut: Boxes whose words have no room in the caption.
+    """
+
+    index: int
+    path: str
+    parts: tuple[tuple[str, Scene], ...] = ()
+    notes: tuple[str, ...] = ()
+    skipped: str | None = None
+    num_cut: int = 0
+
+
+class SampleBrowser:
+    """Draws samples of a config's data set and says what the model would see.
+
+    Args:
+        cfg: Config; ``custom_data`` is put in place in it.
+        split: Whose data loader: ``train``, ``val`` or ``test``.
+        mode: ``transformed`` shows what comes out of the pipeline, ``original`` what
+            is annotated, ``pipeline`` every step between.
+        seed: Of the draws; a sample depends on it and on its number alone.
+
+    Attributes:
+        dataset: What the data loader would read from.
+        leaves: The data sets in it that read files.
+        is_stream: Whether it has no length and no numbers.
+
+    Raises:
+        ConfigError: There is no such data loader, or it cannot be built.
+        DatasetError: The data is not usable.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        *,
+        split: str = 'train',
+        mode: str = 'transformed',
+        seed: int = 0,
+    ) -> None:
+        apply_custom_data(cfg)
+        self.seed = seed
+        self.dataset = _build(cfg, split)
+        if mode == 'original':  # a mixture of pictures is annotated nowhere
+            self.dataset = below_mixing(self.dataset)
+        self.leaves: list[Leaf] = list(leaves(self.dataset))
+        for leaf in self.leaves:
+            leaf.tap(mode)
+        self._budget = None
+        if split == 'train' and mode != 'original':
+            self._budget = _Budget.of(cfg)
+        self.is_stream = isinstance(self.dataset, IterableDataset)
+        if not self.is_stream and not len(self.dataset):
+            raise DatasetError(
+                f'{cfg.filename or "the config"}: the data set of '
+                f'{split}_dataloader has no samples'
+            )
+
+    def choose(self, number: int) -> list[int]:
+        """Numbers of samples, spread evenly over the data set.
+
+        Args:
+            number: How many; fewer where there are not so many.
+        """
+        total = len(self.dataset)
+        wanted = min(number, total)
+        return [i * total // wanted for i in range(wanted)]
+
+    def samples(self, which: Sequence[int]) -> Iterator[Shown]:
+        """Draw samples one after the other.
+
+        Args:
+            which: Their numbers; of a stream, only how many they are matters.
+
+        Raises:
+            DatasetError: There is no sample of a number, or the data cannot be used.
+        """
+        with DefaultScope.overwrite_default_scope('glip'):
+            if self.is_stream:
+                with drawn_with(derived_seed(self.seed)):
+                    for index, data in enumerate(islice(self.dataset, len(which))):
+                        yield self._shown(index, data)
+                return
+            total = len(self.dataset)
+            for index in which:
+                if not 0 <= index < total:
+                    raise DatasetError(
+                        f'there is no sample {index}: the data set has {total}, '
+                        'counted from 0'
+                    )
+                with drawn_with(derived_seed(self.seed, index)):
+                    data = self.dataset[index]
+                yield self._shown(index, data)
+
+    def _shown(self, index: int, data: Any) -> Shown:
+        """What there is to see of what the data set gave."""
+        seen = data
+        if not isinstance(data, Seen):
+            inclusive = any(leaf.is_inclusive for leaf in leaves(self.dataset))
+            seen = Seen(data, names=self.leaves[0].names, is_inclusive=inclusive)
+        if seen.reason is not None:
+            return Shown(index, seen.path, skipped=seen.reason)
+        try:
+            parts = seen.parts()
+            notes, cut = self._notes(seen, parts[-1][1])
+        except GLIPError as error:
+            return Shown(index, seen.path, skipped=one_line(error))
+        return Shown(index, seen.path, tuple(parts), tuple(notes), num_cut=cut)
+
+    def _notes(self, seen: Seen, scene: Scene) -> tuple[list[str], int]:
+        """Facts about a sample, and how many of its boxes lack room for words."""
+        ignored = int(scene.ignored.sum())
+        facts = [
+            '{} x {} pixels'.format(*scene.size),
+            counted(len(scene.boxes) - ignored, 'box', 'boxes'),
+        ]
+        if ignored:
+            facts.append(f'{ignored} to ignore')
+        cut = int(seen.get('num_boxes_cut') or 0)
+        has_text = seen.get('text') is not None
+        if self._budget is not None and has_text:
+            said, lost = self._budget.measure(seen.prompt, scene)
+            facts.append(said)
+            cut += lost
+        notes = [', '.join(facts)]
+        if cut:
+            notes.append(
+                f'{counted(cut, "box", "boxes")} without room in the caption for '
+                'words: not trained'
+            )
+        if not has_text:
+            notes.append('no text comes with it, so no model can be asked for anything')
+        return notes, cut
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number of things."""
+    return f'{number} {one if number == 1 else many}'
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """How many tokens the model of a config reads."""
+
+    tokenizer: Tokenizer
+    max_tokens: int
+
+    @classmethod
+    def of(cls, cfg: Config) -> _Budget | None:
+        """That of a config's model; None where it has none that counts tokens."""
+        language = (cfg.get('model') or {}).get('language_model') or {}
+        if 'name' not in language:
+            return None
+        try:
+            tokenizer = Tokenizer(language['name'])
+        except GLIPError:  # its files are missing, which is for training to say
+            return None
+        return cls(tokenizer, language.get('max_tokens', 256))
+
+    def measure(self, prompt: dict[str, Any], scene: Scene) -> tuple[str, int]:
+        """Tokens of a prompt in words, and how many boxes have none within budget."""
+        words = parse_text(prompt.pop('text'), **prompt)
+        encoded = self.tokenizer.encode(words, self.max_tokens, truncate=True)
+        fitting = {
+            name
+            for label, tokens in zip(words.labels, encoded.entity_tokens, strict=True)
+            if tokens
+            for name in _keys(words, label)
+        }
+        lost = sum(
+            not fitting.intersection(_keys(words, label))
+            for label in scene.labels[~scene.ignored].tolist()
+        )
+        return f'{len(encoded.input_ids)} of {self.max_tokens} tokens', lost
+
+
+def _keys(prompt: Any, label: int) -> tuple[Any, ...]:
+    """What a label is known by: classes that are named alike are one."""
+    return (prompt.names[label] if prompt.is_class_prompt else label,)
+
+
+def _build(cfg: Config, split: str) -> Any:
+    """The data set of a data loader, its annotations read."""
+    where = cfg.filename or 'the config'
+    loader = cfg.get(f'{split}_dataloader')
+    if not loader or 'dataset' not in loader:
+        present = [s for s in SPLITS if cfg.get(f'{s}_dataloader')]
+        raise ConfigError(
+            f'{where} has no {split}_dataloader with a data set to show'
+            + (f'; it has {", ".join(present)}' if present else '')
+        )
+    with DefaultScope.overwrite_default_scope('glip'):
+        try:
+            dataset = DATASETS.build(loader['dataset'])
+            if hasattr(dataset, 'full_init'):
+                dataset.full_init()
+        except GLIPError:
+            raise
+        except (KeyError, TypeError, OSError) as error:
+            said = ' '.join(str(error.args[0] if error.args else error).split())
+            if isinstance(error, OSError):
+                said = f'{error.strerror or error}: {error.filename or ""}'
+            raise ConfigError(
+                f'{where}: the data set of {split}_dataloader cannot be built ({said})'
+            ) from error
+    return dataset
+
+
+def relative(path: str) -> str:
+    """A path as short as it can be said from here."""
+    if not os.path.isabs(path):
+        return path
+    near = os.path.relpath(path)
+    return path if near.startswith(os.pardir) else near

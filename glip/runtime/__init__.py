@@ -1,0 +1,1 @@
+"""How a process runs: precision, compiling, memory, progress, files from disk."""

@@ -1,0 +1,114 @@
+"""Rooms of the package import in one direction only."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import glip
+
+_PACKAGE = Path(glip.__file__).resolve().parent
+# A room imports from rooms of lines above its own, lazily or not. `register` and
+# `registry` name rooms above themselves in strings, which are imported on demand.
+_LINES = (
+    {'errors', 'version', 'paths', 'compat'},
+    {'text', 'ops', 'registry'},
+    {'models', 'runtime', 'images'},
+    {'checkpoints', 'visualization', 'transforms'},
+    {'apis'},
+    {'config'},
+    {'datasets'},
+    {'evaluation'},
+    {'report'},
+    {'engine'},
+    {'register', 'teach'},
+)
+_LINE_OF = {room: number for number, rooms in enumerate(_LINES) for room in rooms}
+_MODULES = [path for path in sorted(_PACKAGE.rglob('*.py')) if '.mim' not in path.parts]
+
+
+def _name(path):
+    parts = path.relative_to(_PACKAGE.parent).with_suffix('').parts
+    return parts[:-1] if parts[-1] == '__init__' else parts
+
+
+def _imported(path):
+    """Names of modules, and of what is imported from them."""
+    package = _name(path) if path.name == '__init__.py' else _name(path)[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split('.')) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += tuple((node.module or '').split('.')) if node.module else ()
+            yield from ((*base, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize('room', sorted(_LINE_OF))
+def test_a_room_imports_only_from_lines_above(room):
+    wrong = [
+        f'{".".join(_name(path))}: {".".join(imported)}'
+        for path in _MODULES
+        if _name(path)[1:2] == (room,)
+        for imported in _imported(path)
+        if imported[0] == 'glip' and imported[1] != room
+        if imported[1] not in _LINE_OF or _LINE_OF[imported[1]] >= _LINE_OF[room]
+    ]
+    assert not wrong
+
+
+def test_no_module_waits_for_itself():
+    names = {_name(path) for path in _MODULES}
+    graph = {
+        _name(path): {full if full in names else full[:-1] for full in _imported(path)}
+        for path in _MODULES
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_every_room_has_its_line():
+    assert {_name(path)[1] for path in _MODULES if _name(path)[1:]} == set(_LINE_OF)
+
+
+def test_reference_operations_do_not_need_what_loads_models():
+    names = {
+        imported[0]
+        for path in _MODULES
+        if _name(path)[1:2] == ('ops',)
+        for imported in _imported(path)
+    }
+    assert not names & {'mmengine', 'mmdet', 'mmcv', 'transformers'}
+
+
+def test_matplotlib_waits_until_something_is_drawn():
+    """It takes long to import, and most runs draw nothing."""
+    for path in _MODULES:
+        tree = ast.parse(path.read_text(encoding='utf-8'))
+        tree.body = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+        names = {
+            alias.name if isinstance(node, ast.Import) else node.module or ''
+            for node in tree.body
+            for alias in node.names
+        }
+        assert not {name for name in names if name.split('.')[0] == 'matplotlib'}, path
+
+
+def test_loading_a_detector_imports_nothing_of_training_or_evaluation():
+    code = (
+        f'import sys; sys.path.insert(0, {str(_PACKAGE.parent)!r})\n'
+        'import glip; glip.load("glip-nano", device="cpu")\n'
+        'rooms = {".".join(name.split(".")[:2]) for name in sys.modules}\n'
+        'print(*sorted(rooms))\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert 'glip.apis' in loaded
+    unwanted = {'config', 'datasets', 'engine', 'evaluation', 'report', 'register'}
+    assert not loaded & {f'glip.{room}' for room in unwanted}
+    assert 'faster_coco_eval' not in loaded
