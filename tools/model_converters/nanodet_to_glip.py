@@ -11,8 +11,8 @@ import argparse
 import sys
 
 from glip.checkpoints import save_state_dict
-from glip.errors import GLIPError
 from glip.checkpoints.nanodet import read_nanodet_g
+from glip.errors import GLIPError
 
 
 def parse_args() -> argparse.Namespace:
