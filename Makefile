@@ -65,6 +65,6 @@ $(STAMP_LINT): $(STAMP) requirements/lint.txt
 	$(PIP) install -q -r requirements/lint.txt
 	touch $@
 
-$(STAMP_DOCS): $(STAMP) requirements/docs.txt
+$(STAMP_DOCS): requirements/docs.txt | $(BIN)/python
 	$(PIP) install -q -r requirements/docs.txt
 	touch $@
