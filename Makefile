@@ -9,9 +9,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 STAMP := $(VENV)/.installed
 STAMP_TESTS := $(VENV)/.installed-tests
+STAMP_LINT := $(VENV)/.installed-lint
+STAMP_DOCS := $(VENV)/.installed-docs
 DECLARED := setup.py pyproject.toml requirements/runtime.txt
 
-.PHONY: demo test install lint wheel headless clean
+.PHONY: demo test install lint format docs wheel headless clean
 
 demo: $(STAMP)  ## find a raccoon in a picture with the model in the repository
 	$(BIN)/python demo/image_demo.py $(PICTURE) glip-nano --texts '$(TEXTS)'
@@ -21,15 +23,24 @@ test: $(STAMP_TESTS)  ## run all tests
 
 install: $(STAMP)  ## create the environment only
 
-lint: $(STAMP)  ## check style, and mend what can be mended
-	$(PIP) install -q pre-commit
-	$(BIN)/pre-commit run --all-files
+lint: $(STAMP_LINT)  ## check style, spelling and types, as CI does
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/mypy
+
+format: $(STAMP_LINT)  ## mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP_DOCS)  ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
 
 wheel: | $(BIN)/python  ## build dist/*.whl
 	$(PIP) wheel -q --no-deps -w dist .
 
 clean:  ## remove the environment and what was built
-	rm -rf $(VENV) build dist *.egg-info glip/.mim
+	rm -rf $(VENV) build dist site *.egg-info glip/.mim
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,4 +59,12 @@ headless:
 
 $(STAMP_TESTS): $(STAMP) requirements/tests.txt
 	$(PIP) install -q -r requirements/tests.txt
+	touch $@
+
+$(STAMP_LINT): $(STAMP) requirements/lint.txt
+	$(PIP) install -q -r requirements/lint.txt
+	touch $@
+
+$(STAMP_DOCS): requirements/docs.txt | $(BIN)/python
+	$(PIP) install -q -r requirements/docs.txt
 	touch $@
