@@ -119,10 +119,12 @@ def test_a_coarser_level_reads_the_offsets_of_the_level_itself():
 
 @torch.no_grad()
 def test_fusion_updates_by_the_layer_scale():
-    """All projections are zero but the last biases, so every update is that bias.
+    """Queries and keys are zero, so what is read does not depend on who reads.
 
-    The norm of (3, 1) is (1, -1); the scales are 0.5 and 0.25 and 2, the biases 2 and
-    4 of positions and 8 of both channels of words.
+    The values that positions read are 1 in all 8 channels, the last projection makes 1
+    of them in both, and with its biases the update is (1 + 2, 1 + 4). Words read zeros,
+    and their biases are 8. The norm of (3, 1) is (1, -1), the scales are (0.5, 0.25)
+    and 2.
     """
     block = zeroed(VLFuse(v_dim=2, l_dim=2, init_values=0.5, embed_dim=8, num_heads=1))
     fusion = block.b_attn
@@ -130,13 +132,15 @@ def test_fusion_updates_by_the_layer_scale():
         norm.weight.fill_(1)
     fusion.gamma_v.copy_(torch.tensor([0.5, 0.25]))
     fusion.gamma_l.fill_(2)
+    fusion.attn.values_l_proj.bias.fill_(1)
+    fusion.attn.out_v_proj.weight.fill_(1 / 8)
     fusion.attn.out_v_proj.bias.copy_(torch.tensor([2.0, 4.0]))
     fusion.attn.out_l_proj.bias.fill_(8)
     level = torch.tensor([3.0, 1.0]).view(1, 2, 1, 1).repeat(1, 1, 2, 3)
     words = torch.tensor([3.0, 1.0]).expand(1, 2, 2).contiguous()
     text = TextFeatures(words, words, torch.ones(1, 2, dtype=torch.bool))
     (found,), refined = block((level,), text)
-    expected = torch.tensor([1 + 0.5 * 2, -1 + 0.25 * 4]).view(1, 2, 1, 1)
+    expected = torch.tensor([1 + 0.5 * 3, -1 + 0.25 * 5]).view(1, 2, 1, 1)
     torch.testing.assert_close(found, expected.expand_as(found), atol=1e-4, rtol=0)
     expected = torch.tensor([1.0 + 2 * 8, -1 + 2 * 8]).expand(1, 2, 2)
     torch.testing.assert_close(refined.hidden, expected, atol=1e-4, rtol=0)
