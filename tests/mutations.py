@@ -59,16 +59,14 @@ MUTATIONS = (
     ),
     Mutation(
         'mask ignored in the first BERT layer of the tower',
-        'hidden = block(text.hidden, text.attention_mask)',
-        'hidden = block(text.hidden, None if block is self.dyhead_tower[1] else '
-        'text.attention_mask)',
+        '(text.hidden, text.attention_mask)',
+        '(text.hidden, None if kind is self.dyhead_tower[1] else text.attention_mask)',
         (BLOCKS,),
     ),
     Mutation(
         'mask ignored in the last BERT layer of the tower',
-        'hidden = block(text.hidden, text.attention_mask)',
-        'hidden = block(text.hidden, None if block is self.dyhead_tower[-2] else '
-        'text.attention_mask)',
+        '(text.hidden, text.attention_mask)',
+        '(text.hidden, None if kind is self.dyhead_tower[-2] else text.attention_mask)',
         (BLOCKS,),
     ),
     Mutation(
