@@ -1,12 +1,12 @@
-"""Break one line of the model at a time and see whether the tests notice.
+"""Mutate one line of the model at a time and check that the tests fail.
 
     python tests/mutations.py            # all of them, some minutes
     python tests/mutations.py mask nms   # those with such a word in their name
 
-Each change is made in a copy of the tree, in whatever file of ``glip/`` has the line.
-What a change must fail are tests by hand, none that compares with another library's
-model. The exit status is 1 if a change survives, breaks more than its meaning, or has
-lost its line, which then has to be found again here.
+Each mutation is applied to a copy of the tree, in the file of ``glip/`` that contains
+its text, wherever that lies. The tests that must fail are worked by hand; none compares
+with another library's model. The exit status is 1 if a mutation survives, if it raises
+instead of computing something else, or if its text does not occur exactly once.
 """
 
 from __future__ import annotations
@@ -188,13 +188,13 @@ MUTATIONS = (
     Mutation(
         'layer scale of biases ignored, absorbed form',
         'out_bias = out_bias * scale\n',
-        'pass\n',
+        'out_bias = out_bias * torch.ones_like(scale)\n',
         (BLOCKS,),
     ),
     Mutation(
         'layer scale of values ignored, absorbed form',
         'values = values * scale.unsqueeze(-3)\n',
-        'pass\n',
+        'values = values * torch.ones_like(scale).unsqueeze(-3)\n',
         (BLOCKS,),
     ),
     Mutation(
@@ -247,13 +247,13 @@ def run_tests(root: Path, tests: tuple[str, ...]) -> tuple[int, str]:
 
 
 def verdict(root: Path, mutation: Mutation) -> tuple[bool, str]:
-    """Whether the change is noticed, and in which words the table says so."""
+    """Whether the tests fail as they should, and the line for the table."""
     files = [
         path for path in root.glob('glip/**/*.py') if mutation.old in path.read_text()
     ]
     count = sum(path.read_text().count(mutation.old) for path in files)
     if count != 1:
-        return False, f'its line is there {count} times'
+        return False, f'its text occurs {count} times'
     (path,) = files
     source = path.read_text()
     path.write_text(source.replace(mutation.old, mutation.new))
@@ -290,14 +290,14 @@ def main() -> int:
             print(output)
             print('the tests fail without any mutation')
             return 1
-        noticed = 0
+        killed = 0
         width = max(len(mutation.name) for mutation in chosen)
         for mutation in chosen:
-            killed, words_of_it = verdict(root, mutation)
-            noticed += killed
-            print(f'{mutation.name:{width}}  {words_of_it}', flush=True)
-    print(f'{noticed} of {len(chosen)} killed')
-    return int(noticed < len(chosen))
+            is_killed, outcome = verdict(root, mutation)
+            killed += is_killed
+            print(f'{mutation.name:{width}}  {outcome}', flush=True)
+    print(f'{killed} of {len(chosen)} killed')
+    return int(killed < len(chosen))
 
 
 if __name__ == '__main__':

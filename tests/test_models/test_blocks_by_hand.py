@@ -20,7 +20,7 @@ PROMPTS = [TextPrompt.from_classes(names) for names in (['cat'], ['a red car'])]
 
 @pytest.fixture(params=['fast', 'plain'], autouse=True)
 def kernels(request):
-    """Both ways to compute the same thing."""
+    """The fast kernels and the plain formulas."""
     with plain_path() if request.param == 'plain' else nullcontext():
         yield
 
@@ -64,9 +64,9 @@ def test_coarser_maps_are_resampled_end_on_end():
     block = pointwise_tower_block()
     fine = torch.zeros(1, 4, 1, 4)
     coarse = torch.tensor([-1.0, 1.0]).expand(1, 4, 1, 2).contiguous()
-    found, _ = block((fine, coarse))
+    output, _ = block((fine, coarse))
     expected = torch.tensor([-1 / 8, -1 / 24, 1 / 6, 1 / 2]).expand(1, 4, 1, 4)
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(output, expected, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
@@ -83,14 +83,14 @@ def test_a_larger_field_of_offsets_is_read_as_it_lies_in_memory():
     weight[0, 0, 1, 1] = 1
     offset = torch.zeros(1, 18, 2, 6)
     offset[0, 2, 0, 3:] = torch.tensor([1.0, 0.5, -2.0])  # values 27, 28 and 29
-    offset[0, 9] = 100  # what belongs to the tap by its channel, never read
+    offset[0, 9] = 100  # the channel of the tap, not where the kernel reads
     # The same of the mask: value 4 * 3 + i in memory is in channel 1.
     mask = torch.zeros(1, 9, 2, 6)
     mask[0, 1, 0, :3] = torch.tensor([1.0, 1.0, 0.5])
     mask[0, 4] = 7
-    found = modulated_deform_conv2d(row, offset, mask, weight)
+    output = modulated_deform_conv2d(row, offset, mask, weight)
     expected = torch.tensor([2.0, (2 + 4) / 2, 1 * 0.5]).view(1, 1, 1, 3)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(output, expected)
 
 
 @torch.no_grad()
@@ -112,9 +112,9 @@ def test_a_coarser_level_reads_the_offsets_of_the_level_itself():
     block.offset.weight[4, :, 1, 1] = 1 / 4
     fine = torch.tensor([0.0, 0.0, 1.0, -1.0]).expand(1, 4, 1, 4).contiguous()
     coarse = torch.tensor([-1.0, 1.0]).expand(1, 4, 1, 2).contiguous()
-    found, _ = block((fine, coarse))
+    output, _ = block((fine, coarse))
     expected = torch.tensor([1 / 2, 1 / 6, -1 / 24, -1 / 8]).expand(1, 4, 1, 4)
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(output, expected, atol=1e-3, rtol=0)
 
 
 @torch.no_grad()
@@ -139,9 +139,9 @@ def test_fusion_updates_by_the_layer_scale():
     level = torch.tensor([3.0, 1.0]).view(1, 2, 1, 1).repeat(1, 1, 2, 3)
     words = torch.tensor([3.0, 1.0]).expand(1, 2, 2).contiguous()
     text = TextFeatures(words, words, torch.ones(1, 2, dtype=torch.bool))
-    (found,), refined = block((level,), text)
+    (output,), refined = block((level,), text)
     expected = torch.tensor([1 + 0.5 * 3, -1 + 0.25 * 5]).view(1, 2, 1, 1)
-    torch.testing.assert_close(found, expected.expand_as(found), atol=1e-4, rtol=0)
+    torch.testing.assert_close(output, expected.expand_as(output), atol=1e-4, rtol=0)
     expected = torch.tensor([1.0 + 2 * 8, -1 + 2 * 8]).expand(1, 2, 2)
     torch.testing.assert_close(refined.hidden, expected, atol=1e-4, rtol=0)
 
@@ -162,9 +162,9 @@ def test_words_attend_to_real_words_only():
     for norm in (layer.attention['output'].LayerNorm, layer.output.LayerNorm):
         norm.weight.fill_(1)
     words = torch.tensor([[[1.0, 0], [1, 0], [0, 9]]])
-    found = layer(words, torch.tensor([[True, True, False]]))[:, :2]
+    output = layer(words, torch.tensor([[True, True, False]]))[:, :2]
     expected = torch.tensor([1.0, -1.0]).expand(1, 2, 2)
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(output, expected, atol=1e-4, rtol=0)
 
 
 def bert_layers(model):
@@ -177,7 +177,7 @@ def bert_layers(model):
 @torch.no_grad()
 @pytest.mark.parametrize('number', range(4))
 def test_padding_is_masked_in_every_layer(number):
-    """What stands in the padding before a layer must not change what real words say."""
+    """Values of padding before a layer do not change the features of real words."""
     torch.manual_seed(0)
     model = build(
         tiny(

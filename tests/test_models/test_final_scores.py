@@ -1,4 +1,4 @@
-"""From what leaves the tower to scores and boxes, worked by hand.
+"""Final scores and boxes from the maps of the tower, worked by hand.
 
 The tower is replaced by maps in which all positions but a few are background. Of the 32
 channels of a position the head reads six: the logit, four box deltas, the logit of
@@ -23,8 +23,8 @@ SIZES = ((8, 12), (4, 6), (2, 3), (1, 2), (1, 1))
 ANCHOR = 64.0
 
 
-class Given(nn.Module):
-    """Block of a tower that returns the same maps whatever it reads."""
+class FixedMaps(nn.Module):
+    """Tower block that returns fixed maps, whatever its input."""
 
     def __init__(self, maps):
         super().__init__()
@@ -52,12 +52,12 @@ def deltas_to(box, y, x):
 
 @pytest.fixture(params=['fast', 'plain'])
 def kernels(request):
-    """Both ways to compute the same thing."""
+    """The fast kernels and the plain formulas."""
     return nullcontext if request.param == 'fast' else plain_path
 
 
 @pytest.fixture(params=[False, True], ids=['unfused', 'fused'])
-def head_reads(request):
+def model(request):
     """Model whose head reads logit, deltas and centerness from channels 0 to 5."""
     torch.manual_seed(0)
     model = build(tiny(**{'bbox_head.early_fuse': request.param})).eval()
@@ -82,7 +82,7 @@ def detect(model, kernels, positions, *, shape=SHAPE, text=('cat',), **test_cfg)
         level[:, 0] = -30
     for (level, y, x), (score, deltas, centerness) in positions.items():
         maps[level][0, :6, y, x] = torch.tensor([score, *deltas, centerness])
-    model.bbox_head.head.dyhead_tower = nn.ModuleList([Given(maps)])
+    model.bbox_head.head.dyhead_tower = nn.ModuleList([FixedMaps(maps)])
     model.bbox_head.test_cfg.update({'score_thr': 0.05} | test_cfg)
     with torch.no_grad(), kernels():
         picture = torch.zeros(1, 3, *SHAPE)
@@ -90,19 +90,19 @@ def detect(model, kernels, positions, *, shape=SHAPE, text=('cat',), **test_cfg)
     return result.pred_instances
 
 
-NOWHERE = (0.0, 0.0, 0.0, 0.0)
+ZERO_DELTAS = (0.0, 0.0, 0.0, 0.0)
 
 
-def test_score_is_the_root_of_class_times_centerness(head_reads, kernels):
+def test_score_is_the_root_of_class_times_centerness(model, kernels):
     """The root of 0.64 * 0.25 is 0.4."""
-    found = detect(
-        head_reads, kernels, {(0, 2, 3): (logit(0.64), NOWHERE, logit(0.25))}
+    detections = detect(
+        model, kernels, {(0, 2, 3): (logit(0.64), ZERO_DELTAS, logit(0.25))}
     )
-    assert found.scores.tolist() == pytest.approx([0.4], abs=1e-6)
-    assert found.labels.tolist() == [0]
+    assert detections.scores.tolist() == pytest.approx([0.4], abs=1e-6)
+    assert detections.labels.tolist() == [0]
 
 
-def test_tokens_are_halved_before_they_are_compared(head_reads, kernels):
+def test_tokens_are_halved_before_they_are_compared(model, kernels):
     """Only in the product with positions, not in the bias of words.
 
     A token (3, 4) has norm 5, so it becomes (0.6, 0.8), and half of that (0.3, 0.4).
@@ -111,7 +111,7 @@ def test_tokens_are_halved_before_they_are_compared(head_reads, kernels):
     word is 0.6 - 0.8 = -0.2, the common one -1: the logit is -0.55. At centerness 0.5
     the score is the root of 0.5 / (1 + exp(0.55)).
     """
-    head = head_reads.bbox_head.head
+    head = model.bbox_head.head
     with torch.no_grad():
         head.dot_product_projection_text.weight[[0, 1], [0, 1]] = 1
         head.dot_product_projection_text.bias[:2] = 0.1
@@ -125,83 +125,85 @@ def test_tokens_are_halved_before_they_are_compared(head_reads, kernels):
         token[..., :2] = torch.tensor([3.0, 4.0])
         return dataclasses.replace(text, hidden=token, embedded=token)
 
-    head_reads.language_model.register_forward_hook(as_given)
-    found = detect(
-        head_reads, kernels, {(0, 4, 4): (2.0, (1, 0, 0, 0), 0.0)}, score_thr=0.3
+    model.language_model.register_forward_hook(as_given)
+    detections = detect(
+        model, kernels, {(0, 4, 4): (2.0, (1, 0, 0, 0), 0.0)}, score_thr=0.3
     )
     expected = math.sqrt(0.5 / (1 + math.exp(0.55)))
-    assert found.scores.tolist() == pytest.approx([expected], abs=1e-6)
+    assert detections.scores.tolist() == pytest.approx([expected], abs=1e-6)
 
 
-def test_ranking_within_a_level_is_by_class_times_centerness(head_reads, kernels):
-    """0.5 * 0.5 is more than 0.9 * 0.1, so of one candidate per level it is the one."""
+def test_ranking_within_a_level_is_by_class_times_centerness(model, kernels):
+    """0.5 * 0.5 ranks above 0.9 * 0.1, so a level of one candidate keeps the former."""
     positions = {
         (0, 1, 1): (logit(0.9), deltas_to((0, 0, 9, 9), 1, 1), logit(0.1)),
         (0, 6, 9): (logit(0.5), deltas_to((60, 40, 89, 59), 6, 9), logit(0.5)),
     }
-    found = detect(head_reads, kernels, positions, nms_pre=1)
-    assert found.scores.tolist() == pytest.approx([0.5], abs=1e-6)
+    detections = detect(model, kernels, positions, nms_pre=1)
+    assert detections.scores.tolist() == pytest.approx([0.5], abs=1e-6)
     torch.testing.assert_close(
-        found.bboxes, torch.tensor([[60.0, 40, 90, 60]]), atol=1e-4, rtol=0
+        detections.bboxes, torch.tensor([[60.0, 40, 90, 60]]), atol=1e-4, rtol=0
     )
 
 
-def test_threshold_is_on_the_class_before_centerness(head_reads, kernels):
+def test_threshold_is_on_the_class_before_centerness(model, kernels):
     """0.06 passes 0.05 though 0.06 * 0.1 does not; 0.04 never does."""
     positions = {
         (0, 1, 1): (logit(0.06), deltas_to((0, 0, 9, 9), 1, 1), logit(0.1)),
         (0, 6, 9): (logit(0.04), deltas_to((60, 40, 89, 59), 6, 9), logit(0.99)),
     }
-    found = detect(head_reads, kernels, positions, score_thr=0.05)
-    assert found.scores.tolist() == pytest.approx([math.sqrt(0.006)], abs=1e-6)
+    detections = detect(model, kernels, positions, score_thr=0.05)
+    assert detections.scores.tolist() == pytest.approx([math.sqrt(0.006)], abs=1e-6)
 
 
 @pytest.mark.parametrize(('threshold', 'kept'), [(0.74, 1), (0.76, 2)])
-def test_overlap_counts_the_last_pixel(head_reads, kernels, threshold, kept):
+def test_overlap_counts_the_last_pixel(model, kernels, threshold, kept):
     """4x4 and 4x3 pixels share 12 of 16: 0.75. Without the +1 it would be 6 of 9."""
     positions = {
         (0, 1, 1): (logit(0.9), deltas_to((10, 10, 13, 13), 1, 1), 0.0),
         (0, 2, 2): (logit(0.8), deltas_to((10, 10, 13, 12), 2, 2), 0.0),
     }
-    found = detect(
-        head_reads, kernels, positions, nms=dict(type='nms', iou_threshold=threshold)
+    detections = detect(
+        model, kernels, positions, nms=dict(type='nms', iou_threshold=threshold)
     )
     boxes = torch.tensor([[10.0, 10, 14, 14], [10, 10, 14, 13]])[:kept]
-    torch.testing.assert_close(found.bboxes, boxes, atol=1e-4, rtol=0)
+    torch.testing.assert_close(detections.bboxes, boxes, atol=1e-4, rtol=0)
 
 
-def test_boxes_shrink_without_limit_and_grow_to_1000_over_16(head_reads, kernels):
-    """Of 64 pixels 4000 are left at most, and none at least.
+def test_boxes_shrink_without_limit_and_grow_to_1000_over_16(model, kernels):
+    """An anchor of 64 pixels grows to 4000 at most and shrinks to nothing.
 
-    The centers stay at (35.5, 35.5) and (11.5, 11.5). The picture is said to be so
-    large that nothing is clipped but what is left of it and above it.
+    The centers stay at (35.5, 35.5) and (11.5, 11.5). The declared size of the picture
+    is so large that boxes are clipped at the left and at the top only.
     """
     positions = {
         (0, 4, 4): (logit(0.9), (0, 0, 500, 500), 0.0),
         (0, 1, 1): (logit(0.8), (0, 0, -500, -500), 0.0),
     }
-    found = detect(head_reads, kernels, positions, shape=(9000, 9000))
+    detections = detect(model, kernels, positions, shape=(9000, 9000))
     # Inclusive x2 = center + (size - 1) / 2, and the half-open box ends one later.
     large, small = 35.5 + 3999 / 2 + 1, 11.5 - 1 / 2 + 1
     expected = [[0, 0, large, large], [small, small, small, small]]
-    torch.testing.assert_close(found.bboxes, torch.tensor(expected), atol=2e-2, rtol=0)
+    torch.testing.assert_close(
+        detections.bboxes, torch.tensor(expected), atol=2e-2, rtol=0
+    )
 
 
-def test_boxes_end_at_the_last_pixel(head_reads, kernels):
+def test_boxes_end_at_the_last_pixel(model, kernels):
     positions = {
         (0, 4, 4): (logit(0.9), deltas_to((-20, -20, 300, 300), 4, 4), 0.0),
     }
-    found = detect(head_reads, kernels, positions)
-    torch.testing.assert_close(found.bboxes, torch.tensor([[0.0, 0, 96, 64]]))
+    detections = detect(model, kernels, positions)
+    torch.testing.assert_close(detections.bboxes, torch.tensor([[0.0, 0, 96, 64]]))
 
 
-def test_a_class_scores_the_mean_of_its_tokens(head_reads, kernels):
-    """All tokens of a name read the same channel, so their mean is each one's."""
-    found = detect(
-        head_reads,
+def test_a_class_scores_the_mean_of_its_tokens(model, kernels):
+    """All tokens of a name have the same logit, so their mean is that of each."""
+    detections = detect(
+        model,
         kernels,
-        {(0, 2, 3): (logit(0.64), NOWHERE, logit(0.25))},
+        {(0, 2, 3): (logit(0.64), ZERO_DELTAS, logit(0.25))},
         text=('a red car', 'dog'),
     )
-    assert found.scores.tolist() == pytest.approx([0.4, 0.4], abs=1e-6)
-    assert sorted(found.labels.tolist()) == [0, 1]
+    assert detections.scores.tolist() == pytest.approx([0.4, 0.4], abs=1e-6)
+    assert sorted(detections.labels.tolist()) == [0, 1]
