@@ -7,19 +7,26 @@ JOBS ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 STAMP := $(VENV)/.installed
 STAMP_TESTS := $(VENV)/.installed-tests
 STAMP_LINT := $(VENV)/.installed-lint
 STAMP_DOCS := $(VENV)/.installed-docs
 DECLARED := setup.py pyproject.toml requirements/runtime.txt
 
-.PHONY: demo test install lint format docs wheel headless clean
+.PHONY: demo test test-slow test-all install lint format docs wheel headless clean
 
 demo: $(STAMP)  ## find a raccoon in a picture with the model in the repository
 	$(BIN)/python demo/image_demo.py $(PICTURE) glip-nano --texts '$(TEXTS)'
 
-test: $(STAMP_TESTS)  ## run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+test: $(STAMP_TESTS)  ## run all tests but the slow ones
+	$(PYTEST) -m 'not slow' $(ARGS)
+
+test-slow: $(STAMP_TESTS)  ## run the slow tests only
+	$(PYTEST) -m slow $(ARGS)
+
+test-all: $(STAMP_TESTS)  ## run all tests
+	$(PYTEST) $(ARGS)
 
 install: $(STAMP)  ## create the environment only
 

@@ -30,23 +30,6 @@ def synthetic(folder: Path) -> Source:
     return Source(folder, coco, *_sentences(coco))
 
 
-def real(shared: Path) -> Source:
-    """A few pictures of COCO with boxes, and with captions about the same."""
-    annotations = shared / 'data' / 'coco_mini' / 'annotations'
-    coco = json.loads((annotations / 'instances_train2017.json').read_text())
-    mdetr = json.loads((annotations / 'grounding_mdetr_train2017.json').read_text())
-    lines = (annotations / 'grounding_odvg_train2017.jsonl').read_text().splitlines()
-    mdetr['images'] = mdetr['images'][:10]
-    ids = {image['id'] for image in mdetr['images']}
-    mdetr['annotations'] = [a for a in mdetr['annotations'] if a['image_id'] in ids]
-    names = {image['file_name'] for image in mdetr['images']}
-    coco['images'] = [i for i in coco['images'] if i['file_name'] in names]
-    ids = {image['id'] for image in coco['images']}
-    coco['annotations'] = [a for a in coco['annotations'] if a['image_id'] in ids]
-    odvg = [json.loads(line) for line in lines[:10]]
-    return Source(shared / 'data' / 'coco_mini' / 'train2017', coco, mdetr, odvg)
-
-
 def make(loader: Mapping[str, Any], root: Path, source: Source) -> int:
     """Write what a loader's data sets name, below ``root``.
 

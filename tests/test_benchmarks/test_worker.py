@@ -71,6 +71,7 @@ def test_lvis_is_reckoned_from_some_chunks(subjects, case, monkeypatch, quick):
     assert ('mmdet', 1203) not in asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'kind, wanted',
     [

@@ -42,11 +42,9 @@ def test_no_recipe_is_forgotten():
     assert found == {*RECIPES, 'glip_nano_mbv2_minilm_mixed'}
 
 
-@pytest.fixture(params=['synthetic', 'real'])
-def source(request, tmp_path):
-    if request.param == 'synthetic':
-        return miniature.synthetic(tmp_path / 'pictures')
-    return miniature.real(request.getfixturevalue('shared'))
+@pytest.fixture
+def source(tmp_path):
+    return miniature.synthetic(tmp_path / 'pictures')
 
 
 def first_of_each(dataset):
@@ -146,6 +144,7 @@ def shrunk(cfg, tmp_path):
     return cfg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [*PRETRAIN, *list(RECIPES)[5:10:4]])
 def test_trains(name, tmp_path, monkeypatch):
     """Two steps of the whole recipe: loader, optimizer, schedules, hooks."""
@@ -166,6 +165,7 @@ def test_trains(name, tmp_path, monkeypatch):
     assert list((tmp_path / 'work').glob('*.pth'))
 
 
+@pytest.mark.slow
 def test_the_large_recipe_counts_in_steps(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = shrunk(read('glip_atss_swin-l_fpn_dyhead_pretrain_mixeddata'), tmp_path)

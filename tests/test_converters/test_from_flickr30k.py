@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import converted
+import entities_folder
 import pytest
 
 from glip.datasets.converters.from_flickr30k import flickr30k_to_odvg
@@ -64,8 +65,8 @@ def test_lists_choose_and_leave_out(root: Path, tmp_path: Path):
     assert '1 pictures without a file of boxes (43)' in result.lines()[-1]
 
 
-def test_real_sample(shared: Path, tmp_path: Path):
-    folder = shared / 'data' / 'flickr30k_entities_sample'
+def test_many_sentences(tmp_path: Path):
+    folder = entities_folder.write(tmp_path / 'entities')
     flickr30k_to_odvg(folder, tmp_path / 'out.jsonl')
     records = converted.lines(tmp_path / 'out.jsonl')
     assert len(records) >= 10

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import caption_sets
 import pytest
 
 from glip.datasets import MDETRDataset, read_coco
@@ -141,8 +142,8 @@ def test_mdetr_layout(write, tmp_path: Path):
     assert len(dataset) == 2
 
 
-def test_same_keys_as_the_real_files(shared: Path, tmp_path: Path):
-    folder = shared / 'data' / 'coco_mini' / 'annotations'
+def test_same_keys_as_the_files_of_mdetr(tmp_path: Path):
+    folder = caption_sets.write(tmp_path) / 'annotations'
     odvg_to_mdetr(folder / 'grounding_odvg_val2017.jsonl', tmp_path / 'b.json')
     real = read(folder / 'grounding_mdetr_val2017.json')
     made = read(tmp_path / 'b.json')

@@ -122,6 +122,7 @@ def evaluate_in_share(rank, root):
         assert test_tool([str(a) for a in arguments]) == 0
 
 
+@pytest.mark.slow
 def test_processes_change_no_digit(root, whole):
     for name in (PHRASES, EXPRESSIONS):
         sets.config(root, name)

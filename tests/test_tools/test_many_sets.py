@@ -71,6 +71,7 @@ def test_a_table_of_all_sets_is_written(evaluate, mine, tiny, weights):
     assert (run / 'sets.csv').read_text().splitlines()[-1].startswith('mean of 3 sets')
 
 
+@pytest.mark.slow
 def test_batch_size_and_resume_change_nothing(evaluate, mine, capsys):
     table, _ = evaluate('--batch-size', '3')
     resumed, _ = evaluate('--resume')
@@ -81,6 +82,7 @@ def test_batch_size_and_resume_change_nothing(evaluate, mine, capsys):
     assert 'another data set' in capsys.readouterr().err.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_plots_have_a_folder_for_each_set(evaluate):
     _, run = evaluate('--plots')
     folders = sorted(path.name for path in (run / 'plots').iterdir() if path.is_dir())
@@ -90,6 +92,7 @@ def test_plots_have_a_folder_for_each_set(evaluate):
         assert picture.width > 500
 
 
+@pytest.mark.slow
 def test_views_of_each_set(evaluate, tmp_path):
     table, _ = evaluate('--tta', '--out', str(tmp_path / 'out.pkl'))
     assert (table['mean']['sets'], table['mean']['of']) == (3, 3)
@@ -153,6 +156,7 @@ def test_tables_are_joined(join_tool, tmp_path, capsys):
     assert capsys.readouterr().err.startswith('error: ')
 
 
+@pytest.mark.slow
 def test_a_zoo_name_stands_for_its_config(test_tool, tmp_path, capsys):
     coco_folder.write(tmp_path / 'cells' / 'valid', num_images=1)
     arguments = ['glip-nano', '--work-dir', str(tmp_path / 'run'), '--cfg-options']
@@ -167,6 +171,7 @@ def test_a_zoo_name_stands_for_its_config(test_tool, tmp_path, capsys):
     assert 'name a checkpoint behind it' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_line(evaluate, mine, tmp_path, capsys):
     def said(*options, **more):
         evaluate(options=options, code=1, **more)
@@ -197,6 +202,7 @@ def test_classes_that_are_left_out_are_said(evaluate, mine):
     assert 'boxes of [green, blue] are not evaluated' in log
 
 
+@pytest.mark.slow
 def test_predictions_of_other_sets_are_refused(
     evaluate, mine, tiny, metric_tool, tmp_path, capsys
 ):

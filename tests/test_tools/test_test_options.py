@@ -61,6 +61,7 @@ def test_tta_of_any_config_keeps_the_prompt(evaluate):
         )
 
 
+@pytest.mark.slow
 def test_batch_size_and_resume(evaluate, tmp_path, capsys):
     one, first = evaluate()
     three, second = evaluate('--batch-size', '3')

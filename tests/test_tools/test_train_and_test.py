@@ -129,6 +129,7 @@ def test_mistakes_are_one_line(tiny, trained, train_tool, test_tool, capsys):
     assert 'none.pth' in test_error(tiny / 'none.pth')
 
 
+@pytest.mark.slow
 def test_broken_picture_ends_an_evaluation_but_not_a_training(
     tiny, trained, train_tool, test_tool, capsys
 ):
