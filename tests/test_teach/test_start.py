@@ -93,7 +93,7 @@ def test_wrong_files_are_refused(files):
         _start(files, detector=_without(files, 'predict.1.weight'))
     with pytest.raises(CheckpointError, match='backbone'):
         _start(files, detector=_without(files, 'backbone.stem.0.weight'))
-    words = dict(WORDS, synonyms={str(i): [] for i in range(40)})
+    words = dict(WORDS, synonyms={str(i): [] for i in range(40)}, groups={})
     (files / 'words.json').write_text(json.dumps(words))
     with pytest.raises(ConfigError, match='40 classes'):
         _start(files)
