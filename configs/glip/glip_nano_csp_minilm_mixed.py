@@ -9,7 +9,7 @@ captions = 'work_dirs/coco_person_captions.jsonl'
 
 model = dict(
     type='SelfTaughtGLIP',
-    teacher_share=0.5,
+    teacher_share=0.6,
 )
 load_from = start
 
@@ -24,7 +24,7 @@ resizing = [
     dict(type='GTBoxSubOne_GLIP'),
     dict(
         type='RandomChoiceResize',
-        scales=[(s, s) for s in (384, 416, 448, 480, 512, 544, 576)],
+        scales=[(s, s) for s in (384, 416, 448, 480, 512, 544)],
         keep_ratio=True,
         resize_type='FixScaleResize',
         backend='pillow',
@@ -35,7 +35,7 @@ resizing = [
 boxes_pipeline = [
     *loading,
     *resizing,
-    dict(type='RandomSamplingNegPos', max_classes=24, full_sampling_prob=1.0),
+    dict(type='RandomSamplingNegPos', max_classes=20, full_sampling_prob=1.0),
     dict(type='PackDetInputs'),
 ]
 few_things_pipeline = [
@@ -98,7 +98,7 @@ train_dataloader = dict(
                 data_root='',
                 ann_file=captions,
                 data_prefix=dict(img=data_root + 'coco_person/images/'),
-                indices=800,
+                indices=640,
                 pipeline=captions_pipeline,
             ),
         ],
@@ -139,7 +139,7 @@ val_evaluator = dict(
 )
 test_dataloader, test_evaluator = val_dataloader, val_evaluator
 
-max_epochs = 5
+max_epochs = 3
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=150),
