@@ -1,8 +1,8 @@
 # The two commands to start with: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
-PICTURE ?= demo/raccoon.jpg
-TEXTS ?= raccoon
+PICTURE ?= demo/person_dog_horse.jpg
+TEXTS ?= person. dog. horse
 JOBS ?= 2
 
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ DECLARED := setup.py pyproject.toml requirements/runtime.txt
 
 .PHONY: demo test test-slow test-all install lint format docs wheel headless clean
 
-demo: $(STAMP)  ## find a raccoon in a picture with the model in the repository
+demo: $(STAMP)  ## find things in a picture with the model in the repository
 	$(BIN)/python demo/image_demo.py $(PICTURE) glip-nano --texts '$(TEXTS)'
 
 test: $(STAMP_TESTS)  ## run all tests but the slow ones
