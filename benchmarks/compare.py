@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 
-from glip.errors import ConfigError, GLIPError, one_line
+from glip.errors import ConfigError, GLIPError
+from glip.runtime.command import command
 
 from .speed import records, tables
 from .speed.cases import CASES, select
@@ -32,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path('work_dirs') / 'speed.json'
 
 
-class WorkerError(Exception):
+class WorkerError(GLIPError):
     """A measurement ended without a result; it has said why."""
 
 
@@ -140,28 +141,23 @@ def _run_worker(job: Job) -> dict:
         return json.loads(out.read_text())
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Measure and print tables, or list the cases."""
     if args.list:
         for case in CASES.values():
             print(f'{case.name:20} {case.title}')
-        return 0
-    try:
-        jobs = jobs_of(args)
-        if lack := missing(args):
-            print(f'skipped: {lack}')
-            return 0
-        records.load(args.results)  # unreadable ones are told before, not after
-        done = []
-        for job in jobs:
-            done.append(run(job))
-            records.add(args.results, done[-1])
-    except (GLIPError, WorkerError) as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
+        return
+    jobs = jobs_of(args)
+    if lack := missing(args):
+        print(f'skipped: {lack}')
+        return
+    records.load(args.results)  # unreadable ones are told before, not after
+    done = []
+    for job in jobs:
+        done.append(run(job))
+        records.add(args.results, done[-1])
     print('\n'.join(['', *tables.report(done)]))
-    return 0
 
 
 if __name__ == '__main__':

@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from torchvision.ops import box_iou
 from tqdm import tqdm
 
 import glip
+from glip.runtime.command import command
 
 _ABSENT = 5
 _THRESHOLDS = np.arange(0.05, 0.75, 0.01)
@@ -150,7 +153,8 @@ def average_precision(
     return 100 * evaluation.stats[0], 100 * evaluation.stats[1]
 
 
-def main() -> None:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -161,7 +165,12 @@ def main() -> None:
     parser.add_argument('--limit', type=int, default=30, help='pictures of the top box')
     parser.add_argument('--threshold', type=float)
     parser.add_argument('--silent', help='JSON list of words that no picture shows')
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Print the measures of every data set."""
     detector = glip.load(args.model, args.weights)
     threshold = args.threshold or getattr(detector, 'default_threshold', 0.3)
     for source in args.data:
@@ -198,4 +207,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

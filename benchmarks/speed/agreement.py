@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
+from glip.errors import GLIPError
+
 from .subjects import Batch, Subjects
 
 # Largest difference of token logits, whose standard deviation is about 1. Noise of 1e-6
@@ -22,7 +24,7 @@ LOSSES = 1e-3
 GRADIENTS = 1e-2
 
 
-class Disagreement(Exception):
+class Disagreement(GLIPError):
     """Both sides compute different things, so their times cannot be compared."""
 
 

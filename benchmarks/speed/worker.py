@@ -1,17 +1,19 @@
 """The process of one measurement: ``python -m benchmarks.speed.worker JOB OUT``."""
 
+import argparse
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from mmengine.logging import MMLogger
 
-from glip.errors import GLIPError, one_line
+from glip.errors import GLIPError
+from glip.runtime.command import command
 
 from .actions import sides_of
-from .agreement import Disagreement
 from .environment import allocator_of_users, apply_settings, describe
 from .job import Job
 from .peaks import inference_peak
@@ -85,9 +87,18 @@ def _to_users_allocator(side: Side) -> None:
         side.warm_up()
 
 
-def main(argv: list[str]) -> int:
-    """Measure and write the record; errors become one line."""
-    job = Job.from_json(argv[0])
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('job', type=Job.from_json, help='job as JSON')
+    parser.add_argument('out', type=Path, help='record to write (.json)')
+    return parser.parse_args(argv)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Measure and write the record."""
+    job = args.job
     if job.threads:
         torch.set_num_threads(job.threads)
     apply_settings(job.settings)
@@ -96,12 +107,10 @@ def main(argv: list[str]) -> int:
     try:
         with mended():
             record = measure(job) | dict(environment=describe(job.device))
-    except (GLIPError, Disagreement) as error:
-        print(f'error: {job.case}: {one_line(error)}', file=sys.stderr)
-        return 1
-    Path(argv[1]).write_text(json.dumps(record))
-    return 0
+    except GLIPError as error:
+        raise GLIPError(f'{job.case}: {error}') from error
+    args.out.write_text(json.dumps(record))
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
