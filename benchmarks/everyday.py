@@ -18,7 +18,9 @@ import contextlib
 import io
 import json
 import random
+import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from tqdm import tqdm
 
 import glip
 from glip.apis import Detector
+from glip.runtime.command import command
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
@@ -260,7 +263,8 @@ def plot(rounds: list[dict[str, dict]], work_dir: str | None, path: str) -> None
     plt.close(figure)
 
 
-def main() -> None:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -274,7 +278,12 @@ def main() -> None:
     add('--threshold', type=float, help="score of a box that counts [the model's own]")
     add('--plot', help='picture to write')
     add('--work-dir', help='of the training, for the losses in the plot')
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Print the figures of every checkpoint and data set."""
     rounds = []
     for weights in args.weights:
         detector = glip.load(args.model, weights)
@@ -287,4 +296,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

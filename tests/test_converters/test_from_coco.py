@@ -100,7 +100,7 @@ def test_labels_follow_ids_and_classes_asked_for(write, tmp_path: Path):
     assert labels() == [(1, 'late'), (0, 'early')]
     assert labels(classes=['late', 'early']) == [(0, 'late'), (1, 'early')]
     assert labels(classes=['early']) == [(0, 'early')]
-    with pytest.raises(DatasetError, match="did you mean 'early'"):
+    with pytest.raises(DatasetError, match="'early'"):
         labels(classes=['earli'])
 
 
@@ -114,7 +114,7 @@ def test_coco_labels_are_those_of_all_80_classes(write, tmp_path: Path):
     names = json.loads((tmp_path / 'coco2017_label_map.json').read_text())
     assert len(names) == 80
     assert names['0'] == 'person'
-    with pytest.raises(DatasetError, match="'red', which COCO does not"):
+    with pytest.raises(DatasetError, match="'red'.*--dataset custom"):
         path = write('c.json', content())
         coco_to_odvg(path, tmp_path / 'd.jsonl', dataset='coco')
 
@@ -204,18 +204,18 @@ def test_records_train_as_they_are(coco: Path):
 
 
 def test_refuses_bad_files(write, coco: Path, tmp_path: Path):
-    with pytest.raises(DatasetError, match='file not found'):
+    with pytest.raises(DatasetError, match='absent.json'):
         coco_to_odvg(tmp_path / 'absent.json')
-    with pytest.raises(DatasetError, match='is a folder; name the file in it'):
+    with pytest.raises(DatasetError, match='folder'):
         coco_to_odvg(tmp_path)
     before = coco.read_text()
-    with pytest.raises(DatasetError, match='is read by this command'):
+    with pytest.raises(DatasetError, match='--output'):
         coco_to_odvg(coco, coco)
-    with pytest.raises(DatasetError, match='is read by this command'):
+    with pytest.raises(DatasetError, match='--output'):
         coco_to_odvg(coco, tmp_path / 'b', label_map=coco)
-    with pytest.raises(DatasetError, match='two results'):
+    with pytest.raises(DatasetError, match='two'):
         coco_to_odvg(coco, tmp_path / 'b', label_map=tmp_path / 'b')
     assert coco.read_text() == before
-    with pytest.raises(DatasetError, match='nothing to write'):
+    with pytest.raises(DatasetError, match='nothing'):
         coco_to_odvg(write('a.json', content(images=[])), tmp_path / 'b')
     assert not (tmp_path / 'b').exists()
