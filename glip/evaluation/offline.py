@@ -14,8 +14,8 @@ from mmengine.structures import BaseDataElement
 from glip.config.custom_data import apply_custom_data
 from glip.errors import ConfigError, GLIPError
 from glip.evaluation.predictions import check_pictures
-from glip.evaluation.truth import parts_of
 from glip.registry import DATASETS, EVALUATOR
+from glip.runtime.leaves import iter_leaves
 
 # Of a pipeline, what makes true boxes of annotations; the rest needs the pictures.
 _ANNOTATIONS = ('LoadAnnotations', 'PackDetInputs')
@@ -80,7 +80,7 @@ def evaluate_predictions(
     """
     if dataset is None:
         dataset = build_dataset(cfg)
-    parts = list(parts_of(dataset))
+    parts = list(iter_leaves(dataset))
     infos = [part.get_data_info(i) for part in parts for i in range(len(part))]
     source = ', '.join(str(getattr(part, 'ann_file', part)) for part in parts)
     check_pictures(predictions, (info['img_id'] for info in infos), source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.sample import Dropped
-from glip.datasets.seeding import SeededDataset
 from glip.errors import DatasetError
 
 
@@ -111,18 +110,6 @@ class TruthSet:
             image = images[record['img_id']]
             pictures.append(_truth(image, coco, record['img_path']))
         return cls(path, names, tuple(pictures))
-
-
-def parts_of(dataset: Any) -> Iterator[Any]:
-    """The data sets that a mixed one joins, in order; else itself."""
-    if isinstance(dataset, SeededDataset):
-        dataset = dataset.dataset
-    parts = getattr(dataset, 'datasets', None)
-    if isinstance(parts, (list, tuple)):
-        for part in parts:
-            yield from parts_of(part)
-    else:
-        yield dataset
 
 
 def _truth(image: Mapping[str, Any], coco: CocoFile, path: str) -> Truth:

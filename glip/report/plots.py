@@ -16,7 +16,7 @@ from mmengine.logging import print_log
 from glip.errors import ConfigError, DatasetError, one_line
 from glip.evaluation.predictions import check_pictures, entry_of
 from glip.evaluation.set_table import SetTable
-from glip.evaluation.truth import TruthSet, parts_of
+from glip.evaluation.truth import TruthSet
 from glip.registry import METRICS
 from glip.report.class_curves import class_curves
 from glip.report.confusion import ConfusionMatrix, Verdicts, judge
@@ -34,6 +34,7 @@ from glip.report.plots_tables import (
     write_summary,
 )
 from glip.report.plots_worst import Page, quality
+from glip.runtime.leaves import iter_leaves
 
 _USUAL = 0.3  # threshold where nothing is found
 _LVIS_MOST = 300  # detections per picture and class, as LVIS counts
@@ -111,7 +112,7 @@ def write_plots(
             )
         part = TruthSet(truth.source, truth.names, tuple(shown))
         return _write(entries, part, Path(out_dir), **options)
-    parts = list(parts_of(data))
+    parts = list(iter_leaves(data))
     total = sum(len(part) for part in parts)
     if total != len(entries):
         raise DatasetError(

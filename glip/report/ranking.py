@@ -14,9 +14,10 @@ from PIL import Image
 
 from glip.errors import ConfigError, DatasetError, ImageError, one_line
 from glip.evaluation.predictions import check_pictures, entry_of
-from glip.evaluation.truth import Truth, TruthSet, parts_of
+from glip.evaluation.truth import Truth, TruthSet
 from glip.images import load_image
 from glip.report.class_curves import picture_ap
+from glip.runtime.leaves import iter_leaves
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import Scene
 
@@ -57,7 +58,7 @@ def rank_pictures(
         DatasetError: The predictions are of other pictures, or the data has no
             classes with boxes.
     """
-    truths = [TruthSet.of_dataset(part) for part in parts_of(dataset)]
+    truths = [TruthSet.of_dataset(part) for part in iter_leaves(dataset)]
     pairs = [(truth, part.names) for part in truths for truth in part.pictures]
     source = ', '.join(part.source for part in truths)
     check_pictures(predictions, (truth.img_id for truth, _ in pairs), source)
