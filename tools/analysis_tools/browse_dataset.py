@@ -13,8 +13,9 @@ from mmengine.config import DictAction
 
 from glip.config.flags import prepare_config
 from glip.errors import ConfigError, GLIPError, one_line
+from glip.evaluation.offline import SPLITS
 from glip.report.browse import FORMATS, browse
-from glip.report.samples import MODES, SPLITS, SampleBrowser
+from glip.report.samples import MODES, SampleBrowser
 
 _MOST = 200  # samples, unless --number says otherwise
 
