@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import coco_folder
+
+from glip.runtime.leaves import iter_leaves
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def make(loader: Mapping[str, Any], root: Path, source: Source) -> int:
         The number of data sets.
     """
     count = 0
-    for dataset in leaves(loader['dataset']):
+    for dataset in iter_leaves(loader['dataset']):
         count += 1
         if 'shards' in dataset:
             _write_shards(dataset, root, source)
@@ -57,16 +59,6 @@ def make(loader: Mapping[str, Any], root: Path, source: Source) -> int:
                 json.dumps(source.mdetr if kind == 'MDETRDataset' else source.coco)
             )
     return count
-
-
-def leaves(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The data sets inside wrappers that mix or repeat."""
-    inner = dataset.get('datasets') or [dataset.get('dataset')]
-    if inner == [None]:
-        yield dataset
-        return
-    for part in inner:
-        yield from leaves(part)
 
 
 def _sentences(

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from glip.datasets import MixedStream, ODVGStream
 from glip.engine.run import build_runner, run_training
 from glip.registry import DATASETS
+from glip.runtime.leaves import iter_leaves
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'glip'
 PRETRAIN = {
@@ -130,7 +131,7 @@ def shrunk(cfg, tmp_path):
             intermediate_size=64,
         ),
     )
-    for dataset in miniature.leaves(cfg.train_dataloader.dataset):
+    for dataset in iter_leaves(cfg.train_dataloader.dataset):
         for transform in dataset.pipeline:
             if transform.type == 'RandomChoiceResize':
                 transform.scales = [(160, 96), (160, 128)]

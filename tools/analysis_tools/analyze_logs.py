@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from glip.errors import ConfigError
-from glip.report.logs import draw_keys, read_log, time_lines
+from glip.report.log_figures import draw_keys
+from glip.report.logs import read_log, time_lines
 from glip.runtime.command import command
 
 

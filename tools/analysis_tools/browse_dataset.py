@@ -10,8 +10,9 @@ from pathlib import Path
 from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
 from glip.errors import ConfigError
+from glip.evaluation.offline import SPLITS
 from glip.report.browse import FORMATS, browse
-from glip.report.samples import MODES, SPLITS, SampleBrowser
+from glip.report.samples import MODES, SampleBrowser
 from glip.runtime.command import command
 from glip.visualization.window import picture_window
 
