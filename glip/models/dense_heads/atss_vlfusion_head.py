@@ -1,10 +1,12 @@
 """Grounding head: words as classifier weights on ATSS anchors."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
 from torch import Tensor
 from transformers import BertConfig
 
@@ -14,9 +16,10 @@ from glip.models.postprocess import EntityScores, check_aggregation
 from glip.registry import MODELS, TASK_UTILS
 from glip.text import EncodedPrompt
 
+from .anchors import inclusive_anchors
 from .ground_truth import GroundTruth
 from .losses import grounding_losses
-from .prediction import PredictionMixin
+from .prediction import PictureFeatures, Predictor
 from .targets import make_targets
 from .tower import VLFusionModule
 
@@ -37,6 +40,8 @@ _LOSS_CLS = dict(
     type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0
 )
 _LOSS_CENTERNESS = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0)
+# Prompts whose map from tokens to classes is kept; LVIS has 31.
+_CACHED_SCORES = 1024
 _TEST_CFG = dict(
     nms_pre=1000,
     score_thr=0.05,
@@ -48,7 +53,7 @@ _TEST_CFG = dict(
 
 
 @MODELS.register_module()
-class ATSSVLFusionHead(PredictionMixin, BaseModule):
+class ATSSVLFusionHead(BaseModule):
     """Detection head of GLIP (paper section 3; fields as mmdet's class of this name).
 
     Args:
@@ -156,6 +161,47 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
         """Token logits (B, H*W, T), deltas (B, 4, H, W), centerness (B, 1, H, W)."""
         return self.head(visual, text)
 
+    @property
+    def predictor(self) -> Predictor:
+        """From the parts of this head and its ``test_cfg`` to detections."""
+        return Predictor(
+            self.head, self.bbox_coder, self.prior_generator, self.test_cfg
+        )
+
+    def encode_pictures(self, visual: Levels) -> PictureFeatures:
+        """See :meth:`Predictor.encode_pictures`."""
+        return self.predictor.encode_pictures(visual)
+
+    def predict(
+        self,
+        pictures: PictureFeatures,
+        text: TextFeatures,
+        prompts: Sequence[Sequence[EncodedPrompt]],
+        img_metas: Sequence[dict],
+        *,
+        rescale: bool = True,
+    ) -> list[InstanceData]:
+        """Detections for the prompts of each picture, see :meth:`Predictor.predict`."""
+        scores_of = [
+            [self._scores_of(prompt, text.mask.device) for prompt in picture_prompts]
+            for picture_prompts in prompts
+        ]
+        return self.predictor.predict(
+            pictures, text, scores_of, img_metas, rescale=rescale
+        )
+
+    def _scores_of(self, prompt: EncodedPrompt, device: torch.device) -> EntityScores:
+        """From tokens to classes, built once per prompt."""
+        aggregation = self.test_cfg['score_agg']
+        key = (id(prompt), device, aggregation)
+        if key not in self._scores:
+            scores = EntityScores(prompt, len(prompt.input_ids), device, aggregation)
+            self._scores[key] = (prompt, scores)  # keeps the prompt, and so its id
+            if len(self._scores) > _CACHED_SCORES:
+                self._scores.popitem(last=False)
+        self._scores.move_to_end(key)
+        return self._scores[key][1]
+
     def loss(
         self, visual: Levels, text: TextFeatures, truth: GroundTruth
     ) -> dict[str, Tensor]:
@@ -188,11 +234,13 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
             token_mask: True where a token is real, (B, T).
             truth: Boxes and their tokens, of which there may be fewer than T.
         """
-        anchors = self._anchors(
-            [tuple(level.shape[-2:]) for level in deltas], token_mask.device
+        level_anchors = inclusive_anchors(
+            self.prior_generator,
+            [(level.shape[2], level.shape[3]) for level in deltas],
+            token_mask.device,
         )
-        sizes = [len(level) for level in anchors]
-        anchors = torch.cat(anchors)
+        sizes = [len(level) for level in level_anchors]
+        anchors = torch.cat(level_anchors)
         missing = token_mask.shape[1] - truth.tokens.shape[2]
         truth = GroundTruth(truth.boxes, F.pad(truth.tokens, (0, missing)))
         return grounding_losses(
