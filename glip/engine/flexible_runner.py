@@ -28,6 +28,7 @@ from glip.engine.runner import (
 )
 from glip.engine.strategies import FSDPStrategy
 from glip.engine.test_loop import TestLoop
+from glip.engine.val_loop import ValLoop
 from glip.errors import ConfigError
 from glip.registry import RUNNERS, STRATEGIES
 from glip.runtime.compiling import compile_parts
@@ -86,6 +87,12 @@ class GLIPFlexibleRunner(FlexibleRunner):
             by_epoch = loop.pop('by_epoch', True)
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, ours where the config names none."""
+        if isinstance(loop, dict):
+            loop = dict(type=ValLoop) | loop
+        return super().build_val_loop(loop)
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""

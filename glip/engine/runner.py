@@ -18,6 +18,7 @@ from glip.checkpoints.latest import latest_checkpoint
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.test_loop import TestLoop
+from glip.engine.val_loop import ValLoop
 from glip.errors import CheckpointError
 from glip.registry import RUNNERS
 from glip.runtime.compiling import compile_parts
@@ -60,6 +61,12 @@ class GLIPRunner(Runner):
             by_epoch = loop.pop('by_epoch', True)
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, ours where the config names none."""
+        if isinstance(loop, dict):
+            loop = dict(type=ValLoop) | loop
+        return super().build_val_loop(loop)
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""

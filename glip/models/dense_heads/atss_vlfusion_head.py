@@ -1,6 +1,5 @@
 """Grounding head: words as classifier weights on ATSS anchors."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -14,6 +13,7 @@ from glip.errors import ConfigError
 from glip.models.language import TextFeatures, resolve_bert_config
 from glip.models.postprocess import EntityScores, check_aggregation
 from glip.registry import MODELS, TASK_UTILS
+from glip.runtime.feature_cache import FeatureCache
 from glip.text import EncodedPrompt
 
 from .anchors import inclusive_anchors
@@ -40,8 +40,6 @@ _LOSS_CLS = dict(
     type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0
 )
 _LOSS_CENTERNESS = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0)
-# Prompts whose map from tokens to classes is kept; LVIS has 31.
-_CACHED_SCORES = 1024
 _TEST_CFG = dict(
     nms_pre=1000,
     score_thr=0.05,
@@ -126,9 +124,6 @@ class ATSSVLFusionHead(BaseModule):
         train_cfg = train_cfg or {}
         self.test_cfg = _TEST_CFG | dict(test_cfg or {})
         check_aggregation(self.test_cfg['score_agg'])
-        self._scores: OrderedDict[tuple, tuple[EncodedPrompt, EntityScores]] = (
-            OrderedDict()
-        )
         self.prior_generator = TASK_UTILS.build(anchor_generator or _ANCHORS)
         self.bbox_coder = TASK_UTILS.build(
             bbox_coder or dict(type='DeltaXYWHBBoxCoderForGLIP')
@@ -191,16 +186,16 @@ class ATSSVLFusionHead(BaseModule):
         )
 
     def _scores_of(self, prompt: EncodedPrompt, device: torch.device) -> EntityScores:
-        """From tokens to classes, built once per prompt."""
+        """From tokens to classes."""
         aggregation = self.test_cfg['score_agg']
-        key = (id(prompt), device, aggregation)
-        if key not in self._scores:
-            scores = EntityScores(prompt, len(prompt.input_ids), device, aggregation)
-            self._scores[key] = (prompt, scores)  # keeps the prompt, and so its id
-            if len(self._scores) > _CACHED_SCORES:
-                self._scores.popitem(last=False)
-        self._scores.move_to_end(key)
-        return self._scores[key][1]
+
+        def build() -> tuple[EncodedPrompt, EntityScores]:
+            tokens = len(prompt.input_ids)
+            return prompt, EntityScores(prompt, tokens, device, aggregation)
+
+        # The prompt is kept as well, so that its id does not become another's.
+        class_maps = FeatureCache.current().class_maps
+        return class_maps.get((id(prompt), device, aggregation), build)[1]
 
     def loss(
         self, visual: Levels, text: TextFeatures, truth: GroundTruth
