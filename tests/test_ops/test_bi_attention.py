@@ -208,7 +208,7 @@ def known_dropout(monkeypatch):
             return draw
 
         monkeypatch.setattr(tiles.Dropout, 'replay', replay)
-        return keep, tiles.Dropout(rate).kept
+        return keep, tiles.Dropout(rate).kept_share
 
     return install
 
@@ -239,7 +239,7 @@ def test_formula_is_the_plain_form():
 def test_dropout_keeps_its_share_and_repeats_itself():
     torch.manual_seed(0)
     drop = tiles.Dropout(0.1)
-    assert drop.kept == pytest.approx(0.9, abs=1e-5)
+    assert drop.kept_share == pytest.approx(0.9, abs=1e-5)
     draw_once, again = drop.replay(), drop.replay()
     first, second = (draw_once(torch.Size((500, 999))) for _ in range(2))
     assert first.float().mean().item() == pytest.approx(0.9, abs=2e-3)
@@ -251,7 +251,7 @@ def test_dropout_keeps_its_share_and_repeats_itself():
     assert torch.equal(again(first.shape), second)
     other = tiles.Dropout(0.1).replay()(first.shape)
     assert not torch.equal(other, first)
-    assert not tiles.Dropout(0.0) and tiles.Dropout(0.0).kept == 1
+    assert not tiles.Dropout(0.0) and tiles.Dropout(0.0).kept_share == 1
 
 
 def test_dropout_keeps_the_mean():

@@ -49,6 +49,7 @@ class WindowAttention(BaseModule):
     def __init__(
         self,
         dims: int,
+        *,
         num_heads: int,
         window: int,
         qkv_bias: bool,
@@ -98,12 +99,18 @@ class WindowAttention(BaseModule):
 
 
 class ShiftedWindows(BaseModule):
-    """Cut a map into windows, optionally shifted, attend, and put it together."""
+    """Cut a map into windows, optionally shifted, attend, and put it together.
 
-    def __init__(self, window: int, shift: int, **attention) -> None:
+    Args:
+        attention: Of the positions of a window.
+        window: Side of a window in positions.
+        shift: Positions that windows are moved down and to the right.
+    """
+
+    def __init__(self, attention: WindowAttention, window: int, shift: int) -> None:
         super().__init__()
         self.window, self.shift = window, shift
-        self.w_msa = WindowAttention(window=window, **attention)
+        self.w_msa = attention
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x of shape (B, H, W, C) to the same shape."""
@@ -141,21 +148,51 @@ class FeedForward(BaseModule):
 
 
 class SwinBlock(BaseModule):
-    """Pre-norm attention and feed-forward with stochastic depth."""
+    """Pre-norm attention and feed-forward with stochastic depth.
+
+    Args:
+        dims: Channels.
+        num_heads: Attention heads.
+        window: Side of a window in positions.
+        shift: Positions that windows are moved down and to the right.
+        mlp_ratio: Channels within the feed-forward, as a multiple.
+        qkv_bias: Queries, keys and values have a bias.
+        scale: Of the products of queries and keys; None for one over the root of the
+            channels of a head.
+        attn_drop: Dropout of attention probabilities.
+        drop: Dropout of projections.
+        drop_path: Rate of stochastic depth.
+        with_cp: Recompute in the backward pass to save memory.
+    """
 
     def __init__(
         self,
         dims: int,
-        mlp_ratio: float,
-        drop: float,
-        drop_path: float,
+        *,
+        num_heads: int,
+        window: int,
+        shift: int = 0,
+        mlp_ratio: float = 4,
+        qkv_bias: bool = True,
+        scale: float | None = None,
+        attn_drop: float = 0.0,
+        drop: float = 0.0,
+        drop_path: float = 0.0,
         with_cp: bool = False,
-        **attention,
     ) -> None:
         super().__init__()
         self.with_cp = with_cp
         self.norm1 = nn.LayerNorm(dims)
-        self.attn = ShiftedWindows(dims=dims, drop=drop, **attention)
+        attention = WindowAttention(
+            dims,
+            num_heads=num_heads,
+            window=window,
+            qkv_bias=qkv_bias,
+            scale=scale,
+            attn_drop=attn_drop,
+            drop=drop,
+        )
+        self.attn = ShiftedWindows(attention, window, shift)
         self.norm2 = nn.LayerNorm(dims)
         self.ffn = FeedForward(dims, int(dims * mlp_ratio), drop)
         self.drop_path = StochasticDepth(drop_path, 'row')
@@ -239,28 +276,11 @@ class SwinStage(BaseModule):
     """Blocks at one resolution and the merging that leads to the next one."""
 
     def __init__(
-        self,
-        dims: int,
-        depth: int,
-        window_size: int,
-        drop_paths: Sequence[float],
-        downsample: bool,
-        with_cp: bool,
-        **block,
+        self, blocks: Sequence[SwinBlock], downsample: PatchMerging | None
     ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            SwinBlock(
-                dims=dims,
-                window=window_size,
-                shift=window_size // 2 if i % 2 else 0,
-                drop_path=drop_paths[i],
-                with_cp=with_cp,
-                **block,
-            )
-            for i in range(depth)
-        )
-        self.downsample = PatchMerging(dims) if downsample else None
+        self.blocks = nn.ModuleList(blocks)
+        self.downsample = downsample
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
@@ -336,25 +356,28 @@ class SwinTransformer(BaseModule):
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size, patch_norm)
         self.drop_after_pos = nn.Dropout(drop_rate)
         total = sum(depths)
-        rates = [drop_path_rate * i / max(total - 1, 1) for i in range(total)]
+        rates = iter(drop_path_rate * i / max(total - 1, 1) for i in range(total))
         self.stages = nn.ModuleList()
         for i, depth in enumerate(depths):
-            self.stages.append(
-                SwinStage(
-                    dims=embed_dims * 2**i,
-                    depth=depth,
-                    window_size=window_size,
-                    drop_paths=rates[sum(depths[:i]) : sum(depths[: i + 1])],
-                    downsample=i < len(depths) - 1,
-                    with_cp=with_cp,
+            dims = embed_dims * 2**i
+            blocks = [
+                SwinBlock(
+                    dims,
                     num_heads=num_heads[i],
+                    window=window_size,
+                    shift=window_size // 2 if number % 2 else 0,
                     mlp_ratio=mlp_ratio,
                     qkv_bias=qkv_bias,
                     scale=qk_scale,
                     attn_drop=attn_drop_rate,
                     drop=drop_rate,
+                    drop_path=next(rates),
+                    with_cp=with_cp,
                 )
-            )
+                for number in range(depth)
+            ]
+            downsample = PatchMerging(dims) if i < len(depths) - 1 else None
+            self.stages.append(SwinStage(blocks, downsample))
         for i in self.out_indices:
             self.add_module(f'norm{i}', nn.LayerNorm(embed_dims * 2**i))
         self._freeze()
