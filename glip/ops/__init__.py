@@ -32,9 +32,10 @@ from glip.ops.inclusive_boxes import (
     encode_inclusive,
     iou_inclusive,
 )
-from glip.ops.linear import Linear, linear, onednn_has_bf16
+from glip.ops.linear import Linear, linear
 from glip.ops.plain import is_plain, plain_path
 from glip.ops.recompute import recomputed
+from glip.ops.torch_internals import onednn_has_bf16
 from glip.ops.transfer import to_device
 from glip.ops.windows import shift_mask
 
