@@ -21,6 +21,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from glip.models.cpu import use_cpu_kernels
 from glip.registry import MODELS
 from glip.report.complexity import flop_counter
 from glip.runtime.feature_cache import FeatureCache
@@ -45,7 +46,7 @@ def build(config: str, prompt_batch_size: int) -> torch.nn.Module:
     )
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('glip'):
-        return MODELS.build(cfg).eval()
+        return use_cpu_kernels(MODELS.build(cfg)).eval()
 
 
 def sample(size: tuple[int, int], names: tuple[str, ...]) -> DetDataSample:

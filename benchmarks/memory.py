@@ -32,6 +32,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import glip.engine  # noqa: F401
 from glip.config.checkpointing import apply_use_checkpoint
+from glip.models.cpu import use_cpu_kernels
 from glip.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / '_base_' / 'models'
@@ -54,7 +55,7 @@ def build(name: str, use_checkpoint: bool) -> nn.Module:
     apply_use_checkpoint(cfg)
     torch.manual_seed(0)
     with MODELS.switch_scope_and_registry('glip'):
-        built = MODELS.build(cfg.model).to(DEVICE).train()
+        built = use_cpu_kernels(MODELS.build(cfg.model)).to(DEVICE).train()
     for parameter in built.parameters():
         parameter.grad = torch.zeros_like(parameter)
     return built

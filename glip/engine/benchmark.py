@@ -19,6 +19,7 @@ from glip.checkpoints import load_into
 from glip.engine.data_loader import build_dataloader
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.offline import build_dataset
+from glip.models.cpu import use_cpu_kernels
 from glip.report.tap import leaves
 from glip.runtime.compiling import compile_for_inference
 from glip.runtime.feature_cache import FeatureCache
@@ -111,7 +112,7 @@ def benchmark_inference(
     """
     cfg = cfg.copy()
     loader = _loader(cfg, 'test', batch_size=1)
-    model = build_model(cfg)
+    model = use_cpu_kernels(build_model(cfg))
     if checkpoint:
         load_into(model, checkpoint)
     if fuse_conv_bn:

@@ -30,6 +30,7 @@ from glip.engine.strategies import FSDPStrategy
 from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
 from glip.errors import ConfigError
+from glip.models.cpu import use_cpu_kernels
 from glip.registry import RUNNERS, STRATEGIES
 from glip.runtime.compiling import compile_parts
 
@@ -126,6 +127,7 @@ class GLIPFlexibleRunner(FlexibleRunner):
         self._find_latest()
         if not isinstance(self.model, nn.Module):
             self.model = self.strategy.build_model(self.model)
+            use_cpu_kernels(self.model)
         if self._load_from is not None:
             skip_pretrained(self.model)
 

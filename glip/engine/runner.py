@@ -20,6 +20,7 @@ from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
 from glip.errors import CheckpointError
+from glip.models.cpu import use_cpu_kernels
 from glip.registry import RUNNERS
 from glip.runtime.compiling import compile_parts
 
@@ -53,6 +54,10 @@ class GLIPRunner(Runner):
     ) -> DataLoader:
         """See :func:`glip.engine.data_loader.build_dataloader`."""
         return build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model, with the kernels for the CPU in it."""
+        return use_cpu_kernels(super().build_model(model))
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, also where the config only says whether it is by epoch."""

@@ -3,7 +3,6 @@
 from glip.ops.bi_attention import (
     BiProjections,
     absorbed_bi_attention,
-    bi_attention,
     plain_bi_attention,
     takes_absorbed_form,
 )
@@ -47,7 +46,6 @@ __all__ = [
     'Linear',
     'absorbed_bi_attention',
     'batched_nms_inclusive',
-    'bi_attention',
     'clip_inclusive',
     'decode_inclusive',
     'deform_conv_input',

@@ -12,9 +12,9 @@ import torch
 from glip.ops import (
     BiProjections,
     absorbed_bi_attention,
-    bi_attention,
     plain_bi_attention,
     plain_path,
+    takes_absorbed_form,
 )
 from glip.ops.cpu import tiled_attention as tiles
 
@@ -308,29 +308,15 @@ def test_levels_need_not_be_contiguous():
     assert_close(real(found, fields['mask']), expected, 1e-12)
 
 
-@pytest.fixture
-def taken(monkeypatch):
-    """Names of the forms that were taken."""
-    names = []
-    for name in ('absorbed_bi_attention', 'plain_bi_attention'):
-        form = getattr(bi_module, name)
-
-        def noted(*args, form=form, name=name, **fields):
-            names.append(name.split('_')[0])
-            return form(*args, **fields)
-
-        monkeypatch.setattr(bi_module, name, noted)
-    return names
-
-
-def test_form_is_chosen(taken):
+def test_form_is_chosen():
     fields = draw('as GLIP', torch.float32)
-    bi_attention(**fields)
+    inputs = fields['levels'][0], fields['tokens'], fields['projections']
+    heads = fields['num_heads']
+    assert takes_absorbed_form(*inputs, heads)
     with plain_path():
-        bi_attention(**fields)
+        assert not takes_absorbed_form(*inputs, heads)
     with torch.autocast('cpu', torch.bfloat16):
-        bi_attention(**fields)
-    assert taken == ['absorbed', 'plain', 'plain']
+        assert not takes_absorbed_form(*inputs, heads)
 
 
 def test_absorbed_form_is_left_where_it_multiplies_more():
@@ -343,7 +329,7 @@ def test_absorbed_form_is_left_where_it_multiplies_more():
 def test_half_precision_goes_the_plain_way():
     fields = draw('as GLIP', torch.float32)
     with torch.autocast('cpu', torch.bfloat16):
-        found = results(bi_attention, fields)
+        found = results(plain_bi_attention, fields)
     expected = results(plain_bi_attention, fields)
     for one, other in zip(found, expected, strict=True):
         assert (one - other).abs().max() < 0.05 * other.abs().max()

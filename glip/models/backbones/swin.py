@@ -9,17 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
-from glip.ops import (
-    AttentionWeights,
-    AttentionWindows,
-    FeedForwardWeights,
-    Linear,
-    linear,
-    shift_mask,
-    tiled_feed_forward,
-    tiled_window_attention,
-    works_in_tiles,
-)
+from glip.ops import shift_mask
 from glip.registry import MODELS
 
 
@@ -67,8 +57,8 @@ class WindowAttention(BaseModule):
         self.register_buffer(
             'relative_position_index', _relative_position_index(window)
         )
-        self.qkv = Linear(dims, dims * 3, bias=qkv_bias)
-        self.proj = Linear(dims, dims)
+        self.qkv = nn.Linear(dims, dims * 3, bias=qkv_bias)
+        self.proj = nn.Linear(dims, dims)
         self.proj_drop = nn.Dropout(drop)
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
@@ -138,8 +128,8 @@ class FeedForward(BaseModule):
     def __init__(self, dims: int, hidden: int, drop: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Sequential(Linear(dims, hidden), nn.GELU(), nn.Dropout(drop)),
-            Linear(hidden, dims),
+            nn.Sequential(nn.Linear(dims, hidden), nn.GELU(), nn.Dropout(drop)),
+            nn.Linear(hidden, dims),
             nn.Dropout(drop),
         )
 
@@ -196,56 +186,16 @@ class SwinBlock(BaseModule):
         self.norm2 = nn.LayerNorm(dims)
         self.ffn = FeedForward(dims, int(dims * mlp_ratio), drop)
         self.drop_path = StochasticDepth(drop_path, 'row')
-        self.dropout = max(drop, self.attn.w_msa.attn_drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x of shape (B, H, W, C) to the same shape."""
-        if works_in_tiles(x) and not (self.training and self.dropout):
-            return self._in_tiles(x)
         if self.with_cp and self.training:
-            return checkpoint(self._plain, x, use_reentrant=False)
-        return self._plain(x)
+            return checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
 
-    def _plain(self, x: Tensor) -> Tensor:
+    def _forward(self, x: Tensor) -> Tensor:
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.ffn(self.norm2(x)))
-
-    def _in_tiles(self, x: Tensor) -> Tensor:
-        """The same, see :mod:`glip.ops.cpu.window_attention`; dropout is not done."""
-        attention, ffn = self.attn.w_msa, self.ffn.layers
-        qkv, proj, into, out = attention.qkv, attention.proj, ffn[0][0], ffn[1]
-        x = tiled_window_attention(
-            x,
-            AttentionWeights(
-                *(self.norm1.weight, self.norm1.bias, qkv.weight, qkv.bias),
-                *(attention.position_bias(), proj.weight, proj.bias),
-            ),
-            AttentionWindows(
-                self.attn.window,
-                self.attn.shift,
-                attention.scale,
-                self.norm1.eps,
-            ),
-            self._kept(x),
-            recompute=self.with_cp,
-        )
-        return tiled_feed_forward(
-            x,
-            FeedForwardWeights(
-                *(self.norm2.weight, self.norm2.bias, into.weight, into.bias),
-                *(out.weight, out.bias),
-            ),
-            self._kept(x),
-            eps=self.norm2.eps,
-            recompute=self.with_cp,
-            overwrite=True,
-        )
-
-    def _kept(self, x: Tensor) -> Tensor | None:
-        """What stochastic depth multiplies each map with, (B, 1, 1, 1)."""
-        if not (self.training and self.drop_path.p):
-            return None
-        return self.drop_path(x.new_ones(len(x), 1, 1, 1))
 
 
 class PatchMerging(BaseModule):
@@ -254,7 +204,7 @@ class PatchMerging(BaseModule):
     def __init__(self, dims: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * dims)
-        self.reduction = Linear(4 * dims, 2 * dims, bias=False)
+        self.reduction = nn.Linear(4 * dims, 2 * dims, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, ceil(H/2), ceil(W/2), 2C)."""
@@ -269,7 +219,10 @@ class PatchMerging(BaseModule):
             for t in (self.norm.weight, self.norm.bias, self.reduction.weight)
         )
         x = F.layer_norm(x, weight.shape, weight, bias, self.norm.eps)
-        return linear(x, reduction)
+        return self._project(x, reduction)
+
+    def _project(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.linear(x, weight)
 
 
 class SwinStage(BaseModule):
