@@ -6,9 +6,10 @@ r"""Measure how well a model finds everyday things by name, beyond AP.
 A data set is a folder in COCO's layout (annotations/instances_SPLIT.json and SPLIT/).
 Printed are AP with all names as one prompt; with the classes of a picture as prompt,
 how often the best box is right; with five absent classes beside them, precision and
-recall at a threshold and absent words with a box; and, if words are given, AP of the classes
-asked for by their own names and by those words. With several checkpoints of a training,
-``--plot`` draws all of that over its epochs, with the losses of its work directory.
+recall at a threshold and absent words with a box; and, if words are given, AP of the
+classes asked for by their own names and by those words. With several checkpoints of a
+training, ``--plot`` draws AP and absent words over its epochs, with the losses of its
+work directory.
 """
 
 from __future__ import annotations

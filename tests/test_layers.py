@@ -16,7 +16,8 @@ _PACKAGE = Path(glip.__file__).resolve().parent
 _LINES = (
     {'errors', 'version', 'paths', 'compat'},
     {'text', 'ops', 'registry'},
-    {'models', 'runtime', 'images'},
+    {'runtime'},
+    {'models', 'images'},
     {'checkpoints', 'visualization', 'transforms'},
     {'apis'},
     {'config'},

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from glip.models.dense_heads import PictureFeatures
 from glip.ops import plain_path
 from glip.runtime.compiling import compile_for_inference
+from glip.runtime.feature_cache import FeatureCache
 
 from .job import Job
 from .subjects import Batch, Subjects
@@ -28,6 +29,7 @@ class Contestant:
         peer: Whether ours is measured against it.
         bf16: Run it under autocast.
         context: What else it is run in.
+        cache: What calls of ours share.
     """
 
     label: str
@@ -35,6 +37,7 @@ class Contestant:
     peer: bool
     bf16: bool = False
     context: Context = nullcontext
+    cache: FeatureCache = field(default_factory=FeatureCache)
 
     def detect(self, batch: Batch) -> list:
         """Detections of a batch."""
@@ -59,7 +62,7 @@ class Contestant:
 
     @contextmanager
     def _ready(self, device: str) -> Iterator[None]:
-        with torch.no_grad(), self.context():
+        with torch.no_grad(), self.context(), self.cache.in_use(self.model):
             with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
                 yield
 

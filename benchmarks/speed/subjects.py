@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor
 
 from glip.config.checkpointing import apply_use_checkpoint
+from glip.models.cpu import use_cpu_kernels
 from glip.registry import MODELS
 
 from .peer import build_peer, peer_config
@@ -99,7 +100,7 @@ def build_ours(cfg: Config, *, use_checkpoint: bool = False) -> nn.Module:
         apply_use_checkpoint(cfg)
     torch.manual_seed(0)
     with MODELS.switch_scope_and_registry('glip'):
-        return MODELS.build(cfg.model).eval()
+        return use_cpu_kernels(MODELS.build(cfg.model)).eval()
 
 
 def build_subjects(variant: str, *, training: bool, device: str) -> Subjects:

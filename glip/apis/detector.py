@@ -20,6 +20,7 @@ from glip.apis.encoded import EncodedPicture
 from glip.apis.pipeline import InferencePipeline
 from glip.errors import ConfigError, ImageError, PromptError
 from glip.images import ImageSource, image_name, is_url, load_image
+from glip.runtime.feature_cache import FeatureCache
 from glip.runtime.precision import autocasting, half_precision
 from glip.text import TextPrompt, parse_text
 
@@ -67,6 +68,7 @@ class Detector:
         self.cfg = cfg
         self.precision = half_precision(amp)
         self.pipeline = InferencePipeline.from_config(cfg)
+        self._cache = FeatureCache()
 
     @property
     def default_threshold(self) -> float:
@@ -265,6 +267,15 @@ class Detector:
                     results[place] = found.above(threshold)
             yield from results
 
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """A call of the model: in its precision, and reusing what calls before made."""
+        with (
+            autocasting(self.device, self.precision),
+            self._cache.in_use(self.model),
+        ):
+            yield
+
     @torch.no_grad()
     def _ask(self, picture: EncodedPicture, prompt: TextPrompt) -> Detections:
         """Detections in an encoded picture."""
@@ -274,7 +285,7 @@ class Detector:
                 'it with this one'
             )
         sample = DetDataSample(metainfo=picture.metainfo | dict(text=prompt))
-        with autocasting(self.device, self.precision):
+        with self._computing():
             self.model.detect(picture.features, [sample])
         return _to_detections(
             sample, picture.source, picture.drawable, prompt, picture.size
@@ -283,7 +294,7 @@ class Detector:
     @torch.no_grad()
     def _predict(self, prepared: Sequence[dict[str, Any]]) -> Sequence[Any]:
         """One forward pass over the prepared pictures."""
-        with autocasting(self.device, self.precision):
+        with self._computing():
             return self.model.test_step(
                 {
                     'inputs': [item['inputs'] for item in prepared],

@@ -15,6 +15,7 @@ from torch import nn
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, zoo
 from glip.errors import ConfigError, GLIPError
+from glip.models.cpu import use_cpu_kernels
 from glip.paths import config_root
 from glip.registry import MODELS
 from glip.runtime.allocator import keep_freed_memory
@@ -78,6 +79,7 @@ def load(
             'of its own: say which checkpoint to load (weights=..., --weights ...)'
         )
     network = build_model(cfg)
+    use_cpu_kernels(network)
     load_into(network, os.fspath(source))
     if where.type == 'cpu':
         keep_freed_memory()

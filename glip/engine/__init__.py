@@ -10,6 +10,7 @@ from glip.engine.pretrained_init import Pretrained
 from glip.engine.runner import GLIPRunner
 from glip.engine.strategies import DDPStrategy, FSDPStrategy
 from glip.engine.test_loop import TestLoop
+from glip.engine.val_loop import ValLoop
 
 __all__ = [
     'AdamW',
@@ -24,4 +25,5 @@ __all__ = [
     'IterBasedTrainLoop',
     'Pretrained',
     'TestLoop',
+    'ValLoop',
 ]

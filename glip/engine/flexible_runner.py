@@ -28,7 +28,9 @@ from glip.engine.runner import (
 )
 from glip.engine.strategies import FSDPStrategy
 from glip.engine.test_loop import TestLoop
+from glip.engine.val_loop import ValLoop
 from glip.errors import ConfigError
+from glip.models.cpu import use_cpu_kernels
 from glip.registry import RUNNERS, STRATEGIES
 from glip.runtime.compiling import compile_parts
 
@@ -87,6 +89,12 @@ class GLIPFlexibleRunner(FlexibleRunner):
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
 
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, ours where the config names none."""
+        if isinstance(loop, dict):
+            loop = dict(type=ValLoop) | loop
+        return super().build_val_loop(loop)
+
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""
         if isinstance(loop, dict):
@@ -119,6 +127,7 @@ class GLIPFlexibleRunner(FlexibleRunner):
         self._find_latest()
         if not isinstance(self.model, nn.Module):
             self.model = self.strategy.build_model(self.model)
+            use_cpu_kernels(self.model)
         if self._load_from is not None:
             skip_pretrained(self.model)
 

@@ -18,7 +18,9 @@ from glip.checkpoints.latest import latest_checkpoint
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.test_loop import TestLoop
+from glip.engine.val_loop import ValLoop
 from glip.errors import CheckpointError
+from glip.models.cpu import use_cpu_kernels
 from glip.registry import RUNNERS
 from glip.runtime.compiling import compile_parts
 
@@ -53,6 +55,10 @@ class GLIPRunner(Runner):
         """See :func:`glip.engine.data_loader.build_dataloader`."""
         return build_dataloader(dataloader, seed, diff_rank_seed)
 
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model, with the kernels for the CPU in it."""
+        return use_cpu_kernels(super().build_model(model))
+
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, also where the config only says whether it is by epoch."""
         if isinstance(loop, dict) and 'type' not in loop:
@@ -60,6 +66,12 @@ class GLIPRunner(Runner):
             by_epoch = loop.pop('by_epoch', True)
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop, ours where the config names none."""
+        if isinstance(loop, dict):
+            loop = dict(type=ValLoop) | loop
+        return super().build_val_loop(loop)
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""

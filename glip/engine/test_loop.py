@@ -23,6 +23,7 @@ from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
+from glip.runtime.feature_cache import FeatureCache
 from glip.runtime.precision import autocasting, half_precision
 
 # Below work_dir; the files in it are as large as the detections that are kept.
@@ -87,6 +88,10 @@ class TestLoop(_TestLoop):
         compile_for_inference(
             model.module if is_model_wrapper(model) else model, self.compile
         )
+        with FeatureCache().in_use():
+            return self._run()
+
+    def _run(self) -> dict[str, float]:
         sampler = getattr(self.dataloader, 'batch_sampler', None)
         if not isinstance(sampler, ResumableBatchSampler):
             if self.resume:

@@ -44,6 +44,7 @@ class EntityScores:
             number), MAX, POWER (geometric mean), or ONEHOT (token e is entity e).
 
     Attributes:
+        num_tokens: T.
         tokens: Places of the U tokens that matter, in order; only they need logits.
         labels: Class of each of the E entities.
 
@@ -60,6 +61,7 @@ class EntityScores:
     ) -> None:
         check_aggregation(aggregation)
         self.aggregation = aggregation
+        self.num_tokens = num_tokens
         self.labels = torch.tensor(prompt.prompt.labels).to(device)
         entities = prompt.entity_tokens
         if aggregation == 'ONEHOT':

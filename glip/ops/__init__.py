@@ -3,7 +3,6 @@
 from glip.ops.bi_attention import (
     BiProjections,
     absorbed_bi_attention,
-    bi_attention,
     plain_bi_attention,
     takes_absorbed_form,
 )
@@ -32,9 +31,10 @@ from glip.ops.inclusive_boxes import (
     encode_inclusive,
     iou_inclusive,
 )
-from glip.ops.linear import Linear, linear, onednn_has_bf16
+from glip.ops.linear import Linear, linear
 from glip.ops.plain import is_plain, plain_path
 from glip.ops.recompute import recomputed
+from glip.ops.torch_internals import onednn_has_bf16
 from glip.ops.transfer import to_device
 from glip.ops.windows import shift_mask
 
@@ -46,7 +46,6 @@ __all__ = [
     'Linear',
     'absorbed_bi_attention',
     'batched_nms_inclusive',
-    'bi_attention',
     'clip_inclusive',
     'decode_inclusive',
     'deform_conv_input',

@@ -39,49 +39,13 @@ class BiProjections(NamedTuple):
     out_l: Projection
 
 
-def bi_attention(
-    levels: Sequence[Tensor],
-    tokens: Tensor,
-    mask: Tensor | None,
-    projections: BiProjections,
-    *,
-    num_heads: int,
-    scale: Tensor,
-    dropout: float = 0.0,
-    recompute: bool = False,
-) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Update positions and tokens by what they read from each other.
-
-    Args:
-        levels: Positions, shape (B, N, C) each, of which tokens see all together. The
-            caller has no more use for them: without gradients they may be overwritten.
-        tokens: Shape (B, T, D).
-        mask: True where a token is real, shape (B, T); None if all are.
-        projections: The linear maps.
-        num_heads: Heads.
-        scale: Factor of the update of the positions, shape (C,) or (B, C).
-        dropout: Rate on the probabilities of both directions.
-        recompute: In the backward pass compute again what the absorbed form does to
-            tokens, as it keeps little else. The plain form is for the caller to wrap.
-
-    Returns:
-        The levels plus their scaled updates, and the update of the tokens (B, T, D),
-        which is arbitrary where a token is not real.
-    """
-    fields = dict(num_heads=num_heads, scale=scale, dropout=dropout)
-    inputs = levels, tokens, mask, projections
-    if takes_absorbed_form(levels[0], tokens, projections, num_heads):
-        return absorbed_bi_attention(*inputs, **fields, recompute=recompute)
-    return plain_bi_attention(*inputs, **fields)
-
-
 def takes_absorbed_form(
     level: Tensor, tokens: Tensor, projections: BiProjections, num_heads: int
 ) -> bool:
-    """Which form :func:`bi_attention` takes; it is picked here and nowhere else.
+    """Whether the absorbed form is the faster one.
 
-    The absorbed one on the CPU, in float32 and float64, where it takes fewer
-    operations. On a GPU the kernels of the plain form keep scores in registers.
+    It is on the CPU, in float32 and float64, where it takes fewer operations. On a GPU
+    the kernels of the plain form keep scores in registers.
     """
     return (
         level.device.type == 'cpu'
@@ -116,10 +80,24 @@ def plain_bi_attention(
     scale: Tensor,
     dropout: float = 0.0,
 ) -> tuple[tuple[Tensor, ...], Tensor]:
-    """As :func:`bi_attention`, as the paper writes it.
+    """Update positions and tokens by what they read from each other.
 
-    ``scaled_dot_product_attention`` goes over both directions in blocks where the
-    device has a kernel that does; no positions x tokens matrix is kept then.
+    As the paper writes it. ``scaled_dot_product_attention`` goes over both directions
+    in blocks where the device has a kernel that does; no positions x tokens matrix is
+    kept then.
+
+    Args:
+        levels: Positions, shape (B, N, C) each, of which tokens see all together.
+        tokens: Shape (B, T, D).
+        mask: True where a token is real, shape (B, T); None if all are.
+        projections: The linear maps.
+        num_heads: Heads.
+        scale: Factor of the update of the positions, shape (C,) or (B, C).
+        dropout: Rate on the probabilities of both directions.
+
+    Returns:
+        The levels plus their scaled updates, and the update of the tokens (B, T, D),
+        which is arbitrary where a token is not real.
     """
     positions = torch.cat(tuple(levels), 1)
 
@@ -154,13 +132,17 @@ def absorbed_bi_attention(
     dropout: float = 0.0,
     recompute: bool = False,
 ) -> tuple[tuple[Tensor, ...], Tensor]:
-    """As :func:`bi_attention`, with the projections of positions moved to tokens.
+    """As :func:`plain_bi_attention`, with projections of positions moved to tokens.
 
     A product of a projected position with a key is one of the position itself with
     the key under the transposed projection; and a mean of projected positions is the
     projected mean. So no position is projected, nor is what it has read: that is done
     to the tokens, which are few, beforehand. Equal to the plain form up to the order
     of float additions.
+
+    The caller has no more use for the levels: without gradients they may be
+    overwritten. With ``recompute`` what is done to tokens is computed again in the
+    backward pass, for which little else is kept.
     """
 
     def keep_little(function: Callable, *inputs) -> Any:

@@ -51,14 +51,6 @@ def onednn_is_used() -> bool:
     return mkldnn.is_available() and mkldnn.enabled and not is_plain()
 
 
-def onednn_has_bf16() -> bool:
-    """Whether oneDNN multiplies bfloat16 on this CPU; without, torch itself does so.
-
-    Then it takes a hundred times as long as float32.
-    """
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 class Linear(nn.Linear):
     """``torch.nn.Linear`` through :func:`linear`."""
 

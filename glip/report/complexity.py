@@ -19,6 +19,7 @@ from glip.apis.loading import build_model, resolve_device
 from glip.errors import ConfigError
 from glip.evaluation.offline import build_dataset
 from glip.ops import plain_path
+from glip.ops.torch_internals import packed_linear_operator
 
 _HEAD = 'bbox_head.head'
 _PARTS = ('backbone', 'neck', 'language_model', 'bbox_head')
@@ -242,8 +243,8 @@ def flop_counter() -> FlopCounterMode:
         torch.ops.torchvision.deform_conv2d: _deform_conv_flops,
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
     }
-    if torch.backends.mkldnn.is_available():
-        operations[torch.ops.mkldnn._linear_pointwise] = _linear_flops
+    if torch.backends.mkldnn.is_available() and (product := packed_linear_operator()):
+        operations[product] = _linear_flops
     return FlopCounterMode(display=False, custom_mapping=operations)
 
 

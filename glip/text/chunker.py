@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from unicodedata import category
 
 from glip.text import lexicon as lex
+from glip.text.verbs import Spot, is_verb
 
 # Letters and digits of any script, with the marks that hold a word together.
 _WORD = re.compile(r"[^\W_]+(?:['\u2019\-/&+.:_#]+[^\W_]+)*(?:\+\+|[#'\u2019](?!\w))?")
@@ -115,7 +116,14 @@ def _role(
         return 'noun'
     if low in lex.FUNCTION_WORDS or low in lex.AUXILIARIES:
         return 'break'
-    if _is_verb(low, after, phrase, before):
+    spot = Spot(
+        low,
+        before=before.low if before else '',
+        after=after,
+        phrase=tuple(word.low for word in phrase.words),
+        nouns=phrase.nouns,
+    )
+    if is_verb(spot):
         return 'break'
     return 'modifier' if _is_adjective(low) else 'noun'
 
@@ -135,57 +143,6 @@ def _is_adjective(low: str) -> bool:
         return True
     head, _, tail = low.rpartition('-')
     return bool(head) and (tail in lex.ADJECTIVES or tail.endswith('ed'))
-
-
-def _is_verb(low: str, after: str, phrase: _Phrase, before: _Word | None) -> bool:
-    """Whether the word says what something does, seen from where it stands."""
-    ends_here = (
-        not after
-        or after in lex.FUNCTION_WORDS
-        or after in lex.DETERMINERS
-        or after in lex.AUXILIARIES
-    )
-    if before is None:
-        if low in lex.REQUESTS and after in lex.DETERMINERS | {'me', 'for'}:
-            return True
-    elif not phrase.words:
-        if before.low in lex.AUXILIARIES and low.endswith(('ing', 'ed')):
-            return not (low in lex.ING_COMPOUNDS and after in lex.COMPOUND_HEADS)
-        if before.low in lex.MODALS or before.low in ('who', 'which', 'that'):
-            return True
-        if before.low == 'to' and low in lex.BASE_VERBS:
-            return True
-    if low.endswith('ing') and len(low) > 4 and low not in lex.ING_NOUNS:
-        if low in lex.ING_COMPOUNDS and after in lex.COMPOUND_HEADS:
-            return False
-        at_place = bool(phrase.words) and phrase.words[-1].low in lex.PLACE_NOUNS
-        return bool(phrase.nouns) or at_place or ends_here
-    if low.endswith('ed') and len(low) > 3 and low not in lex.ED_NOUNS:
-        return ends_here and low not in lex.ADJECTIVES
-    if low.endswith('ly') and len(low) > 3 and low not in lex.LY_NOUNS:
-        return ends_here or bool(phrase.nouns) or not phrase.words
-    if not phrase.nouns:
-        # A sentence may go on with its verb after 'and' or an adverb.
-        return not phrase.words and _is_inflected(low) and after in lex.DETERMINERS
-    if low in lex.PURE_VERBS or low in lex.PAST_VERBS - lex.ADJECTIVES:
-        return True
-    plural = _is_plural(phrase.words[-1].low)
-    if low in lex.THIRD_PERSON:
-        if not after and low in lex.NOUNS_LIKE_VERBS:
-            return phrase.words[0].low in lex.SINGULAR_DETERMINERS
-        return ends_here if plural else True
-    if low in lex.BASE_VERBS:
-        return plural
-    # An unknown word in -s between a noun and 'the': 'a man juggles the balls'.
-    return low.endswith('s') and not plural and after in lex.DETERMINERS
-
-
-def _is_inflected(low: str) -> bool:
-    return low in lex.THIRD_PERSON or low in lex.PAST_VERBS
-
-
-def _is_plural(low: str) -> bool:
-    return low in lex.PLURALS or (low.endswith('s') and not low.endswith(('ss', 'us')))
 
 
 def _close(phrase: _Phrase, spans: list[tuple[int, int]]) -> _Phrase:

@@ -120,3 +120,18 @@ def test_a_precision_that_the_machine_lacks_is_refused(weights, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(ConfigError, match='fp16 needs a GPU'):
         load(tiny_config(), weights, 'cpu', amp='fp16')
+
+
+def test_words_are_encoded_once_until_the_weights_change(detector, picture):
+    calls = []
+    language = detector.model.language_model
+    handle = language.register_forward_hook(lambda *_: calls.append(None))
+    try:
+        for _ in range(2):
+            detector(picture, ['cat', 'bench'])
+        assert len(calls) == 1
+        detector.model.load_state_dict(detector.model.state_dict())
+        detector(picture, ['cat', 'bench'])
+        assert len(calls) == 2
+    finally:
+        handle.remove()

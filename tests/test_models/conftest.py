@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from glip.checkpoints import load_into
+from glip.models.cpu import use_cpu_kernels
 from glip.registry import MODELS
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'glip'
@@ -21,7 +22,7 @@ SIZES = ((224, 320), (200, 288))
 def build(cfg):
     """Build under our scope without leaving it set."""
     with MODELS.switch_scope_and_registry('glip'):
-        return MODELS.build(copy.deepcopy(cfg))
+        return use_cpu_kernels(MODELS.build(copy.deepcopy(cfg)))
 
 
 def sample(shape, text, **meta) -> DetDataSample:

@@ -7,6 +7,7 @@ from glip.errors import ConfigError, DatasetError, GLIPError, PromptError
 from glip.models.dense_heads import prediction
 from glip.models.postprocess import select_candidates
 from glip.ops import plain_path
+from glip.runtime.feature_cache import FeatureCache
 
 from .conftest import build, sample, tiny, with_boxes
 
@@ -65,7 +66,6 @@ def test_padding_prompts_changes_nothing(pictures, early_fuse):
     model = build(tiny(**{'bbox_head.early_fuse': early_fuse})).eval()
     short = detect(model, pictures, [['cat', 'dog']] * 2)
     model.language_model.pad_to_max = True
-    model._texts.clear()
     padded = detect(model, pictures, [['cat', 'dog']] * 2)
     for one, other in zip(short, padded, strict=True):
         assert_close(one.pred_instances, other.pred_instances)
@@ -149,13 +149,18 @@ def test_boxes_come_back_in_pixels_of_the_original(tiny_model, pictures):
 def test_text_is_encoded_once_until_the_weights_change(tiny_model, pictures):
     calls = []
     tiny_model.language_model.register_forward_hook(lambda *_: calls.append(1))
-    first = detect(tiny_model, pictures, [['cat']] * 2)
-    detect(tiny_model, pictures, [['cat']] * 2)
+    cache = FeatureCache()
+
+    def find():
+        with cache.in_use(tiny_model):
+            return detect(tiny_model, pictures, [['cat']] * 2)
+
+    first, _ = find(), find()
     assert len(calls) == 1
     with torch.no_grad():
         for parameter in tiny_model.language_model.parameters():
             parameter.mul_(1.5)
-    changed = detect(tiny_model, pictures, [['cat']] * 2)
+    changed = find()
     assert len(calls) == 2
     assert not torch.equal(
         first[0].pred_instances.scores, changed[0].pred_instances.scores
@@ -330,15 +335,6 @@ def test_captions_of_one_picture_compute_it_once(tiny_model, pictures, computed)
         assert torch.equal(one.pred_instances.scores, other.pred_instances.scores)
 
 
-def test_the_picture_that_is_kept_does_not_keep_its_batch(tiny_model, pictures):
-    with torch.no_grad():
-        samples = [sample(SHAPE, 'a cat', img_path=f'{i}.jpg') for i in range(2)]
-        tiny_model(pictures, samples, mode='predict')
-    kept = tiny_model._seen.pixels
-    assert torch.equal(kept[0], pictures[1])
-    assert kept.untyped_storage().nbytes() == kept.nbytes == pictures[1].nbytes
-
-
 def change_in_place(model):
     with torch.no_grad():
         next(model.backbone.parameters()).mul_(2)
@@ -350,19 +346,32 @@ def reload(model):
 
 @pytest.mark.parametrize(
     'change',
-    [change_in_place, reload, lambda m: m.train().eval(), lambda m: m.float()],
-    ids=['in place', 'loaded', 'mode', 'moved'],
+    [change_in_place, reload, lambda m: m.bfloat16().float()],
+    ids=['in place', 'loaded', 'rounded'],
 )
 def test_features_of_other_weights_are_forgotten(
     tiny_model, pictures, computed, change
 ):
+    cache = FeatureCache()
+
     def find():
-        return detect(tiny_model, pictures[:1], ['a cat'], img_path='a.jpg')
+        with cache.in_use(tiny_model):
+            detect(tiny_model, pictures[:1], ['a cat'], img_path='a.jpg')
 
     find()
+    find()
+    assert len(computed) == 1
     change(tiny_model)
     find()
     assert len(computed) == 2
+
+
+def test_outside_of_a_region_nothing_is_kept(tiny_model, pictures, computed):
+    words = []
+    tiny_model.language_model.register_forward_hook(lambda *_: words.append(1))
+    for _ in range(2):
+        detect(tiny_model, pictures[:1], ['a cat'], img_path='a.jpg')
+    assert len(computed) == len(words) == 2
 
 
 def test_features_are_kept_apart_by_precision_and_kernels(
@@ -371,17 +380,18 @@ def test_features_are_kept_apart_by_precision_and_kernels(
     def find():
         return detect(tiny_model, pictures[:1], ['a cat'], img_path='a.jpg')
 
-    find()
-    with plain_path():
+    with FeatureCache().in_use():
         find()
-    assert len(computed) == 2
-    with plain_path(), torch.autocast('cpu', torch.bfloat16):
+        with plain_path():
+            find()
+        assert len(computed) == 2
+        with plain_path(), torch.autocast('cpu', torch.bfloat16):
+            find()
+        assert len(computed) == 3
+        tiny_model.reuse_features = False
         find()
-    assert len(computed) == 3
-    tiny_model.reuse_features = False
-    find()
-    find()
-    assert len(computed) == 5
+        find()
+        assert len(computed) == 5
 
 
 @pytest.mark.parametrize('early_fuse', [False, True])

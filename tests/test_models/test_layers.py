@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from transformers import BertConfig, BertModel
 
+from glip.models.cpu import use_cpu_kernels
 from glip.models.language import BertLayer, TextFeatures
 from glip.models.layers import BiAttention, DyConv, DyReLU, VLFuse
 from glip.models.layers.fusion import BiMultiHeadAttention
@@ -19,7 +20,7 @@ bi_attention = importlib.import_module('glip.ops.bi_attention')
 def randomise(module):
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    return module.eval()
+    return use_cpu_kernels(module).eval()
 
 
 @torch.no_grad()
@@ -87,7 +88,7 @@ def fused_gradients(block, levels, text):
 def fusion_and_inputs(**changes):
     torch.manual_seed(0)
     fields = dict(v_dim=6, l_dim=10, init_values=0.5, embed_dim=12, num_heads=2)
-    block = VLFuse(**fields | changes)
+    block = use_cpu_kernels(VLFuse(**fields | changes))
     levels = tuple(torch.randn(2, 6, *s, requires_grad=True) for s in ((4, 4), (2, 3)))
     hidden = torch.randn(2, 3, 10, requires_grad=True)
     mask = torch.tensor([[True, True, True], [True, True, False]])
@@ -303,7 +304,7 @@ def test_fused_levels_keep_their_places():
     'options', [{}, dict(use_dcn=False), dict(use_dyfuse=False), dict(use_dyrelu=False)]
 )
 def test_dyconv_keeps_shapes_also_of_odd_sizes(options):
-    block = DyConv(16, **options)
+    block = use_cpu_kernels(DyConv(16, **options))
     levels = tuple(torch.randn(1, 16, *s) for s in ((13, 25), (7, 13), (4, 7), (1, 1)))
     found = block(levels[:3])
     assert [f.shape for f in found] == [x.shape for x in levels[:3]]
@@ -315,7 +316,7 @@ def test_dyconv_keeps_shapes_also_of_odd_sizes(options):
 def test_dyconv_equals_the_plain_path(use_dcn, layout, batch):
     """Sizes of which resampling doubles none, in one tile and in several."""
     torch.manual_seed(0)
-    block = DyConv(32, use_dcn=use_dcn).double()
+    block = use_cpu_kernels(DyConv(32, use_dcn=use_dcn)).double()
     for parameter in block.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     levels = tuple(
@@ -350,7 +351,7 @@ def test_dyconv_equals_the_plain_path(use_dcn, layout, batch):
 @torch.no_grad()
 def test_dyconv_in_single_precision_is_as_exact_as_the_plain_path():
     torch.manual_seed(0)
-    block = DyConv(64)
+    block = use_cpu_kernels(DyConv(64))
     levels = tuple(torch.randn(1, 64, *s) for s in ((60, 80), (30, 40)))
     found = block(levels)
     with plain_path():

@@ -8,6 +8,7 @@ from mmdet.models import losses as mmdet_losses
 
 from glip.models import ATSSVLFusionHead, FocalLoss, GIoULoss
 from glip.models.dense_heads import GroundTruth
+from glip.models.dense_heads.anchors import inclusive_anchors
 from glip.models.dense_heads.targets import centerness_target
 from glip.registry import MODELS
 
@@ -67,7 +68,8 @@ def losses_of(truth, logits, deltas=None, centerness=None, mask=None, **changes)
 
 
 def test_anchors_include_their_last_pixel():
-    (anchors,) = head()._anchors([(1, 2)], torch.device('cpu'))
+    generator = head().prior_generator
+    (anchors,) = inclusive_anchors(generator, [(1, 2)], torch.device('cpu'))
     assert anchors.tolist() == [FIRST[0].tolist(), SECOND[0].tolist()]
 
 

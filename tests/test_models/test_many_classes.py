@@ -8,6 +8,7 @@ from mmdet.structures import DetDataSample
 
 from glip.models.dense_heads import prediction
 from glip.models.detectors import glip as detector_module
+from glip.runtime.feature_cache import FeatureCache
 
 from .conftest import build, sample, tiny
 
@@ -50,45 +51,47 @@ def calls_of(module):
 def test_words_are_encoded_once_per_run(early_fuse):
     model = make(early_fuse=early_fuse)
     calls = calls_of(model.language_model.language_backbone.body)
-    for seed in range(2):
-        found = detect(model, pictures(2, seed), LVIS)
-        assert [len(instances) for instances in found] == [300, 300]
-    assert sum(len(ids) for ids, _ in calls) == math.ceil(len(LVIS) / 40) == 31
-    # Another prompt in between does not push the first one out.
-    detect(model, pictures(1), ['cat'])
-    calls.clear()
-    detect(model, pictures(1), LVIS)
-    assert calls == []
+    with FeatureCache().in_use():
+        for seed in range(2):
+            found = detect(model, pictures(2, seed), LVIS)
+            assert [len(instances) for instances in found] == [300, 300]
+        assert sum(len(ids) for ids, _ in calls) == math.ceil(len(LVIS) / 40) == 31
+        # Another prompt in between does not push the first one out.
+        detect(model, pictures(1), ['cat'])
+        calls.clear()
+        detect(model, pictures(1), LVIS)
+        assert calls == []
 
 
-def test_the_least_recently_used_words_go_first(monkeypatch):
-    monkeypatch.setattr(detector_module, '_CACHED_PROMPTS', 3)
+def test_the_least_recently_used_words_go_first():
     model = make(early_fuse=False)
     calls = calls_of(model.language_model.language_backbone.body)
-    for name in ('a', 'b', 'c', 'a', 'd', 'a', 'c'):
-        detect(model, pictures(1), [name])
-    assert len(calls) == 4  # 'b' went for 'd'
-    detect(model, pictures(1), ['b'])
-    assert len(calls) == 5
-    # A text larger than the limit is kept for the pictures to come.
-    detect(model, pictures(1))
-    calls.clear()
-    detect(model, pictures(1))
-    assert calls == []
+    with FeatureCache(prompts=3).in_use():
+        for name in ('a', 'b', 'c', 'a', 'd', 'a', 'c'):
+            detect(model, pictures(1), [name])
+        assert len(calls) == 4  # 'b' went for 'd'
+        detect(model, pictures(1), ['b'])
+        assert len(calls) == 5
+        # A text larger than the limit is kept for the pictures to come.
+        detect(model, pictures(1))
+        calls.clear()
+        detect(model, pictures(1))
+        assert calls == []
 
 
 @torch.no_grad()
 def test_captions_that_differ_are_encoded_once_and_do_not_pile_up():
     model = make(early_fuse=True)
     calls = calls_of(model.language_model.language_backbone.body)
-    kept = detector_module._CACHED_TEXTS
+    cache, kept = FeatureCache(texts=8), 8
     for number in range(2 * kept):
         caption = f'thing number {number} on a table'
         spans = (((0, len(caption)),),)
         asked = [sample(SHAPE, caption, tokens_positive=spans) for _ in range(3)]
-        for one in asked:
-            model.encode_text(model.prompts_of(one))
-        assert len(model._texts) <= kept and len(model._prompts) <= kept
+        with cache.in_use(model):
+            for one in asked:
+                model.encode_text(model.prompts_of(one))
+        assert len(cache.texts) <= kept and len(cache.prompts) <= kept
     assert len(calls) == 2 * kept
 
 
@@ -100,7 +103,6 @@ def test_groups_of_prompts_are_encoded_as_one(monkeypatch):
     with torch.no_grad():
         together = model.encode_text(prompts)
         monkeypatch.setattr(detector_module, '_ENCODED_TOGETHER', 2)
-        model._texts.clear()
         apart = model.encode_text(prompts)
     real = together.mask[..., None]
     assert torch.equal(apart.mask, together.mask)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 from glip.checkpoints import to_mmdet
 from glip.models.dense_heads import GroundTruth
+from glip.models.dense_heads.anchors import inclusive_anchors
 from glip.models.dense_heads.targets import make_targets
 from glip.models.language import BertLayer
 from glip.models.layers import VLFuse
@@ -186,7 +187,7 @@ def test_assignment(original, variant, truth, assigner):
     arrays = official.arrays(variant)
     head = original.model(variant).bbox_head
     sizes = [(28, 40), (14, 20), (7, 10), (4, 5), (2, 3)]
-    levels = head._anchors(sizes, torch.device('cpu'))
+    levels = inclusive_anchors(head.prior_generator, sizes, torch.device('cpu'))
     anchors = torch.cat(levels)
     overlaps = dict(type='BboxOverlaps2D_GLIP')
     targets = make_targets(

@@ -80,8 +80,8 @@ def test_blocks_run_in_order_and_hand_on_words():
     head, words = tower(early_fuse=True), text()
     levels = (torch.randn(2, 16, 4, 4), torch.randn(2, 16, 2, 2))
     visual, refined = head.tower(levels, words)
-    kinds = [type(block) for block in head.dyhead_tower]
-    assert kinds == [VLFuse, BertLayer, DyConv] * 2
+    assert len(head.dyhead_tower) == 6
+    assert all(map(isinstance, head.dyhead_tower, [VLFuse, BertLayer, DyConv] * 2))
     expected, hidden = levels, words
     for fuse, layer, conv in zip(*[iter(head.dyhead_tower)] * 3, strict=True):
         expected, hidden = fuse(expected, hidden)

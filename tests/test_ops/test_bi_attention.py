@@ -12,9 +12,9 @@ import torch
 from glip.ops import (
     BiProjections,
     absorbed_bi_attention,
-    bi_attention,
     plain_bi_attention,
     plain_path,
+    takes_absorbed_form,
 )
 from glip.ops.cpu import tiled_attention as tiles
 
@@ -208,7 +208,7 @@ def known_dropout(monkeypatch):
             return draw
 
         monkeypatch.setattr(tiles.Dropout, 'replay', replay)
-        return keep, tiles.Dropout(rate).kept
+        return keep, tiles.Dropout(rate).kept_share
 
     return install
 
@@ -239,7 +239,7 @@ def test_formula_is_the_plain_form():
 def test_dropout_keeps_its_share_and_repeats_itself():
     torch.manual_seed(0)
     drop = tiles.Dropout(0.1)
-    assert drop.kept == pytest.approx(0.9, abs=1e-5)
+    assert drop.kept_share == pytest.approx(0.9, abs=1e-5)
     draw_once, again = drop.replay(), drop.replay()
     first, second = (draw_once(torch.Size((500, 999))) for _ in range(2))
     assert first.float().mean().item() == pytest.approx(0.9, abs=2e-3)
@@ -251,7 +251,7 @@ def test_dropout_keeps_its_share_and_repeats_itself():
     assert torch.equal(again(first.shape), second)
     other = tiles.Dropout(0.1).replay()(first.shape)
     assert not torch.equal(other, first)
-    assert not tiles.Dropout(0.0) and tiles.Dropout(0.0).kept == 1
+    assert not tiles.Dropout(0.0) and tiles.Dropout(0.0).kept_share == 1
 
 
 def test_dropout_keeps_the_mean():
@@ -308,29 +308,15 @@ def test_levels_need_not_be_contiguous():
     assert_close(real(found, fields['mask']), expected, 1e-12)
 
 
-@pytest.fixture
-def taken(monkeypatch):
-    """Names of the forms that were taken."""
-    names = []
-    for name in ('absorbed_bi_attention', 'plain_bi_attention'):
-        form = getattr(bi_module, name)
-
-        def noted(*args, form=form, name=name, **fields):
-            names.append(name.split('_')[0])
-            return form(*args, **fields)
-
-        monkeypatch.setattr(bi_module, name, noted)
-    return names
-
-
-def test_form_is_chosen(taken):
+def test_form_is_chosen():
     fields = draw('as GLIP', torch.float32)
-    bi_attention(**fields)
+    inputs = fields['levels'][0], fields['tokens'], fields['projections']
+    heads = fields['num_heads']
+    assert takes_absorbed_form(*inputs, heads)
     with plain_path():
-        bi_attention(**fields)
+        assert not takes_absorbed_form(*inputs, heads)
     with torch.autocast('cpu', torch.bfloat16):
-        bi_attention(**fields)
-    assert taken == ['absorbed', 'plain', 'plain']
+        assert not takes_absorbed_form(*inputs, heads)
 
 
 def test_absorbed_form_is_left_where_it_multiplies_more():
@@ -343,7 +329,7 @@ def test_absorbed_form_is_left_where_it_multiplies_more():
 def test_half_precision_goes_the_plain_way():
     fields = draw('as GLIP', torch.float32)
     with torch.autocast('cpu', torch.bfloat16):
-        found = results(bi_attention, fields)
+        found = results(plain_bi_attention, fields)
     expected = results(plain_bi_attention, fields)
     for one, other in zip(found, expected, strict=True):
         assert (one - other).abs().max() < 0.05 * other.abs().max()

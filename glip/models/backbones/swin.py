@@ -9,17 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
-from glip.ops import (
-    AttentionWeights,
-    AttentionWindows,
-    FeedForwardWeights,
-    Linear,
-    linear,
-    shift_mask,
-    tiled_feed_forward,
-    tiled_window_attention,
-    works_in_tiles,
-)
+from glip.ops import shift_mask
 from glip.registry import MODELS
 
 
@@ -49,6 +39,7 @@ class WindowAttention(BaseModule):
     def __init__(
         self,
         dims: int,
+        *,
         num_heads: int,
         window: int,
         qkv_bias: bool,
@@ -66,8 +57,8 @@ class WindowAttention(BaseModule):
         self.register_buffer(
             'relative_position_index', _relative_position_index(window)
         )
-        self.qkv = Linear(dims, dims * 3, bias=qkv_bias)
-        self.proj = Linear(dims, dims)
+        self.qkv = nn.Linear(dims, dims * 3, bias=qkv_bias)
+        self.proj = nn.Linear(dims, dims)
         self.proj_drop = nn.Dropout(drop)
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
@@ -98,12 +89,18 @@ class WindowAttention(BaseModule):
 
 
 class ShiftedWindows(BaseModule):
-    """Cut a map into windows, optionally shifted, attend, and put it together."""
+    """Cut a map into windows, optionally shifted, attend, and put it together.
 
-    def __init__(self, window: int, shift: int, **attention) -> None:
+    Args:
+        attention: Of the positions of a window.
+        window: Side of a window in positions.
+        shift: Positions that windows are moved down and to the right.
+    """
+
+    def __init__(self, attention: WindowAttention, window: int, shift: int) -> None:
         super().__init__()
         self.window, self.shift = window, shift
-        self.w_msa = WindowAttention(window=window, **attention)
+        self.w_msa = attention
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x of shape (B, H, W, C) to the same shape."""
@@ -131,8 +128,8 @@ class FeedForward(BaseModule):
     def __init__(self, dims: int, hidden: int, drop: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Sequential(Linear(dims, hidden), nn.GELU(), nn.Dropout(drop)),
-            Linear(hidden, dims),
+            nn.Sequential(nn.Linear(dims, hidden), nn.GELU(), nn.Dropout(drop)),
+            nn.Linear(hidden, dims),
             nn.Dropout(drop),
         )
 
@@ -141,74 +138,64 @@ class FeedForward(BaseModule):
 
 
 class SwinBlock(BaseModule):
-    """Pre-norm attention and feed-forward with stochastic depth."""
+    """Pre-norm attention and feed-forward with stochastic depth.
+
+    Args:
+        dims: Channels.
+        num_heads: Attention heads.
+        window: Side of a window in positions.
+        shift: Positions that windows are moved down and to the right.
+        mlp_ratio: Channels within the feed-forward, as a multiple.
+        qkv_bias: Queries, keys and values have a bias.
+        scale: Of the products of queries and keys; None for one over the root of the
+            channels of a head.
+        attn_drop: Dropout of attention probabilities.
+        drop: Dropout of projections.
+        drop_path: Rate of stochastic depth.
+        with_cp: Recompute in the backward pass to save memory.
+    """
 
     def __init__(
         self,
         dims: int,
-        mlp_ratio: float,
-        drop: float,
-        drop_path: float,
+        *,
+        num_heads: int,
+        window: int,
+        shift: int = 0,
+        mlp_ratio: float = 4,
+        qkv_bias: bool = True,
+        scale: float | None = None,
+        attn_drop: float = 0.0,
+        drop: float = 0.0,
+        drop_path: float = 0.0,
         with_cp: bool = False,
-        **attention,
     ) -> None:
         super().__init__()
         self.with_cp = with_cp
         self.norm1 = nn.LayerNorm(dims)
-        self.attn = ShiftedWindows(dims=dims, drop=drop, **attention)
+        attention = WindowAttention(
+            dims,
+            num_heads=num_heads,
+            window=window,
+            qkv_bias=qkv_bias,
+            scale=scale,
+            attn_drop=attn_drop,
+            drop=drop,
+        )
+        self.attn = ShiftedWindows(attention, window, shift)
         self.norm2 = nn.LayerNorm(dims)
         self.ffn = FeedForward(dims, int(dims * mlp_ratio), drop)
         self.drop_path = StochasticDepth(drop_path, 'row')
-        self.dropout = max(drop, self.attn.w_msa.attn_drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x of shape (B, H, W, C) to the same shape."""
-        if works_in_tiles(x) and not (self.training and self.dropout):
-            return self._in_tiles(x)
         if self.with_cp and self.training:
-            return checkpoint(self._plain, x, use_reentrant=False)
-        return self._plain(x)
+            return checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
 
-    def _plain(self, x: Tensor) -> Tensor:
+    def _forward(self, x: Tensor) -> Tensor:
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.ffn(self.norm2(x)))
-
-    def _in_tiles(self, x: Tensor) -> Tensor:
-        """The same, see :mod:`glip.ops.cpu.window_attention`; dropout is not done."""
-        attention, ffn = self.attn.w_msa, self.ffn.layers
-        qkv, proj, into, out = attention.qkv, attention.proj, ffn[0][0], ffn[1]
-        x = tiled_window_attention(
-            x,
-            AttentionWeights(
-                *(self.norm1.weight, self.norm1.bias, qkv.weight, qkv.bias),
-                *(attention.position_bias(), proj.weight, proj.bias),
-            ),
-            AttentionWindows(
-                self.attn.window,
-                self.attn.shift,
-                attention.scale,
-                self.norm1.eps,
-            ),
-            self._kept(x),
-            recompute=self.with_cp,
-        )
-        return tiled_feed_forward(
-            x,
-            FeedForwardWeights(
-                *(self.norm2.weight, self.norm2.bias, into.weight, into.bias),
-                *(out.weight, out.bias),
-            ),
-            self._kept(x),
-            eps=self.norm2.eps,
-            recompute=self.with_cp,
-            overwrite=True,
-        )
-
-    def _kept(self, x: Tensor) -> Tensor | None:
-        """What stochastic depth multiplies each map with, (B, 1, 1, 1)."""
-        if not (self.training and self.drop_path.p):
-            return None
-        return self.drop_path(x.new_ones(len(x), 1, 1, 1))
 
 
 class PatchMerging(BaseModule):
@@ -217,7 +204,7 @@ class PatchMerging(BaseModule):
     def __init__(self, dims: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * dims)
-        self.reduction = Linear(4 * dims, 2 * dims, bias=False)
+        self.reduction = nn.Linear(4 * dims, 2 * dims, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, ceil(H/2), ceil(W/2), 2C)."""
@@ -232,35 +219,21 @@ class PatchMerging(BaseModule):
             for t in (self.norm.weight, self.norm.bias, self.reduction.weight)
         )
         x = F.layer_norm(x, weight.shape, weight, bias, self.norm.eps)
-        return linear(x, reduction)
+        return self._project(x, reduction)
+
+    def _project(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.linear(x, weight)
 
 
 class SwinStage(BaseModule):
     """Blocks at one resolution and the merging that leads to the next one."""
 
     def __init__(
-        self,
-        dims: int,
-        depth: int,
-        window_size: int,
-        drop_paths: Sequence[float],
-        downsample: bool,
-        with_cp: bool,
-        **block,
+        self, blocks: Sequence[SwinBlock], downsample: PatchMerging | None
     ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            SwinBlock(
-                dims=dims,
-                window=window_size,
-                shift=window_size // 2 if i % 2 else 0,
-                drop_path=drop_paths[i],
-                with_cp=with_cp,
-                **block,
-            )
-            for i in range(depth)
-        )
-        self.downsample = PatchMerging(dims) if downsample else None
+        self.blocks = nn.ModuleList(blocks)
+        self.downsample = downsample
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
@@ -336,25 +309,28 @@ class SwinTransformer(BaseModule):
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size, patch_norm)
         self.drop_after_pos = nn.Dropout(drop_rate)
         total = sum(depths)
-        rates = [drop_path_rate * i / max(total - 1, 1) for i in range(total)]
+        rates = iter(drop_path_rate * i / max(total - 1, 1) for i in range(total))
         self.stages = nn.ModuleList()
         for i, depth in enumerate(depths):
-            self.stages.append(
-                SwinStage(
-                    dims=embed_dims * 2**i,
-                    depth=depth,
-                    window_size=window_size,
-                    drop_paths=rates[sum(depths[:i]) : sum(depths[: i + 1])],
-                    downsample=i < len(depths) - 1,
-                    with_cp=with_cp,
+            dims = embed_dims * 2**i
+            blocks = [
+                SwinBlock(
+                    dims,
                     num_heads=num_heads[i],
+                    window=window_size,
+                    shift=window_size // 2 if number % 2 else 0,
                     mlp_ratio=mlp_ratio,
                     qkv_bias=qkv_bias,
                     scale=qk_scale,
                     attn_drop=attn_drop_rate,
                     drop=drop_rate,
+                    drop_path=next(rates),
+                    with_cp=with_cp,
                 )
-            )
+                for number in range(depth)
+            ]
+            downsample = PatchMerging(dims) if i < len(depths) - 1 else None
+            self.stages.append(SwinStage(blocks, downsample))
         for i in self.out_indices:
             self.add_module(f'norm{i}', nn.LayerNorm(embed_dims * 2**i))
         self._freeze()

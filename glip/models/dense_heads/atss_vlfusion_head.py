@@ -1,10 +1,11 @@
 """Grounding head: words as classifier weights on ATSS anchors."""
 
-from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
 from torch import Tensor
 from transformers import BertConfig
 
@@ -12,11 +13,13 @@ from glip.errors import ConfigError
 from glip.models.language import TextFeatures, resolve_bert_config
 from glip.models.postprocess import EntityScores, check_aggregation
 from glip.registry import MODELS, TASK_UTILS
+from glip.runtime.feature_cache import FeatureCache
 from glip.text import EncodedPrompt
 
+from .anchors import inclusive_anchors
 from .ground_truth import GroundTruth
 from .losses import grounding_losses
-from .prediction import PredictionMixin
+from .prediction import PictureFeatures, Predictor
 from .targets import Targets, make_targets
 from .tower import VLFusionModule
 
@@ -48,7 +51,7 @@ _TEST_CFG = dict(
 
 
 @MODELS.register_module()
-class ATSSVLFusionHead(PredictionMixin, BaseModule):
+class ATSSVLFusionHead(BaseModule):
     """Detection head of GLIP (paper section 3; fields as mmdet's class of this name).
 
     Args:
@@ -121,9 +124,6 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
         train_cfg = train_cfg or {}
         self.test_cfg = _TEST_CFG | dict(test_cfg or {})
         check_aggregation(self.test_cfg['score_agg'])
-        self._scores: OrderedDict[tuple, tuple[EncodedPrompt, EntityScores]] = (
-            OrderedDict()
-        )
         self.prior_generator = TASK_UTILS.build(anchor_generator or _ANCHORS)
         self.bbox_coder = TASK_UTILS.build(
             bbox_coder or dict(type='DeltaXYWHBBoxCoderForGLIP')
@@ -155,6 +155,47 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
     ) -> tuple[Levels, Levels, Levels]:
         """Token logits (B, H*W, T), deltas (B, 4, H, W), centerness (B, 1, H, W)."""
         return self.head(visual, text)
+
+    @property
+    def predictor(self) -> Predictor:
+        """From the parts of this head and its ``test_cfg`` to detections."""
+        return Predictor(
+            self.head, self.bbox_coder, self.prior_generator, self.test_cfg
+        )
+
+    def encode_pictures(self, visual: Levels) -> PictureFeatures:
+        """See :meth:`Predictor.encode_pictures`."""
+        return self.predictor.encode_pictures(visual)
+
+    def predict(
+        self,
+        pictures: PictureFeatures,
+        text: TextFeatures,
+        prompts: Sequence[Sequence[EncodedPrompt]],
+        img_metas: Sequence[dict],
+        *,
+        rescale: bool = True,
+    ) -> list[InstanceData]:
+        """Detections for the prompts of each picture, see :meth:`Predictor.predict`."""
+        scores_of = [
+            [self._scores_of(prompt, text.mask.device) for prompt in picture_prompts]
+            for picture_prompts in prompts
+        ]
+        return self.predictor.predict(
+            pictures, text, scores_of, img_metas, rescale=rescale
+        )
+
+    def _scores_of(self, prompt: EncodedPrompt, device: torch.device) -> EntityScores:
+        """From tokens to classes."""
+        aggregation = self.test_cfg['score_agg']
+
+        def build() -> tuple[EncodedPrompt, EntityScores]:
+            tokens = len(prompt.input_ids)
+            return prompt, EntityScores(prompt, tokens, device, aggregation)
+
+        # The prompt is kept as well, so that its id does not become another's.
+        class_maps = FeatureCache.current().class_maps
+        return class_maps.get((id(prompt), device, aggregation), build)[1]
 
     def loss(
         self, visual: Levels, text: TextFeatures, truth: GroundTruth
@@ -216,8 +257,10 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
         Returns:
             Inclusive anchors of all levels, (N, 4), and targets of B pictures.
         """
-        anchors = self._anchors(
-            [tuple(level.shape[-2:]) for level in deltas], deltas[0].device
+        anchors = inclusive_anchors(
+            self.prior_generator,
+            [(level.shape[2], level.shape[3]) for level in deltas],
+            deltas[0].device,
         )
         missing = num_tokens - truth.tokens.shape[2]
         truth = GroundTruth(truth.boxes, F.pad(truth.tokens, (0, missing)))

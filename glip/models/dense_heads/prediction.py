@@ -5,15 +5,16 @@ prompt costs one product of its positions with the tokens. With fusion, only bac
 and neck are the picture's own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any
 
 import torch
+from mmdet.models.task_modules.prior_generators import AnchorGenerator
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from glip.models.box_coder import DeltaXYWHBBoxCoderForGLIP
 from glip.models.language import TextFeatures
 from glip.models.postprocess import (
     Candidates,
@@ -22,15 +23,15 @@ from glip.models.postprocess import (
     select_candidates,
 )
 from glip.ops import clip_inclusive, linear, to_device
-from glip.text import EncodedPrompt
+
+from .anchors import inclusive_anchors
+from .tower import VLFusionModule
 
 Levels = tuple[Tensor, ...]
 
 # Positions of all prompts that go through a fused tower together: 2 prompts of a
 # picture of 800x1333, which take about 1 GB each in GLIP-T.
 _POSITIONS_TOGETHER = 50_000
-# Prompts whose map from tokens to classes is kept; LVIS has 31.
-_CACHED_SCORES = 1024
 
 
 @dataclass(frozen=True)
@@ -63,33 +64,25 @@ class PictureFeatures:
     positions: tuple[Positions, ...] = ()
 
 
-def _in_full_precision(method: Callable) -> Callable:
-    """Leave autocasting: what follows the tower is little, and decides on all."""
+class Predictor:
+    """Detections from encoded pictures and prompts.
 
-    @wraps(method)
-    def call(self, *args: Any) -> Any:
-        with torch.autocast(self.head.bias0.device.type, enabled=False):
-            return method(self, *args)
-
-    return call
-
-
-class PredictionMixin:
-    """Detections of :class:`ATSSVLFusionHead`, of whose parts it makes use.
-
-    The module has to have ``head``, ``bbox_coder``, ``prior_generator``,
-    ``early_fuse``, ``test_cfg`` and ``_scores``, an empty ``OrderedDict``.
+    Args:
+        head: Tower and predictions; its ``early_fuse`` says whether the tower reads
+            the words.
+        coder: Decodes box deltas.
+        anchors: Generator of the anchors, one for each position of a level.
+        cfg: Complete ``test_cfg`` of :class:`ATSSVLFusionHead`.
     """
 
-    def _anchors(
-        self, sizes: Sequence[tuple[int, int]], device: torch.device
-    ) -> list[Tensor]:
-        """Inclusive anchors (H*W, 4) of each level."""
-        generator = self.prior_generator
-        # The generator copies these from the host each time unless they are there.
-        generator.base_anchors = [base.to(device) for base in generator.base_anchors]
-        priors = generator.grid_priors(sizes, dtype=torch.float32, device=device)
-        return [torch.cat((p[:, :2], p[:, 2:] - 1), 1) for p in priors]
+    def __init__(
+        self,
+        head: VLFusionModule,
+        coder: DeltaXYWHBBoxCoderForGLIP,
+        anchors: AnchorGenerator,
+        cfg: Mapping[str, Any],
+    ) -> None:
+        self.head, self.coder, self.anchors, self.cfg = head, coder, anchors, cfg
 
     def encode_pictures(self, visual: Levels) -> PictureFeatures:
         """All that can be computed of pictures without words.
@@ -98,7 +91,7 @@ class PredictionMixin:
             visual: Pyramid of B pictures, (B, C, H, W) per level.
         """
         sizes = tuple((level.shape[2], level.shape[3]) for level in visual)
-        if self.early_fuse:
+        if self.head.early_fuse:
             return PictureFeatures(sizes, levels=visual)
         visual, _ = self.head.tower(visual, None)
         pictures = range(len(visual[0]))
@@ -106,21 +99,11 @@ class PredictionMixin:
             sizes, positions=tuple(self._positions(visual, i) for i in pictures)
         )
 
-    @_in_full_precision
-    def _positions(self, visual: Levels, picture: int) -> Positions:
-        """Predictions for one picture of what came out of the tower."""
-        rows = torch.cat([level[picture].flatten(1).t() for level in visual])
-        rows = rows.to(self.head.bias0.dtype)
-        deltas, centerness = self.head.row_boxes(
-            rows, [level.shape[2] * level.shape[3] for level in visual]
-        )
-        return Positions(rows, deltas.float(), centerness.float().sigmoid())
-
     def predict(
         self,
         pictures: PictureFeatures,
         text: TextFeatures,
-        prompts: Sequence[Sequence[EncodedPrompt]],
+        scores_of: Sequence[Sequence[EntityScores]],
         img_metas: Sequence[dict],
         *,
         rescale: bool = True,
@@ -130,7 +113,7 @@ class PredictionMixin:
         Args:
             pictures: From :meth:`encode_pictures`.
             text: Features of all prompts, picture after picture.
-            prompts: Prompts of each picture.
+            scores_of: From tokens to classes, for each prompt of each picture.
             img_metas: ``img_shape`` and ``scale_factor`` of each picture.
             rescale: Return boxes in pixels of the original picture.
 
@@ -138,67 +121,82 @@ class PredictionMixin:
             Per picture ``bboxes`` (N, 4), ``scores`` (N,), ``labels`` (N,), by
             descending score.
         """
-        anchors = torch.cat(self._anchors(pictures.sizes, text.mask.device))
-        found = (self._fused if self.early_fuse else self._unfused)(
-            pictures, text, prompts
+        anchors = torch.cat(
+            inclusive_anchors(self.anchors, pictures.sizes, text.mask.device)
+        )
+        by_prompt = (self._fused if self.head.early_fuse else self._unfused)(
+            pictures, text, scores_of
         )
         return [
-            self._finish([next(found) for _ in picture_prompts], anchors, meta, rescale)
-            for picture_prompts, meta in zip(prompts, img_metas, strict=True)
+            self._detections(
+                [next(by_prompt) for _ in picture_prompts], anchors, meta, rescale
+            )
+            for picture_prompts, meta in zip(scores_of, img_metas, strict=True)
         ]
 
-    @_in_full_precision
+    def _full_precision(self) -> torch.autocast:
+        """No autocasting: what follows the tower is little, and decides on all."""
+        return torch.autocast(self.head.bias0.device.type, enabled=False)
+
+    def _positions(self, visual: Levels, picture: int) -> Positions:
+        """Predictions for one picture of what came out of the tower."""
+        with self._full_precision():
+            rows = torch.cat([level[picture].flatten(1).t() for level in visual])
+            rows = rows.to(self.head.bias0.dtype)
+            deltas, centerness = self.head.row_boxes(
+                rows, [level.shape[2] * level.shape[3] for level in visual]
+            )
+            return Positions(rows, deltas.float(), centerness.float().sigmoid())
+
     def _keys(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (U, D) to keys (U, C) and biases (U,)."""
-        return self.head.keys_of(tokens.to(self.head.bias0.dtype))
+        with self._full_precision():
+            return self.head.keys_of(tokens.to(self.head.bias0.dtype))
 
     def _unfused(
         self,
         pictures: PictureFeatures,
         text: TextFeatures,
-        prompts: Sequence[Sequence[EncodedPrompt]],
+        scores_of: Sequence[Sequence[EntityScores]],
     ) -> Iterator[tuple[Candidates, Tensor]]:
         """Candidates of each prompt in order, and their deltas (M, 4)."""
         row = 0
-        for positions, own in zip(pictures.positions, prompts, strict=True):
-            scores = [self._scores_of(prompt, text.mask.device) for prompt in own]
+        for positions, scores in zip(pictures.positions, scores_of, strict=True):
             tokens = [text.embedded[row + i, s.tokens] for i, s in enumerate(scores)]
             counts = list(map(len, tokens))
             keys, bias = self._keys(torch.cat(tokens))
             parts = (scores, keys.split(counts), bias.split(counts))
-            for scores_of, *match in zip(*parts, strict=True):
-                yield self._select(pictures.sizes, positions, *match, scores_of)
-            row += len(own)
+            for prompt_scores, *match in zip(*parts, strict=True):
+                yield self._select(pictures.sizes, positions, *match, prompt_scores)
+            row += len(scores)
 
     def _fused(
         self,
         pictures: PictureFeatures,
         text: TextFeatures,
-        prompts: Sequence[Sequence[EncodedPrompt]],
+        scores_of: Sequence[Sequence[EntityScores]],
     ) -> Iterator[tuple[Candidates, Tensor]]:
         """As :meth:`_unfused`, several prompts over the same features at a time."""
-        owners = [picture for picture, own in enumerate(prompts) for _ in own]
-        every = [prompt for own in prompts for prompt in own]
+        owners = [picture for picture, scores in enumerate(scores_of) for _ in scores]
+        every = [prompt_scores for scores in scores_of for prompt_scores in scores]
         size = self._prompts_together(pictures)
         for start in range(0, len(every), size):
             rows = range(start, min(start + size, len(every)))
-            words = text.take(rows, [len(every[row].input_ids) for row in rows])
+            words = text.take(rows, [every[row].num_tokens for row in rows])
             visual = _pictures_of(pictures.levels, [owners[row] for row in rows])
             visual, words = self.head.tower(visual, words)
             for i, row in enumerate(rows):
-                scores_of = self._scores_of(every[row], text.mask.device)
-                match = self._keys(words.hidden[i, scores_of.tokens])
+                match = self._keys(words.hidden[i, every[row].tokens])
                 positions = self._positions(visual, i)
-                yield self._select(pictures.sizes, positions, *match, scores_of)
+                yield self._select(pictures.sizes, positions, *match, every[row])
 
     def _prompts_together(self, pictures: PictureFeatures) -> int:
         """Prompts that go through the tower at a time."""
         positions = sum(height * width for height, width in pictures.sizes)
-        wanted = int(self.test_cfg['prompt_batch_size'])
+        wanted = int(self.cfg['prompt_batch_size'])
         size = min(wanted, _POSITIONS_TOGETHER // positions)
         return max(size, len(pictures.levels[0]))
 
-    @_in_full_precision
     def _select(
         self,
         sizes: Sequence[tuple[int, int]],
@@ -208,52 +206,41 @@ class PredictionMixin:
         scores_of: EntityScores,
     ) -> tuple[Candidates, Tensor]:
         """Candidates of one picture and prompt, whose keys are (U, C)."""
-        candidates = select_candidates(
-            linear(positions.rows, keys, bias),
-            positions.centerness,
-            scores_of,
-            [height * width for height, width in sizes],
-            score_thr=self.test_cfg['score_thr'],
-            nms_pre=self.test_cfg['nms_pre'],
-        )
-        return candidates, positions.deltas[candidates.places]
+        with self._full_precision():
+            candidates = select_candidates(
+                linear(positions.rows, keys, bias),
+                positions.centerness,
+                scores_of,
+                [height * width for height, width in sizes],
+                score_thr=self.cfg['score_thr'],
+                nms_pre=self.cfg['nms_pre'],
+            )
+            return candidates, positions.deltas[candidates.places]
 
-    def _scores_of(self, prompt: EncodedPrompt, device: torch.device) -> EntityScores:
-        """From tokens to classes, made once per prompt."""
-        how = self.test_cfg['score_agg']
-        key = (id(prompt), device, how)
-        if key not in self._scores:
-            made = EntityScores(prompt, len(prompt.input_ids), device, how)
-            self._scores[key] = (prompt, made)  # kept, so its id stays its own
-            if len(self._scores) > _CACHED_SCORES:
-                self._scores.popitem(last=False)
-        self._scores.move_to_end(key)
-        return self._scores[key][1]
-
-    def _finish(
+    def _detections(
         self,
-        found: Sequence[tuple[Candidates, Tensor]],
+        by_prompt: Sequence[tuple[Candidates, Tensor]],
         anchors: Tensor,
         meta: dict,
         rescale: bool,
     ) -> InstanceData:
         """Detections of a picture from the candidates of its prompts."""
-        candidates, deltas = zip(*found, strict=True)
+        candidates, deltas_of = zip(*by_prompt, strict=True)
         places, scores, labels = map(torch.cat, zip(*candidates, strict=True))
-        deltas = torch.cat(deltas)
+        deltas = torch.cat(deltas_of)
         real = (scores >= 0).nonzero()[:, 0]
 
         def boxes_of(index: Tensor) -> Tensor:
             index = real[index]
-            boxes = self.bbox_coder.decode(anchors[places[index]], deltas[index])
+            boxes = self.coder.decode(anchors[places[index]], deltas[index])
             return clip_inclusive(boxes, *meta['img_shape'][:2])
 
         boxes, scores, labels = merge_candidates(
             scores[real].sqrt(),
             labels[real],
             boxes_of,
-            iou_threshold=self.test_cfg['nms']['iou_threshold'],
-            max_per_img=self.test_cfg['max_per_img'],
+            iou_threshold=self.cfg['nms']['iou_threshold'],
+            max_per_img=self.cfg['max_per_img'],
         )
         if rescale:
             width, height = meta.get('scale_factor', (1.0, 1.0))  # nothing was resized

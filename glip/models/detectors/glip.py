@@ -1,34 +1,29 @@
 """GLIP: a detector whose classes are the words of a prompt."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmdet.models.detectors.base import BaseDetector
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from torch import Tensor
 
 from glip.errors import PromptError
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
 from glip.models.language import TextFeatures
 from glip.ops import is_plain
 from glip.registry import MODELS
+from glip.runtime.feature_cache import FeatureCache
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
 
-# Texts kept for pictures to come, the least recently used go first. The limit on
-# prompts bounds the memory (one of 256 tokens takes 1.6 MB of BERT-base's features);
-# the text at hand is kept however many prompts it has.
-_CACHED_TEXTS = 64
-_CACHED_PROMPTS = 512
 # Prompts that go through the language model together.
 _ENCODED_TOGETHER = 32
 
 
-def _frozen(value):
+def _frozen(value: Any) -> Any:
     """A hashable stand-in for a prompt given as list, dict or nested lists."""
     if isinstance(value, dict):
         return tuple((key, _frozen(item)) for key, item in value.items())
@@ -37,17 +32,12 @@ def _frozen(value):
     return value
 
 
-class _Seen(NamedTuple):
-    """The picture that was computed last."""
-
-    key: tuple
-    pixels: Tensor
-    features: PictureFeatures
-
-
 @MODELS.register_module()
 class GLIP(BaseDetector):
     """Grounded Language-Image Pre-training (arXiv 2112.03857).
+
+    Within a region of :class:`~glip.runtime.feature_cache.FeatureCache` calls share
+    what they compute of texts and of a picture; else each call computes anew.
 
     Args:
         backbone: Picture encoder.
@@ -93,29 +83,13 @@ class GLIP(BaseDetector):
         self._warned_of_cut = False
         self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
-        self._prompts: OrderedDict[tuple, tuple[EncodedPrompt, ...]] = OrderedDict()
-        self._texts: OrderedDict[tuple, TextFeatures] = OrderedDict()
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
-        self._seen: _Seen | None = None
 
     def init_weights(self) -> None:
         """Initialise the backbone and, unless a checkpoint follows, the language."""
         self.backbone.init_weights()
         self.neck.init_weights()
         self.language_model.init_weights()
-
-    def train(self, mode: bool = True) -> 'GLIP':
-        """Switch the mode; what other weights have encoded is forgotten."""
-        self._forget()
-        return super().train(mode)
-
-    def _apply(self, fn, recurse: bool = True):
-        self._forget()
-        return super()._apply(fn, recurse)
-
-    def _forget(self) -> None:
-        self._texts.clear()
-        self._seen = None
 
     def _prompt_of(self, sample) -> TextPrompt:
         text = sample.get('text')
@@ -133,7 +107,7 @@ class GLIP(BaseDetector):
         )
 
     def prompts_of(self, sample) -> tuple[EncodedPrompt, ...]:
-        """Prompts of a data sample that fit the token budget, parsed once.
+        """Prompts of a data sample that fit the token budget.
 
         Args:
             sample: Data sample with ``text`` and optionally ``custom_entities``,
@@ -144,18 +118,17 @@ class GLIP(BaseDetector):
         """
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
         key = tuple(_frozen(sample.get(field)) for field in fields)
-        key += (self.chunked_size,)
-        if key not in self._prompts:
-            self._prompts[key] = split_prompt(
+
+        def split() -> tuple[EncodedPrompt, ...]:
+            return split_prompt(
                 self._prompt_of(sample),
                 self.language_model.tokenizer,
                 max_tokens=self.language_model.max_tokens,
                 chunk_size=self.chunked_size,
             )
-            if len(self._prompts) > _CACHED_TEXTS:
-                self._prompts.popitem(last=False)
-        self._prompts.move_to_end(key)
-        return self._prompts[key]
+
+        cache = FeatureCache.current()
+        return cache.prompts.get((id(self), self.chunked_size, key), split)
 
     def _single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
         """One prompt per picture, as training and raw outputs need it."""
@@ -182,20 +155,13 @@ class GLIP(BaseDetector):
         return self.neck(self.backbone(batch_inputs))
 
     def encode_text(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
-        """Token features of prompts; in evaluation the same ones are encoded once."""
+        """Token features of prompts."""
         if self.training or torch.is_grad_enabled():
             return self.language_model(prompts)
-        key = self._state_of(self.language_model)
-        key += tuple(prompt.input_ids for prompt in prompts)
-        if key not in self._texts:
-            self._texts[key] = self._encode_in_groups(prompts)
-            kept = sum(len(text.mask) for text in self._texts.values())
-            while len(self._texts) > 1 and (
-                kept > _CACHED_PROMPTS or len(self._texts) > _CACHED_TEXTS
-            ):
-                kept -= len(self._texts.popitem(last=False)[1].mask)
-        self._texts.move_to_end(key)
-        return self._texts[key]
+        ids = tuple(prompt.input_ids for prompt in prompts)
+        return FeatureCache.current().texts.get(
+            (self._arithmetic, ids), lambda: self._encode_in_groups(prompts)
+        )
 
     def _encode_in_groups(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
         """Bound the memory that thousands of classes take on their way."""
@@ -216,15 +182,13 @@ class GLIP(BaseDetector):
 
         return TextFeatures(joined('hidden'), joined('embedded'), joined('mask'))
 
-    def _state_of(self, *parts: nn.Module) -> tuple:
-        """What, besides the input, decides on what parts of the model compute."""
-        # Versions count in-place changes, so new weights are never read as old ones.
-        version = sum(p._version for part in parts for p in part.parameters())
-        device = next(self.language_model.parameters()).device.type
-        autocast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(
-            device
-        )
-        return version, autocast, is_plain()
+    @property
+    def _arithmetic(self) -> tuple:
+        """Besides weights and input, what the features of this model depend on."""
+        device = next(self.parameters()).device.type
+        autocast = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if autocast else None
+        return id(self), dtype, is_plain()
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: Sequence):
         """Raw outputs (mode='tensor').
@@ -269,11 +233,13 @@ class GLIP(BaseDetector):
             ``scores`` (N,), ``labels`` (N,) into the classes given, and
             ``label_names``.
         """
-        for sample in batch_data_samples:
-            self.prompts_of(sample)  # unusable words are told before the work begins
-        for picture, rows in self._together(batch_inputs, batch_data_samples):
-            samples = [batch_data_samples[row] for row in rows]
-            self.detect(self._features_of(picture, samples), samples, rescale=rescale)
+        with FeatureCache.current().in_use():
+            for sample in batch_data_samples:
+                self.prompts_of(sample)  # unusable words raise before the work begins
+            for picture, rows in self._together(batch_inputs, batch_data_samples):
+                samples = [batch_data_samples[row] for row in rows]
+                features = self._features_of(picture, samples)
+                self.detect(features, samples, rescale=rescale)
         return batch_data_samples
 
     def encode_pictures(self, batch_inputs: Tensor) -> PictureFeatures:
@@ -306,37 +272,30 @@ class GLIP(BaseDetector):
         prompts = [self.prompts_of(sample) for sample in samples]
         results = self.bbox_head.predict(
             pictures,
-            self.encode_text([prompt for own in prompts for prompt in own]),
+            self.encode_text([each for of_picture in prompts for each in of_picture]),
             prompts,
             [sample.metainfo for sample in samples],
             rescale=rescale,
         )
-        for sample, own, result in zip(samples, prompts, results, strict=True):
-            names = own[0].prompt.names
+        for sample, of_picture, result in zip(samples, prompts, results, strict=True):
+            names = of_picture[0].prompt.names
             result.label_names = [names[label] for label in result.labels.tolist()]
             sample.pred_instances = InstanceData(**dict(result.items()))
         return samples
 
     def _features_of(self, picture: Tensor, samples: Sequence) -> PictureFeatures:
-        """Encode pictures, but not the one again that was encoded last.
+        """Encode pictures, but not again the one of the call before.
 
         Several captions of a picture follow each other in data for grounding. The path
         tells that they may be of one picture, the pixels that they are.
         """
         path = samples[0].get('img_path')
-        keeps = self.reuse_features and len(samples) == 1 and path is not None
-        if not keeps or torch.is_grad_enabled():
+        reuses = self.reuse_features and len(samples) == 1 and path is not None
+        if not reuses or torch.is_grad_enabled():
             return self.encode_pictures(picture)
-        key = (path, *self._state_of(self.backbone, self.neck, self.bbox_head))
-        seen = self._seen
-        if seen and seen.key == key and torch.equal(seen.pixels, picture):
-            return seen.features
-        self._seen = seen = None  # before memory is needed for the next
-        features = self.encode_pictures(picture)
-        if picture.untyped_storage().nbytes() > picture.nbytes:
-            picture = picture.clone()  # not to keep its whole batch
-        self._seen = _Seen(key, picture, features)
-        return features
+        return FeatureCache.current().picture(
+            (self._arithmetic, path), picture, lambda: self.encode_pictures(picture)
+        )
 
     def _together(
         self, batch_inputs: Tensor, samples: Sequence

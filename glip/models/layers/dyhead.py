@@ -6,15 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from glip.ops import (
-    deform_conv_input,
-    fold_group_norm,
-    folding_applies,
-    higher_line,
-    modulated_deform_conv2d,
-    packing_once,
-    resampled_mean,
-)
+from glip.ops import modulated_deform_conv2d
 
 
 class DeformConv3x3(nn.Module):
@@ -150,7 +142,6 @@ class DyConv(BaseModule):
             nn.init.normal_(self.attnconv[1].weight, std=0.01)
             nn.init.zeros_(self.attnconv[1].bias)
         self.relu = DyReLU(channels) if use_dyrelu else nn.ReLU()
-        self.attends = use_dyfuse and use_dyrelu
         self.offset = None
         if use_dcn:
             self.offset = nn.Conv2d(channels, 27, 3, padding=1)
@@ -172,9 +163,10 @@ class DyConv(BaseModule):
             )
             if x is not None
         ]
-        size = feature.shape[2:]
-        if self.attends and folding_applies(feature):
-            return self._gather_folded(sources, size)
+        return self._merge(sources, feature.shape[2:])
+
+    def _merge(self, sources: list[Source], size: torch.Size) -> Tensor:
+        """Mean of the sources, recomputed in the backward pass where that is asked."""
         if self.use_checkpoint and self.training:
             return checkpoint(self._gather, sources, size, use_reentrant=False)
         return self._gather(sources, size)
@@ -186,32 +178,10 @@ class DyConv(BaseModule):
             maps = [x * F.hardsigmoid(self.attnconv(x)) for x in maps]
         return self.relu(sum(maps[1:], maps[0]) / len(maps))
 
-    def _gather_folded(self, sources: list[Source], size: torch.Size) -> Tensor:
-        """What :meth:`_gather` computes, but on channel means, where that is exact."""
-        maps, scales, shifts, means = [], [], [], []
-        for norm, x in sources:
-            x = x.contiguous(memory_format=torch.channels_last)
-            x, scale, shift, mean = fold_group_norm(x, norm)
-            if x.shape[2:] != size:
-                mean = resampled_mean(x, size)
-            mean = mean * scale + shift
-            gate = F.hardsigmoid(self.attnconv(mean[..., None, None])).flatten(1)
-            gate = gate / len(sources)
-            maps.append(x)
-            for items, item in ((scales, scale), (shifts, shift), (means, mean)):
-                items.append(gate * item)
-        lines = self.relu.lines(sum(means))
-        return higher_line(maps, scales, sum(shifts), lines, size)
-
     def forward(self, visual: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Maps (B, C, H, W) from fine to coarse, to maps of the same shapes."""
-        if self.offset is not None:
-            visual = tuple(map(deform_conv_input, visual))
         padded = (None, *visual, None)
-        with packing_once():
-            return tuple(
-                self._level(feature, finer, coarser)
-                for finer, feature, coarser in zip(
-                    padded, visual, padded[2:], strict=False
-                )
-            )
+        return tuple(
+            self._level(feature, finer, coarser)
+            for finer, feature, coarser in zip(padded, visual, padded[2:], strict=False)
+        )

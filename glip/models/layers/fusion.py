@@ -1,7 +1,6 @@
 """Bi-directional cross-attention between picture and words (GLIP's X-MHA)."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import torch
 from mmengine.model import BaseModule
@@ -10,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
 from glip.models.language import TextFeatures
-from glip.ops import BiProjections, bi_attention, recomputed, takes_absorbed_form
+from glip.ops import BiProjections, plain_bi_attention
 
 
 class BiMultiHeadAttention(BaseModule):
@@ -60,33 +59,25 @@ class BiMultiHeadAttention(BaseModule):
         )
         return BiProjections(*((layer.weight, layer.bias) for layer in layers))
 
-    def absorbs(self, levels: Sequence[Tensor], l: Tensor) -> bool:  # noqa: E741
-        """Whether the memory-saving form of the attention is taken for such inputs."""
-        return takes_absorbed_form(levels[0], l, self.projections, self.num_heads)
-
     def forward(
         self,
         levels: Sequence[Tensor],
         l: Tensor,  # noqa: E741
         mask: Tensor | None,
         scale: Tensor,
-        *,
-        recompute: bool = False,
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Attend from positions to words and from words to positions.
 
         Args:
-            levels: Positions, shape (B, N, v_dim) each; without gradients they may be
-                overwritten.
+            levels: Positions, shape (B, N, v_dim) each.
             l: Tokens, shape (B, T, l_dim).
             mask: True where a token is real, shape (B, T); None if all are.
             scale: Layer scale of the positions, shape (v_dim,) or (B, v_dim).
-            recompute: See :func:`~glip.ops.bi_attention`.
 
         Returns:
             The levels plus their scaled updates, and the update of the tokens.
         """
-        return bi_attention(
+        return plain_bi_attention(
             levels,
             l,
             mask,
@@ -94,7 +85,6 @@ class BiMultiHeadAttention(BaseModule):
             num_heads=self.num_heads,
             scale=scale,
             dropout=self.dropout if self.training else 0.0,
-            recompute=recompute,
         )
 
 
@@ -147,8 +137,6 @@ class BiAttention(BaseModule):
         Returns:
             Both, updated.
         """
-        if self.attn.absorbs(levels, l):
-            return self._fuse(levels, l, mask, absorbed=True, recompute=recompute)
         if recompute:
             return checkpoint(self._fuse, levels, l, mask, use_reentrant=False)
         return self._fuse(levels, l, mask)
@@ -158,20 +146,25 @@ class BiAttention(BaseModule):
         levels: Sequence[Tensor],
         l: Tensor,  # noqa: E741
         mask: Tensor | None,
-        absorbed: bool = False,
-        recompute: bool = False,
     ) -> tuple[tuple[Tensor, ...], Tensor]:
+        normed, words, scale = self._normed(levels, l)
+        fused, delta = self.attn(normed, words, mask, scale)
+        return fused, self._updated(words, delta)
+
+    def _normed(
+        self,
+        levels: Sequence[Tensor],
+        l: Tensor,  # noqa: E741
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        """Normed positions and tokens, and the layer scale of positions (B, v_dim)."""
         normed = tuple(self.layer_norm_v(level) for level in levels)
-        l = self.layer_norm_l(l)  # noqa: E741
         # Stochastic depth drops whole updates, which a scale of zero does as well.
         scale = self.gamma_v * self.drop_path(self.gamma_v.new_ones(len(l), 1))
-        keeping = nullcontext()
-        if absorbed and torch.is_grad_enabled():
-            # The norms, made again in no time, are the most that would be kept.
-            keeping = recomputed(normed, lambda i: self.layer_norm_v(levels[i]))
-        with keeping:
-            normed, delta = self.attn(normed, l, mask, scale, recompute=recompute)
-        return normed, l + self.drop_path(self.gamma_l * delta)
+        return normed, self.layer_norm_l(l), scale
+
+    def _updated(self, words: Tensor, delta: Tensor) -> Tensor:
+        """Normed tokens plus their scaled update."""
+        return words + self.drop_path(self.gamma_l * delta)
 
 
 class VLFuse(BaseModule):

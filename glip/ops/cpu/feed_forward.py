@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from glip.ops.cpu.tiles import TILE_ROWS, TiledBranch, add_branch
+from glip.ops.torch_internals import gelu_backward, gelu_in_place
 
 
 class FeedForwardWeights(NamedTuple):
@@ -81,13 +81,13 @@ class _FeedForward(TiledBranch):
         hidden = self.times('in', self.norm(pixels)[0])
         if keep:
             return self.times('out', F.gelu(hidden)), hidden
-        return self.times('out', torch.ops.aten.gelu_(hidden)), None
+        return self.times('out', gelu_in_place(hidden)), None
 
     def backward(self, pixels, tile, hidden, grad):
         normed, mean, rstd = self.norm(pixels)
         if hidden is None:
             hidden = self.times('in', normed)
         grad = self.times_backward('out', grad, F.gelu(hidden))
-        grad = torch.ops.aten.gelu_backward(grad, hidden)
+        grad = gelu_backward(grad, hidden)
         grad = self.times_backward('in', grad, normed)
         return self.norm_backward(grad, pixels, mean, rstd)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from glip.ops.plain import is_plain
+from glip.ops.torch_internals import bilinear_backward, channel_moments
 
 # Pixels of a picture worked on at a time: their channels stay in a CPU's cache.
 _TILE = 1024
@@ -43,12 +44,8 @@ class _Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x):
-        # Batch norm's statistics are these; var_mean is many times slower.
-        found = [
-            torch.ops.aten.batch_norm_update_stats(picture[None], None, None, 0.0)
-            for picture in x
-        ]
-        mean, var = (torch.stack(s) for s in zip(*found, strict=True))
+        moments = map(channel_moments, x)
+        mean, var = (torch.stack(s) for s in zip(*moments, strict=True))
         ctx.save_for_backward(x, mean)
         # Of a batch of one view_as would give a stride that hides the layout.
         return x.as_strided(x.shape, x.stride()), mean, var
@@ -165,9 +162,7 @@ class _HigherLine(torch.autograd.Function):
             if one.shape[2:] == ctx.size:
                 grad_maps.append(grad_x * scale)
                 continue
-            back = torch.ops.aten.upsample_bilinear2d_backward(
-                grad_x, ctx.size, one.shape, True, None, None
-            )
+            back = bilinear_backward(grad_x, one.shape)
             total += _channel_sum(back * one)
             grad_maps.append(back.mul_(scale))
         return (

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
 from glip.ops.cpu.bilinear_corners import BilinearCorners
 from glip.ops.cpu.packed_product import packed_product
+from glip.ops.torch_internals import bag_weights_backward
 
 # Output pixels worked on at a time: their columns stay in a CPU's cache. Gradients are
 # sorted by target, which is several times faster per value in the larger tile.
@@ -114,7 +115,7 @@ def _backward(
         _add_product(grad_matrix, columns.t(), grad)
         del columns
         grad_columns = product(grad).view(-1, channels).to(offset.dtype)
-        grad_weights[reads] = _corner_dots(grad_columns, wide, index[reads])
+        grad_weights[reads] = bag_weights_backward(grad_columns, wide, index[reads])
         _scatter(index[reads], weights[reads], grad_columns, grad_x)
     grad_y, grad_at_x, grad_mask = corners.gradients(modulation, grad_weights)
     grad_offset = torch.stack((grad_y, grad_at_x), 1)
@@ -133,15 +134,6 @@ def _add_product(total: Tensor, one: Tensor, other: Tensor) -> None:
         total.addmm_(one, other)
     else:
         total += torch.mm(one, other)
-
-
-def _corner_dots(grad_columns: Tensor, rows: Tensor, index: Tensor) -> Tensor:
-    """Inner product of each column's gradient with its four gathered rows."""
-    count = index.shape[0]
-    each = torch.arange(count, dtype=index.dtype, device=index.device)
-    return torch.ops.aten._embedding_bag_per_sample_weights_backward(
-        grad_columns, rows, index.view(-1), each * 4, each.repeat_interleave(4), 0
-    ).view(count, 4)
 
 
 def _scatter(index: Tensor, weights: Tensor, columns: Tensor, rows: Tensor) -> None:

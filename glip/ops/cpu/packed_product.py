@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glip.ops.linear import onednn_has_bf16, onednn_is_used
+from glip.ops.linear import onednn_is_used
+from glip.ops.torch_internals import onednn_has_bf16, packed_linear
 
 # With fewer rows, laying out the weight costs more than it gains.
 _LEAST_ROWS = 1024
@@ -57,10 +58,9 @@ def packed_product(
     if key not in known:
         matrix = weight.to(dtype).flatten(1).contiguous()
         # The weight is kept as well: its address must not become another's.
-        known[key] = torch.ops.mkldnn._reorder_linear_weight(matrix), weight
-    packed, _ = known[key]
-    product = torch.ops.mkldnn._linear_pointwise
-    return lambda tile: product(tile, packed, bias, 'none', [], '')
+        known[key] = packed_linear(matrix), weight
+    product, _ = known[key]
+    return lambda tile: product(tile, bias)
 
 
 def _packed() -> dict:

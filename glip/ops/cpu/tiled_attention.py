@@ -8,10 +8,16 @@ the tiles again, dropout included.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+# From a shape to True where an entry stays.
+Draw = Callable[[torch.Size], Tensor]
+Rows = TypeVar('Rows', bound='_PerToken')
 
 # Scores of a tile: those of all heads stay in the cache from one product to the next.
 _TILE_SCORES = 400_000
@@ -36,11 +42,11 @@ class Dropout:
         return self._dropped > 0
 
     @property
-    def kept(self) -> float:
+    def kept_share(self) -> float:
         """Share that stays."""
         return 1 - self._dropped / 2**16
 
-    def replay(self) -> Callable[[torch.Size], Tensor]:
+    def replay(self) -> Draw:
         """Draws from the start: a function from a shape to True where one stays."""
         generator = torch.Generator().manual_seed(self._seed)
 
@@ -78,59 +84,128 @@ def tiled_attention(
     """
     drop = Dropout(dropout)
     if drop:
-        values = values / drop.kept
+        values = values / drop.kept_share
     inputs = tuple(x.contiguous() for x in (keys, bias, values, *levels))
     if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
         means, mass, *outs = _TiledAttention.apply(drop, *inputs)
     else:
         keys, bias, values, *outs = inputs
-        means, mass, _ = _forward(outs, outs, keys, bias, values, drop)
+        read = _forward(outs, outs, _Tokens(keys, bias, values), drop)
+        means, mass = read.means, read.mass
     if drop:
-        means, mass = means / drop.kept, mass / drop.kept
+        means, mass = means / drop.kept_share, mass / drop.kept_share
     return tuple(outs), means, mass
+
+
+@dataclass(frozen=True)
+class _PerToken:
+    """Tensors with a row for each token of each head.
+
+    Fields have the shape (B, H, T, C) or (B, H, T); of a picture (H*T, C) or (H*T, 1).
+    """
+
+    def of_picture(self: Rows, picture: int) -> Rows:
+        """Views of the rows of one picture."""
+        tensors = [getattr(self, field.name) for field in fields(self)]
+        columns = tensors[0].shape[1] * tensors[0].shape[2]
+        return type(self)(*(x[picture].view(columns, -1) for x in tensors))
+
+
+@dataclass(frozen=True)
+class _Tokens(_PerToken):
+    """What positions are compared with and read, or the gradients of it."""
+
+    keys: Tensor
+    bias: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True)
+class _Means(_PerToken):
+    """What tokens have read.
+
+    Attributes:
+        means: Positions under the softmax over positions.
+        mass: Sums of its probabilities.
+        log_sums: Logarithms of the sums that it divides by.
+    """
+
+    means: Tensor
+    mass: Tensor
+    log_sums: Tensor
+
+
+@dataclass(frozen=True)
+class _MeansGradient(_PerToken):
+    """Gradients of what tokens have read.
+
+    Attributes:
+        means: Gradient of the means.
+        mass: Gradient of the mass.
+        center: What the softmax over positions subtracts from the gradient of a
+            probability.
+    """
+
+    means: Tensor
+    mass: Tensor
+    center: Tensor
 
 
 class _TiledAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx, drop, keys, bias, values, *levels):
         outs = tuple(map(torch.empty_like, levels))
-        means, mass, log_sums = _forward(levels, outs, keys, bias, values, drop)
-        ctx.save_for_backward(keys, bias, values, means, mass, log_sums, *levels)
+        read = _forward(levels, outs, _Tokens(keys, bias, values), drop)
+        ctx.save_for_backward(
+            keys, bias, values, read.means, read.mass, read.log_sums, *levels
+        )
         ctx.drop = drop
-        return means, mass, *outs
+        return read.means, read.mass, *outs
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_means, grad_mass, *grad_outs):
         keys, bias, values, means, mass, log_sums, *levels = ctx.saved_tensors
-        grads = [torch.zeros_like(x) for x in (keys, bias, values)]
+        tokens, read = _Tokens(keys, bias, values), _Means(means, mass, log_sums)
+        grads = _Tokens(*(torch.zeros_like(x) for x in (keys, bias, values)))
         grad_levels = tuple(map(torch.empty_like, levels))
         grad_outs = tuple(grad.contiguous() for grad in grad_outs)
-        # The softmax over positions subtracts it from what arrives at probabilities.
-        center = (means * grad_means).sum(-1) + mass * grad_mass
+        arriving = _MeansGradient(
+            grad_means, grad_mass, (means * grad_means).sum(-1) + mass * grad_mass
+        )
         draw = ctx.drop.replay() if ctx.drop else None
         for i in range(len(keys)):
             _backward_of_picture(
-                *([x[i] for x in xs] for xs in (levels, grad_outs, grad_levels)),
-                *(x[i] for x in (keys, bias, values, log_sums)),
-                *(x[i] for x in (grad_means, grad_mass, center)),
-                [x[i] for x in grads],
-                draw,
+                [[x[i] for x in xs] for xs in (levels, grad_outs, grad_levels)],
+                tokens.of_picture(i),
+                read.of_picture(i),
+                arriving.of_picture(i),
+                grads.of_picture(i),
+                heads=keys.shape[1],
+                draw=draw,
             )
-        return None, *grads, *grad_levels
+        return None, grads.keys, grads.bias, grads.values, *grad_levels
 
 
-def _forward(levels, outs, keys, bias, values, drop):
-    means = torch.zeros_like(keys)
-    mass, log_sums = torch.zeros_like(bias), torch.full_like(bias, -torch.inf)
+def _forward(
+    levels: Sequence[Tensor], outs: Sequence[Tensor], tokens: _Tokens, drop: Dropout
+) -> _Means:
+    """Fill ``outs``, and return what tokens have read."""
+    read = _Means(
+        torch.zeros_like(tokens.keys),
+        torch.zeros_like(tokens.bias),
+        torch.full_like(tokens.bias, -torch.inf),
+    )
     draw = drop.replay() if drop else None
-    for i in range(len(keys)):
+    for i in range(len(tokens.keys)):
         _forward_of_picture(
-            *([x[i] for x in xs] for xs in (levels, outs)),
-            *(x[i] for x in (keys, bias, values, means, mass, log_sums)),
-            draw,
+            [[x[i] for x in xs] for xs in (levels, outs)],
+            tokens.of_picture(i),
+            read.of_picture(i),
+            heads=tokens.keys.shape[1],
+            draw=draw,
         )
-    return means, mass, log_sums
+    return read
 
 
 def _tiles(rows: int, *lists: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
@@ -144,93 +219,104 @@ def _rows_of_tile(columns: int) -> int:
 
 
 def _forward_of_picture(
-    levels, outs, keys, bias, values, means, mass, log_sums, draw
+    positions: Sequence[Sequence[Tensor]],
+    tokens: _Tokens,
+    read: _Means,
+    *,
+    heads: int,
+    draw: Draw | None,
 ) -> None:
-    """Fill ``outs``, (N, C) each, ``means`` (H, T, C), ``mass`` and ``log_sums``."""
-    heads, tokens, channels = keys.shape
-    columns = heads * tokens
-    keys, values, means = (x.view(columns, channels) for x in (keys, values, means))
-    bias, mass, log_sums = (x.view(columns, 1) for x in (bias, mass, log_sums))
+    """Fill the results of one picture.
+
+    Args:
+        positions: Levels and their outputs, (N, C) each; the latter are filled.
+        tokens: What is attended to.
+        read: Filled with what the tokens read.
+        heads: Heads of the tokens.
+        draw: Dropout of each tile.
+    """
+    columns = len(tokens.keys)
     rows = _rows_of_tile(columns)
-    scratch = keys.new_empty(2, columns * rows)
-    tile_means = torch.empty_like(means)
-    for x, out in _tiles(rows, levels, outs):
+    scratch = tokens.keys.new_empty(2, columns * rows)
+    tile_means = torch.empty_like(read.means)
+    for x, out in _tiles(rows, *positions):
         scores, probs = (s[: columns * len(x)].view(columns, -1) for s in scratch)
-        torch.mm(keys, x.t(), out=scores)
+        torch.mm(tokens.keys, x.t(), out=scores)
         torch.softmax(scores, 1, out=probs)
         # The largest probability of a softmax is one over its sum.
         tile_sums = scores.amax(1, True) - probs.amax(1, True).log()
         if draw:
             probs.mul_(draw(probs.shape))
         torch.mm(probs, x, out=tile_means)
-        total = torch.logaddexp(log_sums, tile_sums)
+        total = torch.logaddexp(read.log_sums, tile_sums)
         share = (tile_sums - total).exp_()
-        log_sums.copy_(total)
-        means.lerp_(tile_means, share)
-        mass.lerp_(probs.sum(1, True), share)
-        scores.add_(bias)
+        read.log_sums.copy_(total)
+        read.means.lerp_(tile_means, share)
+        read.mass.lerp_(probs.sum(1, True), share)
+        scores.add_(tokens.bias)
         torch.softmax(_by_head(scores, heads), 1, out=_by_head(probs, heads))
         if draw:
             probs.mul_(draw(probs.shape))
-        torch.addmm(x, probs.t(), values, out=out)
+        torch.addmm(x, probs.t(), tokens.values, out=out)
 
 
 def _backward_of_picture(
-    levels,
-    grad_outs,
-    grad_levels,
-    keys,
-    bias,
-    values,
-    log_sums,
-    grad_means,
-    grad_mass,
-    center,
-    grads,
-    draw,
+    positions: Sequence[Sequence[Tensor]],
+    tokens: _Tokens,
+    read: _Means,
+    arriving: _MeansGradient,
+    grads: _Tokens,
+    *,
+    heads: int,
+    draw: Draw | None,
 ) -> None:
-    """Fill ``grad_levels`` and the gradients of keys, bias and values."""
-    heads, tokens, channels = keys.shape
-    columns = heads * tokens
-    keys, values, grad_means = (x.view(columns, -1) for x in (keys, values, grad_means))
-    bias, log_sums, grad_mass, center = (
-        x.view(columns, 1) for x in (bias, log_sums, grad_mass, center)
-    )
-    grad_keys, grad_bias, grad_values = (x.view(columns, -1) for x in grads)
+    """Fill the gradients of one picture.
+
+    Args:
+        positions: Levels, gradients of their outputs, and of the levels, (N, C) each;
+            the last ones are filled.
+        tokens: What was attended to.
+        read: What the tokens have read.
+        arriving: Gradients of it.
+        grads: Gradients of the tokens, to be added to.
+        heads: Heads of the tokens.
+        draw: Dropout of each tile, from the start again.
+    """
+    columns = len(tokens.keys)
     rows = _rows_of_tile(columns)
-    scratch = keys.new_empty(4, columns * rows)
-    for x, grad_out, grad_x in _tiles(rows, levels, grad_outs, grad_levels):
+    scratch = tokens.keys.new_empty(4, columns * rows)
+    for x, grad_out, grad_x in _tiles(rows, *positions):
         scores, probs, grad_probs, grad_scores = (
             s[: columns * len(x)].view(columns, -1) for s in scratch
         )
-        torch.mm(keys, x.t(), out=scores)
+        torch.mm(tokens.keys, x.t(), out=scores)
         # Positions under a token.
-        torch.exp(torch.sub(scores, log_sums, out=probs), out=probs)
-        torch.addmm(grad_mass, grad_means, x.t(), out=grad_probs)
+        torch.exp(torch.sub(scores, read.log_sums, out=probs), out=probs)
+        torch.addmm(arriving.mass, arriving.means, x.t(), out=grad_probs)
         if draw:
-            kept = draw(probs.shape)
-            grad_probs.mul_(kept)
-        torch.mul(grad_probs.sub_(center), probs, out=grad_scores)
+            kept_entries = draw(probs.shape)
+            grad_probs.mul_(kept_entries)
+        torch.mul(grad_probs.sub_(arriving.center), probs, out=grad_scores)
         if draw:
-            probs.mul_(kept)
-        torch.addmm(grad_out, probs.t(), grad_means, out=grad_x)
+            probs.mul_(kept_entries)
+        torch.addmm(grad_out, probs.t(), arriving.means, out=grad_x)
         # Tokens under a position.
-        scores.add_(bias)
+        scores.add_(tokens.bias)
         torch.softmax(_by_head(scores, heads), 1, out=_by_head(probs, heads))
-        torch.mm(values, grad_out.t(), out=grad_probs)
+        torch.mm(tokens.values, grad_out.t(), out=grad_probs)
         if draw:
-            kept = draw(probs.shape)
-            grad_probs.mul_(kept)
-            grad_values.addmm_(torch.mul(probs, kept, out=scores), grad_out)
+            kept_entries = draw(probs.shape)
+            grad_probs.mul_(kept_entries)
+            grads.values.addmm_(torch.mul(probs, kept_entries, out=scores), grad_out)
         else:
-            grad_values.addmm_(probs, grad_out)
+            grads.values.addmm_(probs, grad_out)
         grad_probs.mul_(probs)
         inner = _by_head(grad_probs, heads).sum(1, True)
         _by_head(grad_probs, heads).addcmul_(_by_head(probs, heads), inner, value=-1)
-        grad_bias.add_(grad_probs.sum(1, True))
+        grads.bias.add_(grad_probs.sum(1, True))
         grad_scores.add_(grad_probs)
-        grad_keys.addmm_(grad_scores, x)
-        grad_x.addmm_(grad_scores.t(), keys)
+        grads.keys.addmm_(grad_scores, x)
+        grad_x.addmm_(grad_scores.t(), tokens.keys)
 
 
 def _by_head(scores: Tensor, heads: int) -> Tensor:

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from glip.ops.cpu.packed_product import packed_product
 from glip.ops.plain import is_plain
+from glip.ops.torch_internals import layer_norm_backward
 
 # Rows of a tile: what is computed of them takes a few megabytes.
 TILE_ROWS = 4096
@@ -114,15 +115,9 @@ class TiledBranch:
         self, grad: Tensor, pixels: Tensor, mean: Tensor, rstd: Tensor
     ) -> Tensor:
         """Gradient of ``pixels`` from that of the norm of them."""
-        grad, grad_weight, grad_bias = torch.ops.aten.native_layer_norm_backward(
-            grad,
-            pixels,
-            pixels.shape[1:],
-            mean,
-            rstd,
-            self.weights.norm_weight,
-            self.weights.norm_bias,
-            [True, True, True],
+        grad, grad_weight, grad_bias = layer_norm_backward(
+            *(grad, pixels, mean, rstd),
+            *(self.weights.norm_weight, self.weights.norm_bias),
         )
         self.grads.norm_weight.add_(grad_weight)
         self.grads.norm_bias.add_(grad_bias)

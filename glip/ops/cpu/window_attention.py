@@ -11,6 +11,7 @@ from torch import Tensor
 
 from glip.ops.cpu.tiles import TiledBranch, add_branch
 from glip.ops.cpu.window_tiles import WindowTile, window_tiles
+from glip.ops.torch_internals import softmax_backward
 from glip.ops.windows import shift_patterns
 
 
@@ -118,9 +119,7 @@ class _WindowAttention(TiledBranch):
         grad_qkv = torch.empty_like(qkv)
         grad_q, grad_k, grad_v = self.heads(grad_qkv, 3)
         grad_v.copy_(probs.mT @ grad)
-        grad = torch.ops.aten._softmax_backward_data(
-            grad @ v.mT, probs, -1, probs.dtype
-        )
+        grad = softmax_backward(grad @ v.mT, probs)
         self.grads.position_bias.add_(grad.sum(0))
         grad *= scale
         grad_q.copy_(grad @ k)

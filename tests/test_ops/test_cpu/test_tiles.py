@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from glip.models.backbones.swin import SwinBlock
+from glip.models.cpu import use_cpu_kernels
 from glip.ops import plain_path, windows
 from glip.ops.cpu import tiles
 from glip.ops.cpu.window_tiles import window_tiles
@@ -42,7 +43,7 @@ def block(window: int, shift: int, dtype: torch.dtype, **more) -> nn.Module:
     )
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.3)
-    return made.to(dtype)
+    return use_cpu_kernels(made).to(dtype)
 
 
 def forward_and_backward(made: nn.Module, x: Tensor) -> list[Tensor]:

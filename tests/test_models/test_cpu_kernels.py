@@ -1,0 +1,61 @@
+"""Kernels that are put into a model from outside."""
+
+import copy
+
+import pytest
+import torch
+
+from glip.models.cpu import use_cpu_kernels
+from glip.ops import plain_path
+from glip.registry import MODELS
+
+from .conftest import sample, tiny
+
+SHAPE = (64, 96)
+
+
+@pytest.fixture
+def plain_model():
+    torch.manual_seed(0)
+    with MODELS.switch_scope_and_registry('glip'):
+        return MODELS.build(tiny()).eval()
+
+
+@torch.no_grad()
+def outputs(model):
+    picture = torch.randn(1, 3, *SHAPE, generator=torch.Generator().manual_seed(1))
+    out = model(picture, [sample(SHAPE, ['cat', 'dog'])], mode='tensor')
+    return [level for levels in out for level in levels]
+
+
+def test_they_compute_the_same_and_the_plain_path_is_that_of_the_plain_model(
+    plain_model,
+):
+    fast = use_cpu_kernels(copy.deepcopy(plain_model))
+    expected, found = outputs(plain_model), outputs(fast)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    assert not all(map(torch.equal, found, expected))  # other sums, so other kernels
+    with plain_path():
+        assert all(map(torch.equal, outputs(fast), outputs(plain_model)))
+
+
+def test_names_of_weights_and_kinds_stay(plain_model):
+    fast = use_cpu_kernels(copy.deepcopy(plain_model))
+    assert list(fast.state_dict()) == list(plain_model.state_dict())
+    modules = zip(fast.modules(), plain_model.modules(), strict=True)
+    pairs = {(type(one), type(other)) for one, other in modules}
+    assert all(issubclass(one, other) for one, other in pairs)
+    assert {one.__name__ for one, other in pairs if one is not other} >= {
+        'SwinBlock',
+        'PatchMerging',
+        'DyConv',
+        'BiAttention',
+    }
+
+
+def test_a_second_time_and_a_copy_change_nothing(plain_model):
+    fast = use_cpu_kernels(plain_model)
+    kinds = [type(module) for module in fast.modules()]
+    for model in (use_cpu_kernels(fast), copy.deepcopy(fast)):
+        assert [type(module) for module in model.modules()] == kinds
