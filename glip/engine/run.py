@@ -64,6 +64,12 @@ def build_runner(cfg: Config) -> Runner:
     _settle_backend(cfg)
     if not torch.cuda.is_available():
         keep_freed_memory()
+    if cfg.runner_type == 'GLIPFlexibleRunner':
+        raise ConfigError(
+            "runner_type='GLIPFlexibleRunner' is no more: leave runner_type and "
+            'strategy out; for FSDP set '
+            "model_wrapper_cfg=dict(type='FullyShardedDataParallel')"
+        )
     # Looked up here, not by the scope that an earlier run in this process left.
     runner = RUNNERS.get(cfg.runner_type)
     if runner is None:

@@ -5,9 +5,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
-from mmengine.model import is_model_wrapper
+from mmengine.hooks import EMAHook
+from mmengine.model import convert_sync_batchnorm, is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -17,8 +20,9 @@ from glip.checkpoints import fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
-from glip.errors import CheckpointError
+from glip.errors import CheckpointError, ConfigError
 from glip.registry import RUNNERS
 from glip.runtime.compiling import compile_parts
 
@@ -40,9 +44,13 @@ class GLIPRunner(Runner):
     * With a checkpoint to come, pretrained weights of the parts are not fetched.
     * Samples are drawn with seeds of their own (:mod:`glip.datasets.seeding`).
     * ``compile`` is for the networks alone (:mod:`glip.runtime.compiling`).
+    * ``model_wrapper_cfg=dict(type='FullyShardedDataParallel')`` trains several
+      processes with shares of the model (:mod:`glip.engine.sharding`).
     """
 
     _resuming = False
+    _sharding: dict | None = None
+    _sharded: ShardedModel | None = None
 
     @staticmethod
     def build_dataloader(
@@ -67,7 +75,53 @@ class GLIPRunner(Runner):
             loop = dict(type=TestLoop) | loop
         return super().build_test_loop(loop)
 
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for DDP; shares of it are made by :meth:`train`."""
+        self._sharding = sharding_options(model_wrapper_cfg)
+        if self._sharding is None:
+            return super().wrap_model(model_wrapper_cfg, model)
+        if not self.distributed:
+            return super().wrap_model(None, model)
+        model, sync_bn = model.to(get_device()), self.cfg.get('sync_bn')
+        return convert_sync_batchnorm(model, sync_bn) if sync_bn else model
+
+    def train(self) -> nn.Module:
+        """Train; see :meth:`Runner.train`.
+
+        Raises:
+            ConfigError: A model that is shared out shall be averaged.
+        """
+        if self._sharding is not None and self.distributed:
+            if any(isinstance(hook, EMAHook) for hook in self.hooks):
+                raise ConfigError(
+                    'FullyShardedDataParallel cannot average weights: leave EMAHook '
+                    'out of custom_hooks, or train by DDP'
+                )
+            self._init_model_weights()
+            self._sharded = ShardedModel(self.model, **self._sharding)
+        return super().train()
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper:
+        """Build it, for shares where the model is shared out."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        if self._sharded is not None and built is not optim_wrapper:
+            self._sharded.shard_optimizer(built)
+        return built
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """Call all hooks, with whole weights in evaluations and checkpoints."""
+        if self._sharded is not None:
+            if fn_name in ('before_val', 'before_test'):
+                self._sharded.unshard()
+            elif fn_name in ('after_val', 'after_test'):
+                self._sharded.reshard()
+            elif fn_name == 'before_save_checkpoint':
+                self._sharded.fill(kwargs['checkpoint'])
+        super().call_hook(fn_name, **kwargs)
+
     def _init_model_weights(self) -> None:
+        if self._sharded is not None:
+            return  # done before it was shared out
         self._find_latest()
         if self._load_from is not None:
             skip_pretrained(self.model)
@@ -142,8 +196,11 @@ class GLIPRunner(Runner):
             self.model, state, name=str(filename), strict=strict
         )
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        model.load_state_dict(checkpoint['state_dict'], strict=False)
+        if self._sharded is not None:
+            self._sharded.load_state_dict(checkpoint['state_dict'])
+        else:
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            model.load_state_dict(checkpoint['state_dict'], strict=False)
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
@@ -160,6 +217,8 @@ class GLIPRunner(Runner):
         backend_args: dict | None = None,
     ) -> None:
         """Save as mmengine does, but let the file appear only when it is complete."""
+        if self._sharded is not None:
+            self._sharded.gather(self.optim_wrapper if save_optimizer else None)
         options = dict(
             file_client_args=file_client_args,
             save_optimizer=save_optimizer,
