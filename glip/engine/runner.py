@@ -18,12 +18,17 @@ from torch.utils.data import DataLoader
 
 from glip.checkpoints import fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
+from glip.engine.building import (
+    build_errors_explained,
+    explained,
+    require_known,
+)
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
 from glip.errors import CheckpointError, ConfigError
-from glip.registry import RUNNERS
+from glip.registry import OPTIMIZERS, RUNNERS
 from glip.runtime.compiling import compile_parts
 
 _TRAINING_STATE = ('meta', 'message_hub')
@@ -52,6 +57,9 @@ class GLIPRunner(Runner):
     _sharding: dict | None = None
     _sharded: ShardedModel | None = None
 
+    build_val_loop = explained(Runner.build_val_loop)
+    build_param_scheduler = explained(Runner.build_param_scheduler)
+
     @staticmethod
     def build_dataloader(
         dataloader: DataLoader | dict,
@@ -61,6 +69,7 @@ class GLIPRunner(Runner):
         """See :func:`glip.engine.data_loader.build_dataloader`."""
         return build_dataloader(dataloader, seed, diff_rank_seed)
 
+    @explained
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, also where the config only says whether it is by epoch."""
         if isinstance(loop, dict) and 'type' not in loop:
@@ -69,6 +78,7 @@ class GLIPRunner(Runner):
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
 
+    @explained
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""
         if isinstance(loop, dict):
@@ -101,8 +111,12 @@ class GLIPRunner(Runner):
             self._sharded = ShardedModel(self.model, **self._sharding)
         return super().train()
 
+    @explained
     def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper:
         """Build it, for shares where the model is shared out."""
+        if isinstance(optim_wrapper, dict):
+            optimizer = optim_wrapper.get('optimizer') or {}
+            require_known(OPTIMIZERS, optimizer.get('type'), self.cfg)
         built = super().build_optim_wrapper(optim_wrapper)
         if self._sharded is not None and built is not optim_wrapper:
             self._sharded.shard_optimizer(built)
@@ -117,8 +131,13 @@ class GLIPRunner(Runner):
                 self._sharded.reshard()
             elif fn_name == 'before_save_checkpoint':
                 self._sharded.fill(kwargs['checkpoint'])
-        super().call_hook(fn_name, **kwargs)
+        if fn_name == 'before_run':  # where EMAHook builds its model
+            with build_errors_explained(self.cfg):
+                super().call_hook(fn_name, **kwargs)
+        else:
+            super().call_hook(fn_name, **kwargs)
 
+    @explained
     def _init_model_weights(self) -> None:
         if self._sharded is not None:
             return  # done before it was shared out
