@@ -9,12 +9,12 @@ A profile has ``profile`` instead: for each side ``seconds`` and ``gflop`` by st
 """
 
 import json
-import os
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
 from glip.errors import ConfigError
+from glip.runtime.atomic import atomic_write
 
 _FIELDS = ('case', 'settings', 'device', 'precision', 'unit', 'check', 'environment')
 
@@ -48,9 +48,8 @@ def add(path: str | Path, record: dict) -> None:
     path = Path(path)
     records = [old for old in load(path) if _key(old) != _key(record)] + [record]
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f'{path.name}.new')
-    fresh.write_text(json.dumps(records, indent=1))
-    os.replace(fresh, path)
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(records, indent=1))
 
 
 def _key(record: dict) -> tuple:

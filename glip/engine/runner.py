@@ -1,8 +1,8 @@
 """mmengine's Runner with safe, strict and interruption-proof checkpoints."""
 
-import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mmengine.device import get_device
@@ -29,6 +29,7 @@ from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
 from glip.errors import CheckpointError, ConfigError
 from glip.registry import OPTIMIZERS, RUNNERS
+from glip.runtime.atomic import atomic_write
 from glip.runtime.compiling import compile_parts
 
 _TRAINING_STATE = ('meta', 'message_hub')
@@ -251,14 +252,13 @@ class GLIPRunner(Runner):
         ):
             super().save_checkpoint(out_dir, filename, **options)
             return
-        temporary = f'.{filename}.part'
-        super().save_checkpoint(out_dir, temporary, **options)
-        if is_main_process():
-            with open(os.path.join(out_dir, temporary), 'rb') as file:
-                os.fsync(file.fileno())
-            os.replace(
-                os.path.join(out_dir, temporary), os.path.join(out_dir, filename)
-            )
+        if not is_main_process():
+            super().save_checkpoint(out_dir, filename, **options)  # which takes part
+            return
+        # One name for all attempts: a training killed while it writes leaves one file.
+        part = Path(out_dir, f'.{filename}.part')
+        with atomic_write(Path(out_dir, filename), part=part):
+            super().save_checkpoint(out_dir, part.name, **options)
 
     def _find_latest(self) -> None:
         """Settle which file ``resume`` without a name means."""

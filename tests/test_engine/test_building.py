@@ -13,7 +13,6 @@ from glip.engine.run import build_runner, run_training
 from glip.errors import ConfigError
 from glip.registry import MODELS
 
-
 # By name, as a config is written out as text.
 ERRORS = {
     'type': TypeError("Linear.__init__() got an unexpected keyword argument 'x'"),
