@@ -9,12 +9,12 @@ what matrix products alone take: one forward, two backward. Prints medians and r
 
 import argparse
 import statistics
-import time
 
 import torch
 from torchvision.ops import deform_conv2d
 
 from glip.ops import gather_deform_conv2d
+from glip.runtime.measuring import Timer
 
 SIZES = ((60, 80), (30, 40), (100, 168))
 
@@ -28,21 +28,21 @@ def floor(pixels: int, channels: int) -> float:
     columns = torch.randn(1, 9 * channels, 1, pixels)
     columns = columns.contiguous(memory_format=torch.channels_last)
     weight = torch.randn(channels, 9 * channels, 1, 1)
-    start = time.perf_counter()
-    torch.conv2d(columns, weight)
-    return time.perf_counter() - start
+    with Timer() as timer:
+        torch.conv2d(columns, weight)
+    return timer.seconds
 
 
 def step(kernel, inputs) -> tuple[float, float, list[torch.Tensor]]:
     """Seconds forward and backward, and the output with all gradients."""
     for tensor in inputs:
         tensor.grad = None
-    start = time.perf_counter()
-    out = kernel(*inputs)
-    middle = time.perf_counter()
-    out.square().mean().backward()
-    end = time.perf_counter()
-    return middle - start, end - middle, [out.detach(), *(t.grad for t in inputs)]
+    with Timer() as forward:
+        out = kernel(*inputs)
+    with Timer() as backward:
+        out.square().mean().backward()
+    results = [out.detach(), *(tensor.grad for tensor in inputs)]
+    return forward.seconds, backward.seconds, results
 
 
 def main() -> None:

@@ -8,12 +8,12 @@ losses are compared before anything is timed. Prints medians and ratios.
 
 import argparse
 import statistics
-import time
 
 import torch
 
 from glip.models.dense_heads import GroundTruth
 from glip.registry import MODELS
+from glip.runtime.measuring import Timer
 
 STRIDES = (8, 16, 32, 64, 128)
 MMDET = dict(
@@ -60,11 +60,11 @@ def draw(args) -> tuple[list[list[torch.Tensor]], torch.Tensor, GroundTruth]:
 def step(head, predictions, mask, truth) -> tuple[float, float, dict]:
     """Seconds of targets and losses, of their gradients, and the losses."""
     leaves = [[x.detach().requires_grad_() for x in kind] for kind in predictions]
-    start = time.perf_counter()
-    losses = head.loss_by_feat(*leaves, mask, truth)
-    middle = time.perf_counter()
-    sum(losses.values()).backward()
-    return middle - start, time.perf_counter() - middle, losses
+    with Timer() as forward:
+        losses = head.loss_by_feat(*leaves, mask, truth)
+    with Timer() as backward:
+        sum(losses.values()).backward()
+    return forward.seconds, backward.seconds, losses
 
 
 def main() -> None:

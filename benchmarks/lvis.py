@@ -12,7 +12,6 @@ Prints a table in markdown.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import torch
@@ -23,6 +22,7 @@ from mmengine.registry import DefaultScope
 
 from glip.registry import MODELS
 from glip.report.complexity import flop_counter
+from glip.runtime.measuring import Timer
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'glip'
 NAMED = {
@@ -85,9 +85,9 @@ def measure(model: torch.nn.Module, size: tuple[int, int], runs: int) -> dict:
     for _ in range(runs):
         for name, names in PROMPTS.items():
             model.chunked_size = 40 if name == 'LVIS' else -1
-            start = time.perf_counter()
-            model(picture, [sample(size, names)], mode='predict')
-            found[name]['seconds'].append(time.perf_counter() - start)
+            with Timer() as timer:
+                model(picture, [sample(size, names)], mode='predict')
+            found[name]['seconds'].append(timer.seconds)
     return found
 
 

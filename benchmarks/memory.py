@@ -13,7 +13,6 @@ table in markdown.
 import argparse
 import gc
 import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from torch.profiler import ProfilerActivity, profile
 import glip.engine  # noqa: F401
 from glip.config.checkpointing import apply_use_checkpoint
 from glip.registry import MODELS
+from glip.runtime.measuring import Timer, gpu_bytes
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / '_base_' / 'models'
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -94,17 +94,12 @@ def peak(action: Callable[[], None], device: str = DEVICE) -> int:
     """Most bytes that an action held at once on a device."""
     if device == 'cuda':
         action()  # once before, for the workspaces that libraries keep
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        action()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        return gpu_bytes(action)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         action()
     events = [
         event
-        for event in found.profiler.kineto_results.events()
+        for event in profiler.profiler.kineto_results.events()
         if event.name() == '[memory]'
     ]
     held = highest = 0
@@ -139,9 +134,9 @@ def measure(
     try:
         model = build(name, use_checkpoint)
         data = draw(names, *size, batch)
-        begin = time.perf_counter()
-        most = peak(lambda: step(model, data, half))
-        return most / MB, time.perf_counter() - begin
+        with Timer(DEVICE) as timer:
+            most = peak(lambda: step(model, data, half))
+        return most / MB, timer.seconds
     except (MemoryError, torch.OutOfMemoryError):
         return None
     except RuntimeError as error:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from glip.runtime.allocator import keep_freed_memory
+from glip.runtime.measuring import Timer
 
 SETTINGS = ('default', 'tuned')
 _PACKAGES = ('torch', 'torchvision', 'transformers', 'onedl-mmdetection')
@@ -80,18 +81,10 @@ def gemm_rate(device: str = 'cpu', dtype: torch.dtype = torch.float32) -> float:
     with torch.no_grad():
         for product in products:
             for _ in range(5):
-                _wait(device)
-                start = time.perf_counter()
-                product()
-                _wait(device)
-                took = time.perf_counter() - start
-                best = max(best, 2 * rows.numel() * side / took / 1e9)
+                with Timer(device) as timer:
+                    product()
+                best = max(best, 2 * rows.numel() * side / timer.seconds / 1e9)
     return best
-
-
-def _wait(device: str) -> None:
-    if device == 'cuda':
-        torch.cuda.synchronize()
 
 
 def describe(device: str = 'cpu') -> dict[str, str | int | float]:

@@ -4,9 +4,8 @@ import ctypes
 import gc
 from pathlib import Path
 
-import torch
-
 from glip.errors import ConfigError
+from glip.runtime.measuring import gpu_bytes
 
 from .contestants import contestants
 from .environment import allocator_of_users
@@ -36,10 +35,7 @@ def inference_peak(job: Job, subjects: Subjects) -> float:
     if job.device == 'cpu':
         allocator_of_users(ours=not job.side.startswith('mmdet'))
     if job.device == 'cuda':
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        one.detect(batch)
-        return (torch.cuda.max_memory_allocated() - before) / _MB
+        return gpu_bytes(lambda: one.detect(batch)) / _MB
     _give_back()
     _reset_peak()
     before = _status('VmRSS')

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
+from glip.runtime.measuring import Timer
 
 
 @dataclass
@@ -34,16 +34,9 @@ class Side:
 def seconds(work: Callable[[], object], device: str = 'cpu') -> float:
     """Time of one call, after which a GPU has done what it was asked for."""
     gc.collect()
-    _wait(device)
-    start = time.perf_counter()
-    work()
-    _wait(device)
-    return time.perf_counter() - start
-
-
-def _wait(device: str) -> None:
-    if device == 'cuda':
-        torch.cuda.synchronize()
+    with Timer(device) as timer:
+        work()
+    return timer.seconds
 
 
 def alternate(
