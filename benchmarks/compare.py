@@ -10,30 +10,26 @@ a JSON file, from which ``python -m benchmarks.report`` makes tables and a pictu
 """
 
 import argparse
-import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
-from glip.errors import ConfigError, GLIPError, one_line
+from glip.errors import ConfigError, GLIPError
+from glip.ops import onednn_has_bf16
+from glip.runtime.command import command
 
-from .speed import records, tables
-from .speed.cases import CASES, select
-from .speed.contestants import plain_path
-from .speed.environment import SETTINGS, has_bf16
+from .speed import records, tables, worker
+from .speed.cases import CASES, Case, select
+from .speed.environment import SETTINGS
 from .speed.job import MODES, PEERS, PRECISIONS, Job
 
-ROOT = Path(__file__).parents[1]
 RESULTS = Path('work_dirs') / 'speed.json'
-
-
-class WorkerError(Exception):
-    """A measurement ended without a result; it has said why."""
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -74,23 +70,14 @@ def jobs_of(args: argparse.Namespace) -> list[Job]:
         value = getattr(args, name)
         if value is not None and value <= 0:
             raise ConfigError(f'--{name} must be more than 0, not {value:g}')
-    if 'plain' in args.peers:
-        plain_path()
     cases = select(args.cases)
     if args.profile:
         cases = [case for case in cases if case.kind == 'single']
         if not cases:
             raise ConfigError("--profile is for the cases 'single-*'")
-    common = dict(
-        device=args.device,
-        compile=args.compile,
-        peers=tuple(args.peers),
-        runs=args.runs,
-        budget=args.budget,
-        threads=args.threads,
-        quick=args.quick,
-        profile=args.profile,
-    )
+    shared = ('device', 'compile', 'runs', 'budget', 'threads', 'quick', 'profile')
+    common = {name: getattr(args, name) for name in shared}
+    common['peers'] = tuple(args.peers)
     return [
         Job(case.name, settings, precision=precision, **common)
         for case in cases
@@ -100,7 +87,9 @@ def jobs_of(args: argparse.Namespace) -> list[Job]:
     ]
 
 
-def _applies(case, settings: str, precision: str, args: argparse.Namespace) -> bool:
+def _applies(
+    case: Case, settings: str, precision: str, args: argparse.Namespace
+) -> bool:
     """Whether a measurement makes sense: memory does not depend on the settings."""
     if args.device == 'cuda':
         return settings == args.settings[0]
@@ -113,7 +102,7 @@ def missing(args: argparse.Namespace) -> str | None:
     """What of the hardware that was asked for is not there, None if all is."""
     if args.device == 'cuda' and not torch.cuda.is_available():
         return 'there is no CUDA device'
-    if args.device == 'cpu' and args.precision == ['bf16'] and not has_bf16():
+    if args.device == 'cpu' and args.precision == ['bf16'] and not onednn_has_bf16():
         return 'this CPU has no bfloat16 instructions'
     return None
 
@@ -122,46 +111,35 @@ def run(job: Job) -> dict:
     """Measure in a process of its own; peak memory in one for each side.
 
     Raises:
-        WorkerError: It ended without a result.
+        GLIPError: It cannot be measured, or its process was killed.
     """
-    if job.what.kind != 'memory' or job.profile:
-        return _run_worker(job)
-    sides = ('mmdet', 'ours')
-    return records.joined(_run_worker(replace(job, side=side)) for side in sides)
+    if job.what.kind == 'memory' and not job.profile and job.side is None:
+        sides = ('mmdet', 'ours')
+        return records.joined(run(replace(job, side=side)) for side in sides)
+    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as process:
+        try:
+            return process.submit(worker.work, job).result()
+        except BrokenProcessPool:
+            raise GLIPError(f'{job.case}: its process was killed') from None
 
 
-def _run_worker(job: Job) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / 'record.json'
-        command = [sys.executable, '-m', 'benchmarks.speed.worker', job.to_json(), out]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
-        if code or not out.exists():
-            raise WorkerError(f'{job.case} ended with exit code {code}')
-        return json.loads(out.read_text())
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Measure and print tables, or list the cases."""
     if args.list:
         for case in CASES.values():
             print(f'{case.name:20} {case.title}')
-        return 0
-    try:
-        jobs = jobs_of(args)
-        if lack := missing(args):
-            print(f'skipped: {lack}')
-            return 0
-        records.load(args.results)  # unreadable ones are told before, not after
-        done = []
-        for job in jobs:
-            done.append(run(job))
-            records.add(args.results, done[-1])
-    except (GLIPError, WorkerError) as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
+        return
+    jobs = jobs_of(args)
+    if lack := missing(args):
+        print(f'skipped: {lack}')
+        return
+    records.load(args.results)  # unreadable ones are told before, not after
+    done = []
+    for job in jobs:
+        done.append(run(job))
+        records.add(args.results, done[-1])
     print('\n'.join(['', *tables.report(done)]))
-    return 0
 
 
 if __name__ == '__main__':

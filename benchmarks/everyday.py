@@ -1,23 +1,30 @@
-"""Measure how well a model finds everyday things by name, beyond AP.
+r"""Measure how well a model finds everyday things by name, beyond AP.
 
-    python -m benchmarks.everyday glip-nano --data data/coco_mini:val2017 \\
-        --data data/coco128:val2017 --words benchmarks/everyday_words.json
+    python -m benchmarks.everyday glip-nano --data data/coco_mini:val2017 \
+        --data data/coco128:val2017 --words words.json
 
 A data set is a folder in COCO's layout (annotations/instances_SPLIT.json and SPLIT/).
-Printed are, with the classes of a picture as prompt, how often the best box is right;
-with five absent classes beside them, precision and recall at the model's default
-threshold and absent words with a box; and, if words are given, AP of the classes asked
-for by their own names and by words that the model never saw.
+Printed are AP with all names as one prompt; with the classes of a picture as prompt,
+how often the best box is right; with five absent classes beside them, precision and
+recall at a threshold and absent words with a box; and, if words are given, AP of the classes
+asked for by their own names and by those words. With several checkpoints of a training,
+``--plot`` draws all of that over its epochs, with the losses of its work directory.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import random
+import sys
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import torch
 from faster_coco_eval import COCO, COCOeval_faster
@@ -25,34 +32,46 @@ from torchvision.ops import box_iou
 from tqdm import tqdm
 
 import glip
+from glip.apis import Detector
+from glip.runtime.command import command
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt
 
 _ABSENT = 5
 _THRESHOLDS = np.arange(0.05, 0.75, 0.01)
 
 
+@dataclass
 class Picture:
-    """A picture, encoded once, and its boxes by class name."""
+    """A picture, encoded once, and its boxes (x1, y1, x2, y2) by class name."""
 
-    def __init__(self, detector, coco: COCO, image: dict, folder: Path) -> None:
-        self.id = image['id']
-        self.encoded = detector.encode(folder / image['file_name'])
-        self.boxes = defaultdict(list)
-        for annotation in coco.loadAnns(coco.getAnnIds(imgIds=[self.id])):
+    id: int
+    encoded: object
+    boxes: dict[str, list[list[float]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+
+def read_pictures(detector: Detector, source: str) -> tuple[COCO, list[Picture]]:
+    """Read and encode a set given as FOLDER:SPLIT."""
+    folder, _, split = source.rpartition(':')
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(Path(folder, 'annotations', f'instances_{split}.json')))
+    pictures = []
+    for image in tqdm(coco.dataset['images'], desc=source, unit='picture'):
+        path = Path(folder, split, image['file_name'])
+        picture = Picture(image['id'], detector.encode(path))
+        for annotation in coco.loadAnns(coco.getAnnIds(imgIds=[image['id']])):
             if not annotation.get('iscrowd'):
                 x, y, w, h = annotation['bbox']
                 name = coco.cats[annotation['category_id']]['name']
-                self.boxes[name].append([x, y, x + w, y + h])
+                picture.boxes[name].append([x, y, x + w, y + h])
+        pictures.append(picture)
+    return coco, pictures
 
 
-def read_pictures(detector, source: str) -> tuple[COCO, list[Picture]]:
-    """Read a set given as FOLDER:SPLIT."""
-    folder, _, split = source.rpartition(':')
-    coco = COCO(str(Path(folder, 'annotations', f'instances_{split}.json')))
-    images = tqdm(coco.dataset['images'], desc=source, unit='picture')
-    return coco, [Picture(detector, coco, i, Path(folder, split)) for i in images]
-
-
-def matched(boxes: np.ndarray, truth: list, iou_threshold: float = 0.5) -> np.ndarray:
+def hits_of(boxes: np.ndarray, truth: list, iou_threshold: float = 0.5) -> np.ndarray:
     """Whether each box, best first, hits a true box that no better one has hit."""
     hits = np.zeros(len(boxes), dtype=bool)
     if not len(boxes) or not truth:
@@ -66,136 +85,215 @@ def matched(boxes: np.ndarray, truth: list, iou_threshold: float = 0.5) -> np.nd
     return hits
 
 
-def top_box(detector, pictures: list[Picture], limit: int) -> str:
-    """Count pictures whose best box, asked for the present classes, is right."""
-    pictures = [p for p in pictures if p.boxes][:limit]
+def count_top_boxes(
+    detector: Detector, pictures: list[Picture], limit: int
+) -> tuple[int, int]:
+    """Pictures whose best box for the present classes is right, and all of them."""
+    pictures = [picture for picture in pictures if picture.boxes][:limit]
     right = 0
     for picture in pictures:
         detections = detector(picture.encoded, list(picture.boxes), threshold=0.0)
         if len(detections):
             truth = picture.boxes[detections.names[0]]
-            right += bool(matched(detections.boxes[:1], truth)[0])
-    return f'{right} of {len(pictures)}'
+            right += bool(hits_of(detections.boxes[:1], truth)[0])
+    return right, len(pictures)
 
 
-def precision_recall(detector, coco: COCO, pictures: list[Picture]) -> dict:
-    """Scores of right and wrong boxes, with absent classes in the prompt."""
+@dataclass
+class Answers:
+    """Detections of prompts of present and absent classes.
+
+    Attributes:
+        scores: Of all detections.
+        hits: Whether each is right.
+        absent: Best score of each absent word; 0 for none.
+        num_boxes: Boxes to be found.
+    """
+
+    scores: np.ndarray
+    hits: np.ndarray
+    absent: np.ndarray
+    num_boxes: int
+
+    def at(self, threshold: float) -> dict[str, float]:
+        """Precision, recall and F1 in percent, and absent words with a box."""
+        shown = self.scores >= threshold
+        right = self.hits[shown].sum()
+        precision = right / max(1, shown.sum())
+        recall = right / max(1, self.num_boxes)
+        return dict(
+            threshold=float(threshold),
+            precision=100 * precision,
+            recall=100 * recall,
+            f1=200 * precision * recall / max(1e-9, precision + recall),
+            absent_with_box=int((self.absent >= threshold).sum()),
+            absent_asked=len(self.absent),
+        )
+
+
+def ask_present_and_absent(
+    detector: Detector, coco: COCO, pictures: list[Picture]
+) -> Answers:
+    """Ask for the classes of each picture and some that are not in it."""
     generator = random.Random(0)
     names = [category['name'] for category in coco.cats.values()]
-    scores, right, absent, total, asked = [], [], [], 0, 0
+    scores, hits, absent = [], [], []
     for picture in pictures:
         rest = [name for name in names if name not in picture.boxes]
         extra = generator.sample(rest, _ABSENT)
         prompt = [*picture.boxes, *extra]
         generator.shuffle(prompt)
         detections = detector(picture.encoded, prompt, threshold=0.0)
-        asked += len(extra)
-        total += sum(map(len, picture.boxes.values()))
         for name in prompt:
             rows = [i for i, n in enumerate(detections.names) if n == name]
             scores.append(detections.scores[rows])
-            hits = matched(detections.boxes[rows], picture.boxes.get(name, []))
-            right.append(hits)
+            truth = picture.boxes.get(name, [])
+            hits.append(hits_of(detections.boxes[rows], truth))
             if name in extra:
                 absent.append(max(scores[-1], default=0.0))
-    return dict(
-        scores=np.concatenate(scores),
-        right=np.concatenate(right),
-        absent=np.array(absent),
-        boxes=total,
-        asked=asked,
+    return Answers(
+        np.concatenate(scores),
+        np.concatenate(hits),
+        np.array(absent),
+        sum(len(boxes) for p in pictures for boxes in p.boxes.values()),
     )
-
-
-def at_threshold(counts: dict, threshold: float) -> tuple[float, float, float, int]:
-    """Precision, recall and F1 in percent, and absent words with a box."""
-    kept = counts['scores'] >= threshold
-    hits = counts['right'][kept].sum()
-    precision = hits / max(1, kept.sum())
-    recall = hits / max(1, counts['boxes'])
-    f1 = 2 * precision * recall / max(1e-9, precision + recall)
-    absent = int((counts['absent'] >= threshold).sum())
-    return 100 * precision, 100 * recall, 100 * f1, absent
 
 
 def average_precision(
-    detector, coco: COCO, pictures: list[Picture], words: dict[str, str]
-) -> float:
-    """AP of classes that are asked for by given words."""
+    detector: Detector, coco: COCO, pictures: list[Picture], words: dict[str, str]
+) -> tuple[float, float]:
+    """AP and AP50 in percent of classes that are asked for by given words."""
     ids = {category['name']: i for i, category in coco.cats.items()}
+    prompt = {word: name for name, word in words.items()}
     results = []
     for picture in pictures:
-        prompt = {word: name for name, word in words.items()}
         detections = detector(picture.encoded, prompt, threshold=0.0)
         for box, score, name in zip(
-            detections.boxes, detections.scores, detections.names, strict=True
+            detections.boxes.tolist(), detections.scores.tolist(), detections.names
         ):
-            x1, y1, x2, y2 = map(float, box)
+            x1, y1, x2, y2 = box
+            bbox = [x1, y1, x2 - x1, y2 - y1]
             results.append(
-                dict(
-                    image_id=picture.id,
-                    category_id=ids[name],
-                    bbox=[x1, y1, x2 - x1, y2 - y1],
-                    score=float(score),
-                )
+                dict(image_id=picture.id, category_id=ids[name], bbox=bbox, score=score)
             )
-    evaluation = COCOeval_faster(
-        coco, coco.loadRes(results), 'bbox', print_function=print
-    )
-    evaluation.params.catIds = [ids[name] for name in words]
-    evaluation.params.imgIds = [picture.id for picture in pictures]
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval_faster(
+            coco, coco.loadRes(results), 'bbox', print_function=print
+        )
+        evaluation.params.catIds = [ids[name] for name in words]
+        evaluation.params.imgIds = [picture.id for picture in pictures]
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
     return 100 * evaluation.stats[0], 100 * evaluation.stats[1]
 
 
-def main() -> None:
+def measure(detector: Detector, source: str, args: argparse.Namespace) -> dict:
+    """All figures of a data set."""
+    coco, pictures = read_pictures(detector, source)
+    names = {c['name']: c['name'] for c in coco.cats.values()}
+    figures = dict(
+        zip(('AP', 'AP50'), average_precision(detector, coco, pictures, names))
+    )
+    figures['top_box'] = count_top_boxes(detector, pictures, args.limit)
+    answers = ask_present_and_absent(detector, coco, pictures)
+    figures['best_f1'] = max(
+        (answers.at(t) for t in _THRESHOLDS), key=lambda row: row['f1']
+    )
+    threshold = args.threshold
+    if threshold is None:
+        threshold = detector.default_threshold
+    figures['default'] = answers.at(threshold)
+    if args.words:
+        words = json.loads(Path(args.words).read_text())
+        for key, mapping in (('own_name', {n: n for n in words}), ('words', words)):
+            figures[key], _ = average_precision(detector, coco, pictures, mapping)
+    if args.silent:
+        silent = json.loads(Path(args.silent).read_text())
+        figures['silent_boxes'] = sum(
+            len(detector(picture.encoded, silent)) for picture in pictures[:40]
+        )
+    return figures
+
+
+def report(source: str, figures: dict) -> None:
+    """Print the figures of a data set."""
+    right, pictures = figures['top_box']
+    print(f'{source}: AP {figures["AP"]:.1f}, AP50 {figures["AP50"]:.1f}')
+    print(f'  best box right in {right} of {pictures} pictures')
+    for key in ('default', 'best_f1'):
+        row = figures[key]
+        print(
+            f'  at {row["threshold"]:.2f}: precision {row["precision"]:.1f}, recall '
+            f'{row["recall"]:.1f}, F1 {row["f1"]:.1f}, {row["absent_with_box"]} of '
+            f'{row["absent_asked"]} absent words with a box'
+        )
+    if 'words' in figures:
+        print(
+            f'  AP by own names {figures["own_name"]:.1f}, by other words '
+            f'{figures["words"]:.1f}'
+        )
+    if 'silent_boxes' in figures:
+        print(f'  boxes for words not shown, in 40 pictures: {figures["silent_boxes"]}')
+
+
+def plot(rounds: list[dict[str, dict]], work_dir: str | None, path: str) -> None:
+    """Draw losses, AP and absent words over the checkpoints."""
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout='constrained')
+    for file in sorted(Path(work_dir or '.').glob('*/vis_data/scalars.json')):
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        rows = [row for row in rows if 'loss' in row]
+        for name in sorted({key for row in rows for key in row if 'loss' in key}):
+            steps = [row['step'] for row in rows if name in row]
+            axes[0].plot(steps, [row[name] for row in rows if name in row], label=name)
+    axes[0].set(title='losses', xlabel='step', yscale='log')
+    for source in rounds[0]:
+        label = Path(source.rpartition(':')[0]).name
+        ap = [figures[source]['AP'] for figures in rounds]
+        absent = [figures[source]['default'] for figures in rounds]
+        share = [100 * row['absent_with_box'] / row['absent_asked'] for row in absent]
+        axes[1].plot(ap, marker='o', label=label)
+        axes[2].plot(share, marker='o', label=label)
+    axes[1].set(title='AP, all names as one prompt', xlabel='epoch')
+    axes[2].set(title='absent words with a box, percent', xlabel='epoch')
+    for ax in axes:
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize=8)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('model', help='config or zoo name')
-    parser.add_argument('--weights')
-    parser.add_argument('--data', action='append', required=True)
-    parser.add_argument('--words', help='JSON, class name -> a word for it')
-    parser.add_argument('--limit', type=int, default=30, help='pictures of the top box')
-    parser.add_argument('--threshold', type=float)
-    parser.add_argument('--silent', help='JSON list of words that no picture shows')
-    args = parser.parse_args()
-    detector = glip.load(args.model, args.weights)
-    threshold = args.threshold or getattr(detector, 'default_threshold', 0.3)
-    for source in args.data:
-        coco, pictures = read_pictures(detector, source)
-        names = {c['name']: c['name'] for c in coco.cats.values()}
-        ap, ap50 = average_precision(detector, coco, pictures, names)
-        print(f'{source}: AP {ap:.1f}, AP50 {ap50:.1f}')
-        print('  top box right:', top_box(detector, pictures, args.limit))
-        counts = precision_recall(detector, coco, pictures)
-        rows = [(at_threshold(counts, t)[2], t) for t in _THRESHOLDS]
-        for t in (threshold, max(rows)[1]):
-            p, r, f1, absent = at_threshold(counts, t)
-            print(
-                f'  at {t:.2f}: precision {p:.1f}, recall {r:.1f}, F1 {f1:.1f}, '
-                f'{absent} of {counts["asked"]} absent words with a box'
-            )
-        if args.words:
-            words = json.loads(Path(args.words).read_text())
-            chosen = {name: name for name in words}
-            results = []
-            for mapping in (chosen, words):
-                ap, _ = average_precision(detector, coco, pictures, mapping)
-                results.append(ap)
-            print(
-                f'  AP of {len(words)} classes by own name {results[0]:.1f}, by other '
-                f'words {results[1]:.1f}'
-            )
-        if args.silent:
-            words = json.loads(Path(args.silent).read_text())
-            quiet = [
-                len(detector(p.encoded, words, threshold=0.35)) for p in pictures[:40]
-            ]
-            print(f'  boxes > 0.35 for {len(words)} words not shown: {sum(quiet)}')
+    add = parser.add_argument
+    add('model', help='config or zoo name')
+    add('--weights', nargs='+', default=[None], help='checkpoints, epoch after epoch')
+    add('--data', action='append', required=True, metavar='FOLDER:SPLIT')
+    add('--words', help='JSON, class name -> another word for it')
+    add('--silent', help='JSON, list of words that no picture shows')
+    add('--limit', type=int, default=30, help='pictures of the best box [30]')
+    add('--threshold', type=float, help="score of a box that counts [the model's own]")
+    add('--plot', help='picture to write')
+    add('--work-dir', help='of the training, for the losses in the plot')
+    return parser.parse_args(argv)
+
+
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Print the figures of every checkpoint and data set."""
+    rounds = []
+    for weights in args.weights:
+        detector = glip.load(args.model, weights)
+        print(weights or args.model)
+        rounds.append({s: measure(detector, s, args) for s in args.data})
+        for source, figures in rounds[-1].items():
+            report(source, figures)
+    if args.plot:
+        plot(rounds, args.work_dir, args.plot)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from glip.errors import ConfigError, GLIPError, one_line
+from glip.errors import ConfigError
+from glip.runtime.command import command
 
 from .compare import RESULTS
 from .speed import chart, records, tables
@@ -48,26 +49,21 @@ def replace_tables(page: Path, lines: Sequence[str]) -> None:
     page.write_text('\n'.join([before + BEGIN, '', *lines, '', END + after]))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    try:
-        found = records.load(args.results)
-        if not found:
-            raise ConfigError(
-                f'{args.results} has no results yet: run python -m benchmarks.compare'
-            )
-        lines = tables.report(found)
-        if args.page:
-            replace_tables(args.page, lines)
-        else:
-            print('\n'.join(lines))
-        if args.chart:
-            chart.draw(found, args.chart)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Print the tables or put them into a page; draw the chart where asked."""
+    collected = records.load(args.results)
+    if not collected:
+        raise ConfigError(
+            f'{args.results} has no results yet: run python -m benchmarks.compare'
+        )
+    lines = tables.report(collected)
+    if args.page:
+        replace_tables(args.page, lines)
+    else:
+        print('\n'.join(lines))
+    if args.chart:
+        chart.draw(collected, args.chart)
 
 
 if __name__ == '__main__':

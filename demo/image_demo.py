@@ -22,6 +22,7 @@ from glip.apis import Detections
 from glip.errors import GLIPError, ImageError, PromptError
 from glip.images import is_url
 from glip.runtime import compiling
+from glip.runtime.command import command
 from glip.text import parse_text
 from glip.visualization.drawing import PALETTES
 
@@ -47,7 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--pred-score-thr',
         type=float,
         metavar='SCORE',
-        help="lowest score that is drawn, printed and written [the model's own, or 0.3]",
+        help="lowest score that is drawn, printed and written [the model's own]",
     )
     add('--batch-size', type=_positive, default=1, help='pictures at a time [1]')
     add(
@@ -178,20 +179,20 @@ def _file_name(source: str) -> str:
     return stem + suffix
 
 
-def table(found: Detections) -> str:
+def table(detections: Detections) -> str:
     """One line per box: name, score, corners."""
-    if not len(found):
+    if not len(detections):
         return 'nothing found; a lower --pred-score-thr shows weaker guesses'
-    width = max(4, *(len(name) for name in found.names))
+    width = max(4, *(len(name) for name in detections.names))
     lines = [f'{"name":{width}}  score  {"x1":>7}{"y1":>8}{"x2":>8}{"y2":>8}']
-    for name, score, box in zip(found.names, found.scores, found.boxes):
+    for name, score, box in zip(detections.names, detections.scores, detections.boxes):
         corners = ''.join(f'{value:8.1f}' for value in box)
         lines.append(f'{name:{width}}  {score:5.2f} {corners}')
     return '\n'.join(lines)
 
 
 class Writer:
-    """Puts what was found where the command line says.
+    """Puts detections where the command line says.
 
     Args:
         args: The parsed command line.
@@ -208,25 +209,25 @@ class Writer:
                 except OSError as error:
                     raise GLIPError(f'{folder}: {error.strerror}') from error
 
-    def write(self, found: Detections, name: str) -> list[str]:
-        """Draw, write, show and print one result; say where it lies."""
-        said = []
+    def write(self, detections: Detections, name: str) -> list[str]:
+        """Draw, write, show and print one result; return a line for each file."""
+        lines = []
         if self.vis or self.args.show:
-            picture = found.plot(palette=self.args.palette)
+            picture = detections.plot(palette=self.args.palette)
             if self.vis:
                 path = self.vis / f'{name}.jpg'
                 picture.save(path, quality=95)
-                said.append(f'picture: {path}')
+                lines.append(f'picture: {path}')
             if self.args.show:
                 show(picture, name)
+        text = json.dumps(detections.to_dict(), ensure_ascii=False)
         if self.preds:
             path = self.preds / f'{name}.json'
-            text = json.dumps(found.to_dict(), ensure_ascii=False)
             path.write_text(text + '\n', encoding='utf-8')
-            said.append(f'boxes:   {path}')
+            lines.append(f'boxes:   {path}')
         if self.args.print_result:
-            tqdm.write(json.dumps(found.to_dict(), ensure_ascii=False))
-        return said
+            tqdm.write(text)
+        return lines
 
 
 def show(picture: Any, title: str) -> None:
@@ -246,14 +247,12 @@ def show(picture: Any, title: str) -> None:
     plt.close(figure)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Do what the command line says.
+@command(parse_args)
+def main(args: argparse.Namespace) -> int:
+    """Detect in all inputs.
 
     Returns:
         0 if at least one picture was done, 1 if none.
-
-    Raises:
-        GLIPError: Nothing can be done, or the only picture cannot be read.
     """
     prompt = parse_text(
         read_texts(args.texts),
@@ -280,14 +279,14 @@ def run(args: argparse.Namespace) -> int:
     )
     bar = tqdm(results, total=len(inputs), unit='picture', disable=not several)
     done = 0
-    for found, name in zip(bar, output_names(inputs)):
-        if isinstance(found, ImageError):
-            tqdm.write(f'error: {found}', file=sys.stderr)
+    for detections, name in zip(bar, output_names(inputs)):
+        if isinstance(detections, ImageError):
+            tqdm.write(f'error: {detections}', file=sys.stderr)
             continue
-        said = writer.write(found, name)
+        lines = writer.write(detections, name)
         done += 1
         if not several:
-            print(table(found), *said, sep='\n')
+            print(table(detections), *lines, sep='\n')
     if several:
         where = [str(folder) for folder in (writer.vis, writer.preds) if folder]
         print(
@@ -295,15 +294,6 @@ def run(args: argparse.Namespace) -> int:
             + (f'; results in {" and ".join(where)}' if where else '')
         )
     return 0 if done else 1
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    try:
-        return run(parse_args(argv))
-    except GLIPError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
 
 
 if __name__ == '__main__':

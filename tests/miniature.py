@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import coco_folder
+
+from glip.runtime.leaves import iter_leaves
 
 
 @dataclass(frozen=True)
@@ -30,23 +32,6 @@ def synthetic(folder: Path) -> Source:
     return Source(folder, coco, *_sentences(coco))
 
 
-def real(shared: Path) -> Source:
-    """A few pictures of COCO with boxes, and with captions about the same."""
-    annotations = shared / 'data' / 'coco_mini' / 'annotations'
-    coco = json.loads((annotations / 'instances_train2017.json').read_text())
-    mdetr = json.loads((annotations / 'grounding_mdetr_train2017.json').read_text())
-    lines = (annotations / 'grounding_odvg_train2017.jsonl').read_text().splitlines()
-    mdetr['images'] = mdetr['images'][:10]
-    ids = {image['id'] for image in mdetr['images']}
-    mdetr['annotations'] = [a for a in mdetr['annotations'] if a['image_id'] in ids]
-    names = {image['file_name'] for image in mdetr['images']}
-    coco['images'] = [i for i in coco['images'] if i['file_name'] in names]
-    ids = {image['id'] for image in coco['images']}
-    coco['annotations'] = [a for a in coco['annotations'] if a['image_id'] in ids]
-    odvg = [json.loads(line) for line in lines[:10]]
-    return Source(shared / 'data' / 'coco_mini' / 'train2017', coco, mdetr, odvg)
-
-
 def make(loader: Mapping[str, Any], root: Path, source: Source) -> int:
     """Write what a loader's data sets name, below ``root``.
 
@@ -54,7 +39,7 @@ def make(loader: Mapping[str, Any], root: Path, source: Source) -> int:
         The number of data sets.
     """
     count = 0
-    for dataset in leaves(loader['dataset']):
+    for dataset in iter_leaves(loader['dataset']):
         count += 1
         if 'shards' in dataset:
             _write_shards(dataset, root, source)
@@ -74,16 +59,6 @@ def make(loader: Mapping[str, Any], root: Path, source: Source) -> int:
                 json.dumps(source.mdetr if kind == 'MDETRDataset' else source.coco)
             )
     return count
-
-
-def leaves(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The data sets inside wrappers that mix or repeat."""
-    inner = dataset.get('datasets') or [dataset.get('dataset')]
-    if inner == [None]:
-        yield dataset
-        return
-    for part in inner:
-        yield from leaves(part)
 
 
 def _sentences(

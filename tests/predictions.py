@@ -1,12 +1,14 @@
 """Make predictions as ``tools/test.py --out`` writes them."""
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from glip.datasets.coco_file import CocoFile
 from glip.evaluation.truth import Truth
 
 
@@ -58,6 +60,38 @@ def truth(boxes: Any, labels: Any, ignored: Any = None, **more: Any) -> Truth:
     boxes = np.array(boxes, float).reshape(-1, 4)
     labels = np.array(labels, dtype=int)
     return Truth(1, 'x.png', boxes, labels, ignored, **more)
+
+
+def coco_of(truths: Sequence[Truth], num_classes: int) -> CocoFile:
+    """The annotation file that has these pictures, whose ids count from 1."""
+    images, boxes = [], {}
+    for image_id, one in enumerate(truths, 1):
+        image = {'id': image_id}
+        if one.checked is not None:
+            image['neg_category_ids'] = sorted(one.checked - set(one.labels.tolist()))
+            image['not_exhaustive_category_ids'] = sorted(one.partial)
+        images.append(image)
+        sizes = one.boxes[:, 2:] - one.boxes[:, :2]
+        boxes[image_id] = tuple(
+            {
+                'bbox': [*box[:2].tolist(), *size.tolist()],
+                'area': float(size.prod()),
+                'iscrowd': int(ignored),
+                'category_id': int(label),
+            }
+            for box, size, label, ignored in zip(
+                one.boxes, sizes, one.labels, one.ignored
+            )
+        )
+    classes = range(num_classes)
+    return CocoFile(
+        path='x.json',
+        names=tuple(map(str, classes)),
+        category_ids=tuple(classes),
+        labels={label: label for label in classes},
+        images=tuple(images),
+        boxes=boxes,
+    )
 
 
 def entry(boxes: Any, scores: Any, labels: Any) -> dict[str, Any]:

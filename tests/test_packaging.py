@@ -52,7 +52,7 @@ def test_this_environment_has_what_is_required():
 
 
 def test_no_upper_bounds():
-    for name in ('runtime', 'nlp', 'stream', 'tests'):
+    for name in ('runtime', 'nlp', 'stream', 'tests', 'lint', 'docs'):
         for requirement in _requirements(name):
             operators = {part.operator for part in requirement.specifier}
             assert operators <= {'>='}, requirement
@@ -60,6 +60,10 @@ def test_no_upper_bounds():
 
 def test_version():
     assert re.fullmatch(r'\d+\.\d+\.\d+', glip.__version__)
+
+
+def test_type_checkers_read_the_annotations_of_the_package():
+    assert (Path(glip.__file__).parent / 'py.typed').is_file()
 
 
 def test_lazy_exports():

@@ -7,13 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mmengine.config import DictAction
-
 from glip.apis.loading import weights_of
+from glip.config.arguments import add_cfg_options, add_launcher
 from glip.config.flags import prepare_config, set_test_options
 from glip.engine.run import run_test
-from glip.errors import GLIPError, one_line
 from glip.runtime import compiling
+from glip.runtime.command import command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -44,19 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--wait-time', type=float, default=2, help='seconds that --show waits'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, as in model.test_cfg.score_thr=0.1 or key="[a,b]"',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes',
-    )
+    add_cfg_options(parser, 'as in model.test_cfg.score_thr=0.1 or key="[a,b]"')
     parser.add_argument(
         '--tta',
         action='store_true',
@@ -79,47 +66,37 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         help='pictures that each process loads together; no result depends on it',
     )
-    parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
-    )
+    add_launcher(parser)
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
+@command(
+    parse_args,
+    stopped='stopped: what was evaluated is kept, the same command with --resume goes '
+    'on from there',
+)
+def main(args: argparse.Namespace) -> None:
+    """Evaluate by the config."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
-        cfg = prepare_config(
-            args.config,
-            work_dir=args.work_dir,
-            cfg_options=args.cfg_options,
-            launcher=args.launcher,
-        )
-        set_test_options(
-            cfg,
-            args.checkpoint or weights_of(args.config),
-            show=args.show,
-            show_dir=args.show_dir,
-            wait_time=args.wait_time,
-            tta=args.tta,
-            resume=args.resume,
-            batch_size=args.batch_size,
-            amp=args.amp,
-            compile=args.compile,
-        )
-        run_test(cfg, out=args.out, plots=args.plots)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            'stopped: what was evaluated is kept, the same command with --resume goes '
-            'on from there',
-            file=sys.stderr,
-        )
-        return 130
-    return 0
+    cfg = prepare_config(
+        args.config,
+        work_dir=args.work_dir,
+        cfg_options=args.cfg_options,
+        launcher=args.launcher,
+    )
+    set_test_options(
+        cfg,
+        args.checkpoint or weights_of(args.config),
+        show=args.show,
+        show_dir=args.show_dir,
+        wait_time=args.wait_time,
+        tta=args.tta,
+        resume=args.resume,
+        batch_size=args.batch_size,
+        amp=args.amp,
+        compile=args.compile,
+    )
+    run_test(cfg, out=args.out, plots=args.plots)
 
 
 if __name__ == '__main__':

@@ -7,11 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mmengine.config import DictAction
-
+from glip.config.arguments import add_cfg_options, add_launcher
 from glip.config.flags import prepare_config, set_training_options
 from glip.engine.run import run_training
-from glip.errors import GLIPError, one_line
+from glip.runtime.command import command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -39,22 +38,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint; without a value from the last one',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, as in model.test_cfg.score_thr=0.1 or key="[a,b]"',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes',
-    )
-    parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
-    )
+    add_cfg_options(parser, 'as in model.test_cfg.score_thr=0.1 or key="[a,b]"')
+    add_launcher(parser)
     return parser.parse_args(_with_amp_value(sys.argv[1:] if argv is None else argv))
 
 
@@ -67,28 +52,23 @@ def _with_amp_value(argv: Sequence[str]) -> list[str]:
     ]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Train by the config."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
-        cfg = prepare_config(
-            args.config,
-            work_dir=args.work_dir,
-            cfg_options=args.cfg_options,
-            launcher=args.launcher,
-        )
-        set_training_options(
-            cfg,
-            amp=args.amp,
-            auto_scale_lr=args.auto_scale_lr,
-            resume=args.resume,
-        )
-        run_training(cfg)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
+    cfg = prepare_config(
+        args.config,
+        work_dir=args.work_dir,
+        cfg_options=args.cfg_options,
+        launcher=args.launcher,
+    )
+    set_training_options(
+        cfg,
+        amp=args.amp,
+        auto_scale_lr=args.auto_scale_lr,
+        resume=args.resume,
+    )
+    run_training(cfg)
 
 
 if __name__ == '__main__':

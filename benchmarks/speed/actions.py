@@ -24,29 +24,22 @@ def sides_of(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     Raises:
         Disagreement: They do not compute the same.
     """
-    return _KINDS[job.what.kind](job, subjects)
+    return _KINDS.get(job.what.kind, _pictures)(job, subjects)
 
 
-def _single(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
-    names = SHORT if job.what.kind == 'short' else COCO
-    batch = _batch(job, subjects, names)
-    check = _check(job, subjects, batch)
-
-    def run(one: Contestant) -> float:
-        return seconds(lambda: one.detect(batch), job.device)
-
-    return _sides(job, subjects, run, [batch]), check
-
-
-def _stream(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
-    """Pictures in turn with the same prompt; seconds are those of one picture."""
+def _pictures(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
+    """The same prompt for one batch or several in turn; seconds are those of one."""
+    case = job.what
+    names = SHORT if case.kind == 'short' else COCO
     batches = [
-        prepare(subjects.ours, job.what.size, COCO, first=i) for i in range(_STREAM)
+        prepare(subjects.ours, case.size, names, batch=case.batch, first=i)
+        for i in range(_STREAM if case.kind == 'stream' else 1)
     ]
     check = _check(job, subjects, batches[0])
 
     def run(one: Contestant) -> float:
-        return seconds(lambda: list(map(one.detect, batches)), job.device) / _STREAM
+        taken = seconds(lambda: list(map(one.detect, batches)), job.device)
+        return taken / len(batches)
 
     return _sides(job, subjects, run, batches[:1]), check
 
@@ -58,7 +51,7 @@ def _reprompt(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     """
     drawn = random.Random(0)
     names = [drawn.sample(LVIS, 10) for _ in range(100)]
-    batch = _batch(job, subjects, names[0])
+    batch = prepare(subjects.ours, job.what.size, names[0])
     batches = [batch.asking(some) for some in names]
     check = _check(job, subjects, batch)
     ahead: dict[str, Iterator[Batch]] = {}
@@ -81,9 +74,9 @@ def _lvis(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     subjects.ours.bbox_head.test_cfg['max_per_img'] = 300
     for cfg in (subjects.peer.test_cfg, subjects.peer.bbox_head.test_cfg):
         cfg.update(chunked_size=_CHUNK, max_per_img=300)
-    check = _check(job, subjects, _batch(job, subjects, LVIS[:_CHUNK]))
     chunks = -(-len(LVIS) // _CHUNK)
-    whole = _batch(job, subjects, LVIS)
+    whole = prepare(subjects.ours, job.what.size, LVIS)
+    check = _check(job, subjects, whole.asking(LVIS[:_CHUNK]))
     # Fused towers take 2 or 4 prompts together, so ours is reckoned from 4 and 8.
     parts = {count: whole.asking(LVIS[: count * _CHUNK]) for count in (1, 3, 4, 8)}
 
@@ -106,11 +99,6 @@ def _lvis(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     for side in sides:
         side.extrapolated = job.quick or side.label.startswith('mmdet')
     return sides, check
-
-
-def _batch(job: Job, subjects: Subjects, names) -> Batch:
-    case = job.what
-    return prepare(subjects.ours, case.size, names, batch=case.batch)
 
 
 def _check(job: Job, subjects: Subjects, batch: Batch) -> str:
@@ -141,11 +129,4 @@ def _sides(
     return sides
 
 
-_KINDS = dict(
-    single=_single,
-    short=_single,
-    batch=_single,
-    stream=_stream,
-    reprompt=_reprompt,
-    lvis=_lvis,
-)
+_KINDS = dict(reprompt=_reprompt, lvis=_lvis)

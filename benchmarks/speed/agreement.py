@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from unittest.mock import patch
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.ops import box_iou
+
+from glip.errors import GLIPError
 
 from .subjects import Batch, Subjects
 
@@ -22,7 +23,7 @@ LOSSES = 1e-3
 GRADIENTS = 1e-2
 
 
-class Disagreement(Exception):
+class Disagreement(GLIPError):
     """Both sides compute different things, so their times cannot be compared."""
 
 
@@ -33,15 +34,15 @@ class Agreement:
     Attributes:
         logits: Largest absolute difference of token logits.
         matched: Detections of the peer that ours has too.
-        found: Detections of the peer.
+        total: Detections of the peer.
     """
 
     logits: float
     matched: int
-    found: int
+    total: int
 
     def __str__(self) -> str:
-        return f'logits {self.logits:.0e}, {self.matched}/{self.found} boxes'
+        return f'logits {self.logits:.0e}, {self.matched}/{self.total} boxes'
 
 
 @torch.no_grad()
@@ -58,9 +59,9 @@ def detections_agree(subjects: Subjects, batch: Batch) -> Agreement:
     ours, peer = subjects.ours, subjects.peer
     inputs, samples = batch.fresh()
     (prompt,) = {ours.prompts_of(sample)[0].input_ids for sample in samples}
-    with _captured(peer.bbox_head) as raw, _captured(peer.language_model) as said:
+    with _captured(peer.bbox_head) as raw, _captured(peer.language_model) as words:
         theirs = peer(inputs, samples, mode='predict')
-    caption = said[0][0][0][0]
+    caption = words[0][0][0][0]
     tokens = tuple(peer.language_model.tokenizer(caption).input_ids)
     if tokens != prompt:
         raise Disagreement(f'mmdet reads {len(tokens)} tokens, ours {len(prompt)}')
@@ -70,13 +71,13 @@ def detections_agree(subjects: Subjects, batch: Batch) -> Agreement:
         for one, other in zip(logits, raw[0][1][0], strict=True)
     )
     mine = ours(*batch.fresh(), mode='predict')
-    found = sum(len(sample.pred_instances) for sample in theirs)
+    total = sum(len(sample.pred_instances) for sample in theirs)
     matched = sum(
         matches(one.pred_instances, other.pred_instances)
         for one, other in zip(mine, theirs, strict=True)
     )
-    agreement = Agreement(worst, matched, found)
-    if not worst <= LOGITS or not found or matched < MATCHED * found:
+    agreement = Agreement(worst, matched, total)
+    if not worst <= LOGITS or not total or matched < MATCHED * total:
         raise Disagreement(
             f'{agreement}: at most {LOGITS:.0e} and at least {MATCHED:.0%} are needed'
         )
@@ -117,9 +118,9 @@ def losses_agree(subjects: Subjects, draw: Callable[[], dict]) -> str:
     for model in (subjects.ours, subjects.peer):
         model.eval()  # neither dropout nor stochastic depth
         data = model.data_preprocessor(draw(), True)
-        found = model(**data, mode='loss')
-        sum(found.values()).backward()
-        losses.append(torch.stack([found[key].detach() for key in sorted(found)]))
+        terms = model(**data, mode='loss')
+        sum(terms.values()).backward()
+        losses.append(torch.stack([terms[key].detach() for key in sorted(terms)]))
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         lengths.append(float(nn.utils.get_total_norm(gradients)))
         model.zero_grad()
@@ -138,12 +139,6 @@ def losses_agree(subjects: Subjects, draw: Callable[[], dict]) -> str:
 def _captured(module: nn.Module) -> Iterator[list[tuple[tuple, object]]]:
     """Arguments and results of a module's calls."""
     calls: list[tuple[tuple, object]] = []
-    forward = module.forward
-
-    def call(*args: Tensor, **options):
-        result = forward(*args, **options)
-        calls.append((args, result))
-        return result
-
-    with patch.object(module, 'forward', call):
+    hook = module.register_forward_hook(lambda _, args, out: calls.append((args, out)))
+    with hook:
         yield calls

@@ -115,11 +115,11 @@ def select(patterns: Iterable[str]) -> list[Case]:
     """
     chosen = set()
     for pattern in patterns:
-        found = {name for name in CASES if fnmatchcase(name, pattern)}
-        if not found:
+        matching = {name for name in CASES if fnmatchcase(name, pattern)}
+        if not matching:
             raise ConfigError(
                 f"no case is called '{pattern}'; there are {', '.join(CASES)}, and "
                 "patterns such as 'single-*'"
             )
-        chosen |= found
+        chosen |= matching
     return [case for name, case in CASES.items() if name in chosen]

@@ -17,43 +17,34 @@ def draw(records: Sequence[dict], path: str | Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    found = rows(records, 's')
+    table = rows(records, 's')
     labels = [
         row.title
         if (row.peer, row.ours) == ('mmdet', 'ours')
         else f'{row.title}\n{row.peer} : {row.ours}'
-        for row in found
+        for row in table
     ]
-    figure = Figure(figsize=(9, 1.2 + 0.55 * len(found)), layout='constrained')
+    figure = Figure(figsize=(9, 1.2 + 0.55 * len(table)), layout='constrained')
     axes = figure.subplots()
     for offset, (settings, color) in zip((-0.2, 0.2), _COLORS.items()):
         bars = [
-            (place, row.ratio(settings), row.target(settings))
-            for place, row in enumerate(found)
+            (number + offset, row.ratio(settings), row.target(settings))
+            for number, row in enumerate(table)
             if settings in row.cells
         ]
         if not bars:
             continue
-        places = [place + offset for place, *_ in bars]
-        drawn = axes.barh(
-            places,
-            [ratio for _, ratio, _ in bars],
-            height=0.38,
-            color=color,
-            label=f'against mmdet, {settings} settings',
-        )
+        heights, ratios, _ = zip(*bars)
+        label = f'against mmdet, {settings} settings'
+        drawn = axes.barh(heights, ratios, height=0.38, color=color, label=label)
         numbers = axes.bar_label(drawn, fmt='{:.1f}', padding=3, fontsize=8, zorder=5)
         for number in numbers:  # readable where a target crosses it
             number.set_bbox(dict(facecolor='white', edgecolor='none', pad=0.5))
-        aims = [
-            (place, target)
-            for place, (_, _, target) in zip(places, bars)
-            if target is not None
-        ]
+        aims = [(target, height) for height, _, target in bars if target is not None]
         axes.vlines(
-            [target for _, target in aims],
-            [place - 0.19 for place, _ in aims],
-            [place + 0.19 for place, _ in aims],
+            [target for target, _ in aims],
+            [height - 0.19 for _, height in aims],
+            [height + 0.19 for _, height in aims],
             color='black',
             linewidth=2,
             label='target' if settings == 'default' else None,
@@ -61,9 +52,9 @@ def draw(records: Sequence[dict], path: str | Path) -> None:
     axes.axvline(1, color='grey', linewidth=0.8)
     axes.set_xscale('log')
     axes.set_xlabel('times faster than mmdet')
-    axes.set_yticks(range(len(found)), labels, fontsize=8)
+    axes.set_yticks(range(len(table)), labels, fontsize=8)
     axes.invert_yaxis()
-    if found:
+    if table:
         axes.legend(fontsize=8, loc='lower right')
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-import glip.ops
-from glip.errors import ConfigError
 from glip.models.dense_heads import PictureFeatures
+from glip.ops import plain_path
 from glip.runtime.compiling import compile_for_inference
 
 from .job import Job
@@ -66,43 +65,21 @@ class Contestant:
 
 
 def contestants(job: Job, subjects: Subjects) -> list[Contestant]:
-    """Those of a job, mmdet first.
-
-    Raises:
-        ConfigError: ``plain`` was asked for and there is no such path.
-    """
+    """Those of a job, mmdet first."""
     half = job.precision == 'bf16'
-    name = 'ours, bf16' if half else 'ours'
-    found = []
+    name = job.ours
+    entrants = []
     if 'mmdet' in job.peers:
-        found.append(Contestant('mmdet', subjects.peer, True))
+        entrants.append(Contestant('mmdet', subjects.peer, True))
         if half:
-            found.append(Contestant('mmdet, bf16', subjects.peer, True, bf16=True))
+            entrants.append(Contestant('mmdet, bf16', subjects.peer, True, bf16=True))
     if 'plain' in job.peers:
-        found.append(
-            Contestant(f'{name}, plain', subjects.ours, True, half, plain_path())
+        entrants.append(
+            Contestant(f'{name}, plain', subjects.ours, True, half, plain_path)
         )
-    found.append(Contestant(name, subjects.ours, False, half))
+    entrants.append(Contestant(name, subjects.ours, False, half))
     if job.compile:
-        compiled = compiled_copy(subjects.ours, job.compile)
-        found.append(Contestant(f'{name}, compiled', compiled, False, half))
-    return found
-
-
-def plain_path() -> Context:
-    """The context in which ours computes as the paper reads, without fast kernels.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    found = getattr(glip.ops, 'plain_path', None)
-    if found is None:
-        raise ConfigError('glip.ops has no plain_path: leave out --peers plain')
-    return found
-
-
-def compiled_copy(model: nn.Module, mode: str) -> nn.Module:
-    """A copy that is compiled as ``glip.load(..., compile=dict(mode=mode))`` does."""
-    model = copy.deepcopy(model)
-    compile_for_inference(model, dict(mode=mode))
-    return model
+        compiled = copy.deepcopy(subjects.ours)
+        compile_for_inference(compiled, dict(mode=job.compile))
+        entrants.append(Contestant(f'{name}, compiled', compiled, False, half))
+    return entrants

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from glip.runtime.allocator import keep_freed_memory
-from glip.runtime.measuring import Timer
+
+from .timing import seconds
 
 SETTINGS = ('default', 'tuned')
 _PACKAGES = ('torch', 'torchvision', 'transformers', 'onedl-mmdetection')
@@ -77,19 +78,14 @@ def gemm_rate(device: str = 'cpu', dtype: torch.dtype = torch.float32) -> float:
         lambda: F.conv2d(x, weight[..., None, None]),
         lambda: F.linear(rows, weight),
     )
-    best = 0.0
     with torch.no_grad():
-        for product in products:
-            for _ in range(5):
-                with Timer(device) as timer:
-                    product()
-                best = max(best, 2 * rows.numel() * side / timer.seconds / 1e9)
-    return best
+        least = min(seconds(product, device) for product in products * 5)
+    return 2 * rows.numel() * side / least / 1e9
 
 
 def describe(device: str = 'cpu') -> dict[str, str | int | float]:
     """What a table has to say about where it comes from."""
-    found = dict(
+    facts = dict(
         machine=machine(device),
         threads=torch.get_num_threads(),
         python=platform.python_version(),
@@ -100,10 +96,10 @@ def describe(device: str = 'cpu') -> dict[str, str | int | float]:
     )
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            facts[package] = version(package)
         except PackageNotFoundError:
-            found[package] = 'unknown'
-    return found
+            facts[package] = 'unknown'
+    return facts
 
 
 def machine(device: str) -> str:
@@ -120,19 +116,10 @@ def machine(device: str) -> str:
     return f'{name}, {cores or os.cpu_count()} cores'
 
 
-def has_bf16() -> bool:
-    """Whether the CPU has instructions for bfloat16, as far as Linux tells."""
-    listed = Path('/proc/cpuinfo')
-    if not listed.is_file():
-        return False
-    flags = set(listed.read_text().split())
-    return bool(flags & {'avx512_bf16', 'amx_bf16', 'bf16'})
-
-
 def _commit() -> str:
     folder = Path(__file__).parent
     command = ('git', 'describe', '--always', '--dirty', '--exclude', '*')
-    found = subprocess.run(
+    described = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False
     )
-    return found.stdout.strip() or 'unknown'
+    return described.stdout.strip() or 'unknown'

@@ -1,7 +1,6 @@
 """One measurement as it is handed to a process of its own."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from .cases import CASES, Case
 
@@ -49,12 +48,7 @@ class Job:
         """The case itself."""
         return CASES[self.case]
 
-    def to_json(self) -> str:
-        """For :meth:`from_json` in another process."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> 'Job':
-        """The inverse of :meth:`to_json`."""
-        fields = json.loads(text)
-        return cls(**fields | dict(peers=tuple(fields['peers'])))
+    @property
+    def ours(self) -> str:
+        """Label of ours in tables."""
+        return 'ours, bf16' if self.precision == 'bf16' else 'ours'

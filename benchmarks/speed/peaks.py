@@ -1,8 +1,11 @@
-"""Peak memory of a process above the loaded model."""
+"""Peak memory: of a step of training, and of inference in a process."""
 
 import ctypes
 import gc
+from collections.abc import Callable
 from pathlib import Path
+
+from torch.profiler import ProfilerActivity, profile
 
 from glip.errors import ConfigError
 from glip.runtime.measuring import gpu_bytes
@@ -12,8 +15,32 @@ from .environment import allocator_of_users
 from .job import Job
 from .subjects import COCO, Subjects, prepare
 
+MB = 2**20
 _STATUS = Path('/proc/self/status')
-_MB = 2**20
+
+
+def step_peak(step: Callable[[], object], device: str = 'cpu') -> float:
+    """The most MB that torch's allocator gave out during a step, above those before.
+
+    Args:
+        step: Called once; on a GPU also before, for what libraries keep.
+        device: ``cpu`` or ``cuda``.
+    """
+    if device == 'cuda':
+        step()
+        return gpu_bytes(step) / MB
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        step()
+    allocations = [
+        event
+        for event in profiled.profiler.kineto_results.events()
+        if event.name() == '[memory]'
+    ]
+    held = highest = 0
+    for event in sorted(allocations, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        highest = max(highest, held)
+    return highest / MB
 
 
 def inference_peak(job: Job, subjects: Subjects) -> float:
@@ -32,23 +59,17 @@ def inference_peak(job: Job, subjects: Subjects) -> float:
     subjects.calibrate(batch)
     subjects.ours = subjects.peer = None
     one.detect(small)  # loads what is loaded once
-    if job.device == 'cpu':
-        allocator_of_users(ours=not job.side.startswith('mmdet'))
     if job.device == 'cuda':
-        return gpu_bytes(lambda: one.detect(batch)) / _MB
-    _give_back()
+        return gpu_bytes(lambda: one.detect(batch)) / MB
+    allocator_of_users(ours=not job.side.startswith('mmdet'))
+    gc.collect()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, 'malloc_trim'):  # freed memory is not to hide what is used
+        libc.malloc_trim(0)
     _reset_peak()
     before = _status('VmRSS')
     one.detect(batch)
     return _status('VmHWM') - before
-
-
-def _give_back() -> None:
-    """Return freed memory to the system, so that the peak shows its use."""
-    gc.collect()
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, 'malloc_trim'):
-        libc.malloc_trim(0)
 
 
 def _reset_peak() -> None:

@@ -142,10 +142,7 @@ def build_peer(
     """
     config = resolve_bert_config(**(bert_fields or {}))
     # mmdet asks the hub for each of them, for the weights only to be overwritten.
-    found = dict(
-        BertConfig=config,
-        AutoTokenizer=_Tokenizer(str(_VOCABULARY)),
-    )
+    parts = dict(BertConfig=config, AutoTokenizer=_Tokenizer(str(_VOCABULARY)))
     with ExitStack() as stack:
         stack.enter_context(DefaultScope.overwrite_default_scope('mmdet'))
         for module, name in (
@@ -153,7 +150,7 @@ def build_peer(
             (bert, 'AutoTokenizer'),
             (atss_vlfusion_head, 'BertConfig'),
         ):
-            stand_in = SimpleNamespace(from_pretrained=lambda _, n=name: found[n])
+            stand_in = SimpleNamespace(from_pretrained=lambda _, n=name: parts[n])
             stack.enter_context(patch.object(module, name, stand_in))
         stand_in = SimpleNamespace(
             from_pretrained=lambda _, add_pooling_layer, config: transformers.BertModel(

@@ -48,8 +48,8 @@ def add(path: str | Path, record: dict) -> None:
     path = Path(path)
     records = [old for old in load(path) if _key(old) != _key(record)] + [record]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as part:
-        part.write_text(json.dumps(records, indent=1))
+    with atomic_write(path) as fresh:
+        fresh.write_text(json.dumps(records, indent=1))
 
 
 def _key(record: dict) -> tuple:

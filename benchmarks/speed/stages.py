@@ -4,7 +4,6 @@ The parts of a model are wrapped by name, on the instance, and put back afterwar
 Time and operations of a part that is called inside another count for the inner one.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from glip.report.complexity import flop_counter
+from glip.runtime.measuring import clock
 
 from .agreement import detections_agree
 from .contestants import Contestant, contestants
@@ -115,20 +115,14 @@ def stage_times(
         runs: How often.
         device: A GPU is waited for at the borders of stages.
     """
-
-    def now() -> float:
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        return time.perf_counter()
-
-    found = []
+    times = []
     for _ in range(runs):
-        meter = _Meter(now)
+        meter = _Meter(lambda: clock(device))
         with _metered(one.model, meter):
             meter.start()
             one.detect(batch)
-            found.append(meter.finish())
-    return min(found, key=lambda stages: sum(stages.values()))
+            times.append(meter.finish())
+    return min(times, key=lambda stages: sum(stages.values()))
 
 
 def stage_flops(one: Contestant, batch: Batch) -> dict[str, float]:
@@ -151,13 +145,13 @@ def profile(job: Job, subjects: Subjects) -> dict:
     batch = prepare(subjects.ours, case.size, COCO, batch=case.batch)
     subjects.calibrate(batch)
     check = str(detections_agree(subjects, batch))
-    found = []
+    sides = []
     for one in contestants(job, subjects):
         times = stage_times(one, batch, job.runs or case.runs, job.device)
         dtype = torch.bfloat16 if one.bf16 else torch.float32
         rate = gemm_rate(job.device, dtype)
         flops = stage_flops(one, batch)
-        found.append(
+        sides.append(
             dict(label=one.label, gemm=rate, seconds=times, gflop=flops, peer=one.peer)
         )
-    return dict(check=check, profile=found)
+    return dict(check=check, profile=sides)

@@ -103,26 +103,13 @@ def build_ours(cfg: Config, *, use_checkpoint: bool = False) -> nn.Module:
 
 
 def build_subjects(variant: str, *, training: bool, device: str) -> Subjects:
-    """Both models; inside :func:`~benchmarks.speed.peer.mended`.
-
-    Args:
-        variant: 'A' or 'B'.
-        training: Take the recipes of fine-tuning.
-        device: Where the models go.
-    """
-    name = (_FINE_TUNED if training else _ZERO_SHOT).format(variant.lower())
+    """Both models of a variant; inside :func:`~benchmarks.speed.peer.mended`."""
     cfg = our_config(variant, training=training)
-    return pair(cfg, peer_config(name), device=device)
+    return pair(cfg, peer_config(Path(cfg.filename).name), device=device)
 
 
 def pair(ours_cfg: Config, peer_cfg: Config, *, device: str) -> Subjects:
-    """Both models of two configs that describe the same network.
-
-    Args:
-        ours_cfg: Our config.
-        peer_cfg: mmdet's.
-        device: Where the models go.
-    """
+    """Both models of two configs that describe the same network."""
     # The "+1" of the original's NMS, which ours has: both then keep the same boxes.
     peer_cfg.model.test_cfg.nms.offset = 1
     ours = build_ours(ours_cfg)
@@ -197,13 +184,19 @@ def prepare(
     return Batch(data['inputs'], tuple(s.metainfo for s in data['data_samples']))
 
 
-def training_batch(size: tuple[int, int], *, batch: int = 1, boxes: int = 8) -> dict:
+def training_batch(
+    size: tuple[int, int],
+    *,
+    batch: int = 1,
+    boxes: int = 8,
+    names: Sequence[str] = COCO,
+) -> dict:
     """Raw pictures with boxes, as the data loader hands them to ``train_step``."""
     generator = torch.Generator().manual_seed(0)
     height, width = size
     samples = []
     for _ in range(batch):
-        sample = DetDataSample(metainfo=dict(img_shape=size, text=COCO))
+        sample = DetDataSample(metainfo=dict(img_shape=size, text=names))
         corner = torch.rand(boxes, 2, generator=generator) * torch.tensor(
             [width * 0.6, height * 0.6]
         )
@@ -212,7 +205,7 @@ def training_batch(size: tuple[int, int], *, batch: int = 1, boxes: int = 8) -> 
         )
         sample.gt_instances = InstanceData(
             bboxes=torch.cat((corner, corner + extent), 1),
-            labels=torch.randint(0, len(COCO), (boxes,), generator=generator),
+            labels=torch.randint(0, len(names), (boxes,), generator=generator),
         )
         samples.append(sample)
     return dict(inputs=[picture(i, size) for i in range(batch)], data_samples=samples)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from glip.runtime.measuring import Timer
+from glip.runtime.measuring import clock
 
 
 @dataclass
@@ -15,10 +15,10 @@ class Side:
     Attributes:
         label: Its name in tables.
         run: Does the work once and returns what it took.
-        warm_up: Does some of it, before each measured run if anything needs that.
         peer: Whether ours is measured against it.
         extrapolated: Whether ``run`` computes a part only and reckons the rest.
         first: Seconds of the first call, in which a compiled model is compiled.
+        warm_up: Does some of the work, before each measured run if anything needs that.
         values: What the runs took.
     """
 
@@ -30,13 +30,18 @@ class Side:
     warm_up: Callable[[], object] | None = None
     values: list[float] = field(default_factory=list)
 
+    def record(self) -> dict:
+        """Fields of a record, see :mod:`benchmarks.speed.records`."""
+        names = ('label', 'peer', 'extrapolated', 'first', 'values')
+        return {name: getattr(self, name) for name in names}
+
 
 def seconds(work: Callable[[], object], device: str = 'cpu') -> float:
-    """Time of one call, after which a GPU has done what it was asked for."""
+    """Time of one call."""
     gc.collect()
-    with Timer(device) as timer:
-        work()
-    return timer.seconds
+    start = clock(device)
+    work()
+    return clock(device) - start
 
 
 def alternate(
@@ -64,7 +69,5 @@ def alternate(
             if change_to:
                 change_to(side)
             side.values.append(side.run())
-        say(
-            f'round {number + 1}: '
-            + ', '.join(f'{side.label} {side.values[-1]:.3f}' for side in sides)
-        )
+        shown = ', '.join(f'{side.label} {side.values[-1]:.3f}' for side in sides)
+        say(f'round {number + 1}: {shown}')

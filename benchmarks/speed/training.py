@@ -7,16 +7,14 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from benchmarks.memory import peak
-
 from .agreement import losses_agree
 from .job import Job
+from .peaks import step_peak
 from .subjects import Subjects, training_batch
 from .timing import Side, seconds
 
 # Losses and gradients are compared on a picture of this size.
 _SMALL = (160, 224)
-_MB = 2**20
 
 
 def training_sides(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
@@ -26,15 +24,37 @@ def training_sides(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
         Disagreement: They do not compute the same.
     """
     check = losses_agree(subjects, lambda: training_batch(_SMALL))
-    if job.what.kind == 'activations':
-        return _activations(job, subjects), check
-    return _steps(job, subjects), check
+    sides = _activations if job.what.kind == 'activations' else _steps
+    return sides(job, subjects), check
+
+
+def activations(model: nn.Module, batch: dict, device: str, *, half: bool) -> float:
+    """The most MB that a step holds above weights and gradients.
+
+    Args:
+        model: In training mode.
+        batch: Raw pictures with boxes.
+        device: Where the model is.
+        half: Run it under autocast to bfloat16.
+    """
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+
+    def step() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            data = model.data_preprocessor(copy.deepcopy(batch), True)
+            losses = model(**data, mode='loss')
+        sum(losses.values()).backward()
+
+    peak = step_peak(step, device)
+    model.zero_grad()
+    return peak
 
 
 def _steps(job: Job, subjects: Subjects) -> list[Side]:
     """Forward, backward and the optimizer of the recipe, as a runner calls them."""
     case, half = job.what, job.precision == 'bf16'
-    name = _ours(job)
+    name = job.ours
     ours = subjects.ours
     if case.kind == 'checkpoint':
         ours, subjects.ours = subjects.checkpointed(), None
@@ -58,32 +78,19 @@ def _steps(job: Job, subjects: Subjects) -> list[Side]:
             batch = training_batch(size, batch=case.batch)
             return seconds(lambda: model.train_step(batch, wrapper), job.device)
 
-        run(_SMALL)  # the state of the optimizer is made in its first step
+        run(_SMALL)  # the state of the optimizer is created in its first step
         sides.append(Side(label, run, scope == 'mmdet', warm_up=run))
     return sides
 
 
 def _activations(job: Job, subjects: Subjects) -> list[Side]:
-    """The most that a step holds above weights and gradients, in MB."""
     case, half = job.what, job.precision == 'bf16'
 
     def run(model: nn.Module, half: bool) -> float:
-        model.train()
-        for parameter in model.parameters():
-            parameter.grad = torch.zeros_like(parameter)
         batch = training_batch(case.size, batch=case.batch)
+        return activations(model.train(), batch, job.device, half=half)
 
-        def step() -> None:
-            with torch.autocast(job.device, torch.bfloat16, enabled=half):
-                data = model.data_preprocessor(copy.deepcopy(batch), True)
-                losses = model(**data, mode='loss')
-            sum(losses.values()).backward()
-
-        found = peak(step, job.device) / _MB
-        model.zero_grad()
-        return found
-
-    name = _ours(job)
+    name = job.ours
     sides = [
         Side('mmdet', lambda: run(subjects.peer, False), True),
         Side(name, lambda: run(subjects.ours, half), False),
@@ -92,7 +99,3 @@ def _activations(job: Job, subjects: Subjects) -> list[Side]:
     if half:
         sides.insert(1, Side('mmdet, bf16', lambda: run(subjects.peer, True), True))
     return sides
-
-
-def _ours(job: Job) -> str:
-    return 'ours, bf16' if job.precision == 'bf16' else 'ours'

@@ -1,17 +1,13 @@
-"""The process of one measurement: ``python -m benchmarks.speed.worker JOB OUT``."""
+"""What the process of one measurement does."""
 
-import json
-import sys
 import warnings
-from pathlib import Path
 
 import torch
 from mmengine.logging import MMLogger
 
-from glip.errors import GLIPError, one_line
+from glip.errors import GLIPError
 
 from .actions import sides_of
-from .agreement import Disagreement
 from .environment import allocator_of_users, apply_settings, describe
 from .job import Job
 from .peaks import inference_peak
@@ -22,8 +18,26 @@ from .timing import Side, alternate
 from .training import training_sides
 
 
+def work(job: Job) -> dict:
+    """Set this process up as a job wants it, and measure.
+
+    Raises:
+        GLIPError: It cannot be measured here, or the sides do not compute the same.
+    """
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    apply_settings(job.settings)
+    warnings.simplefilter('ignore')
+    MMLogger.get_current_instance().setLevel('WARNING')
+    try:
+        with mended():
+            return measure(job) | dict(environment=describe(job.device))
+    except GLIPError as error:
+        raise GLIPError(f'{job.case}: {error}') from error
+
+
 def measure(job: Job, subjects: Subjects | None = None) -> dict:
-    """Carry a job out in this process.
+    """Carry a job out.
 
     Args:
         job: What to measure.
@@ -31,11 +45,10 @@ def measure(job: Job, subjects: Subjects | None = None) -> dict:
             :func:`~benchmarks.speed.peer.mended`.
 
     Returns:
-        The record, see :mod:`benchmarks.speed.records`.
+        The record without its environment, see :mod:`benchmarks.speed.records`.
 
     Raises:
-        ConfigError: It cannot be measured here.
-        Disagreement: Both sides do not compute the same.
+        GLIPError: As for :func:`work`.
     """
     case = job.what
     subjects = subjects or build_subjects(
@@ -62,19 +75,7 @@ def measure(job: Job, subjects: Subjects | None = None) -> dict:
     by_side = job.settings == 'default' and job.device == 'cpu' and case.unit == 's'
     change_to = _to_users_allocator if by_side else None
     alternate(sides, job.runs or case.runs, job.budget, change_to)
-    return record | dict(
-        check=check,
-        sides=[
-            dict(
-                label=side.label,
-                peer=side.peer,
-                extrapolated=side.extrapolated,
-                first=side.first,
-                values=side.values,
-            )
-            for side in sides
-        ],
-    )
+    return record | dict(check=check, sides=[side.record() for side in sides])
 
 
 def _to_users_allocator(side: Side) -> None:
@@ -83,25 +84,3 @@ def _to_users_allocator(side: Side) -> None:
     allocator_of_users(ours=ours)
     if ours and side.warm_up:
         side.warm_up()
-
-
-def main(argv: list[str]) -> int:
-    """Measure and write the record; errors become one line."""
-    job = Job.from_json(argv[0])
-    if job.threads:
-        torch.set_num_threads(job.threads)
-    apply_settings(job.settings)
-    warnings.simplefilter('ignore')
-    MMLogger.get_current_instance().setLevel('WARNING')
-    try:
-        with mended():
-            record = measure(job) | dict(environment=describe(job.device))
-    except (GLIPError, Disagreement) as error:
-        print(f'error: {job.case}: {one_line(error)}', file=sys.stderr)
-        return 1
-    Path(argv[1]).write_text(json.dumps(record))
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))

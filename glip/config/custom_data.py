@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from glip.config.custom_sets import TYPES, CustomSet, check_keys, sets_by_stage
 from glip.errors import ConfigError
+from glip.runtime.leaves import iter_leaves
 
 _KEYS = {
     *('data_root', 'classes', 'train', 'val', 'test', 'batch_size', 'num_workers'),
@@ -81,7 +82,7 @@ def _fill(
             f'custom_data.{stage} has no {stage}_dataloader to go into; inherit one '
             "from a base, such as '../_base_/datasets/coco_detection.py'"
         )
-    template = _innermost(loader['dataset'])
+    template = next(iter_leaves(loader['dataset']))
     present = [entry for entry in sets if entry.absent is None]
     datasets = [_dataset(template, entry) for entry in present]
     if len(sets) == 1 and not custom.get('folder') and sets[0].repeat == 1:
@@ -105,16 +106,6 @@ def _fill(
         checkpoint = cfg.get('default_hooks', {}).get('checkpoint', {})
         if stage == 'val' and sets[0].format != 'coco' and 'save_best' in checkpoint:
             checkpoint['save_best'] = _BEST_OF_PHRASES
-
-
-def _innermost(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The data set inside wrappers that repeat or mix."""
-    while 'pipeline' not in dataset or 'dataset' in dataset or 'datasets' in dataset:
-        inner = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
-        if inner is None:
-            break
-        dataset = inner
-    return dataset
 
 
 def _dataset(template: Mapping[str, Any], entry: CustomSet) -> dict[str, Any]:

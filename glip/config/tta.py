@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glip.errors import ConfigError
+from glip.runtime.leaves import iter_leaves
 
 # Sizes relative to that of the test pipeline, which comes first.
 SCALES = (1.0, 0.8, 1.2)
@@ -30,7 +31,10 @@ def apply_tta(cfg: Any) -> None:
     loader = cfg.get('test_dataloader')
     if not loader:
         raise ConfigError('--tta needs a test_dataloader, which the config has not got')
-    _put(loader['dataset'], cfg.get('tta_pipeline'))
+    for dataset in iter_leaves(loader['dataset']):
+        dataset['pipeline'] = cfg.get('tta_pipeline') or views_of(
+            dataset.get('pipeline') or ()
+        )
     cfg.model = dict(cfg.get('tta_model') or {'type': 'DetTTAModel'}, module=cfg.model)
 
 
@@ -61,16 +65,6 @@ def views_of(pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     rest = [[transform] for transform in pipeline[place + 1 :]]
     views = dict(type='TestTimeAug', transforms=[resizes, flips, *rest])
     return [*pipeline[:place], views]
-
-
-def _put(dataset: Any, pipeline: Sequence[Any] | None) -> None:
-    """Set the pipeline of a data set, or of those inside it."""
-    inner = dataset.get('datasets') or [dataset.get('dataset')]
-    if inner != [None]:
-        for part in inner:
-            _put(part, pipeline)
-        return
-    dataset['pipeline'] = pipeline or views_of(dataset.get('pipeline') or ())
 
 
 def _name(transform: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from glip.engine.spool import Identity
+from glip.runtime.leaves import iter_leaves
 
 # Arguments of metrics that matter at the end only, not to what is kept of a picture.
 _OUTPUT_OPTIONS = frozenset(
@@ -86,12 +87,10 @@ def _of_weights(model: nn.Module) -> str:
 
 def _of_data(dataset: Any) -> str:
     """A digest of the annotations, through data sets that join or wrap others."""
-    parts = vars(dataset).get('datasets')
-    inner = vars(dataset).get('dataset')
-    if parts is not None:
-        return _of_values([_of_data(part) for part in parts])
-    if inner is not None:
-        return _of_values([len(dataset), _of_data(inner)])
+    return _of_values([len(dataset), *map(_of_leaf, iter_leaves(dataset))])
+
+
+def _of_leaf(dataset: Any) -> str:
     packed = getattr(dataset, 'data_bytes', None)
     if packed is not None:
         content = hashlib.blake2b(memoryview(packed), digest_size=16).hexdigest()
@@ -120,7 +119,8 @@ def _of_values(values: Any) -> str:
 
 
 def _name(dataset: Any) -> str:
-    """The annotation file, or else the kind."""
-    while vars(dataset).get('dataset') is not None:
-        dataset = dataset.dataset
+    """The annotation file, the number of data sets, or else the kind."""
+    dataset, *others = iter_leaves(dataset)
+    if others:
+        return f'{len(others) + 1} data sets'
     return str(getattr(dataset, 'ann_file', '') or type(dataset).__name__)

@@ -12,11 +12,11 @@ from mmengine.runner import Runner
 from glip.config import resolve
 from glip.engine.building import build_errors_explained, require_known
 from glip.engine.hooks.broken_pictures import list_broken_pictures
-from glip.engine.hooks.curves import draw_curves
 from glip.engine.memory_errors import memory_errors_explained
 from glip.errors import ConfigError, GLIPError
 from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
 from glip.registry import METRICS, RUNNERS
+from glip.report.log_figures import draw_curves
 from glip.report.plots import PlotsMetric, plot_sets
 from glip.runtime.allocator import keep_freed_memory
 from glip.runtime.compiling import compile_errors_explained

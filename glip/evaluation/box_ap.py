@@ -177,19 +177,67 @@ def box_ap(
             where not all of its kind are annotated (``not_exhaustive_category_ids``).
     """
     limits = tuple(sorted(limits))
-    classes = len(coco.names)
-    shape = (len(thresholds), 101, classes, len(AREAS), len(limits))
+    shape = (len(thresholds), 101, len(coco.names), len(AREAS), len(limits))
     precision, recall = np.full(shape, -1.0), np.full((shape[0], *shape[2:]), -1.0)
-    by_class = np.argsort(found.labels, kind='stable')
-    starts = np.searchsorted(found.labels[by_class], np.arange(classes + 1))
-    images = _Images(coco, found.ids, federated)
-    for labels in _chunks(classes, len(found.ids)):
-        rows = by_class[starts[labels[0]] : starts[labels[-1] + 1]]
-        evaluation = _evaluate(images, labels, found, rows, limits, thresholds)
-        if evaluation is not None:
-            precision[:, :, labels] = evaluation['precision']
-            recall[:, labels] = evaluation['recall']
+    for labels, _, evaluation in _evaluations(
+        _Images(coco, found.ids, federated), found
+    ):
+        evaluation.params.maxDets = list(limits)
+        evaluation.params.iouThrs = np.asarray(thresholds)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        precision[:, :, labels] = evaluation.eval['precision']
+        recall[:, labels] = evaluation.eval['recall']
     return BoxAP(precision, recall, np.asarray(thresholds), limits)
+
+
+def box_hits(
+    coco: CocoFile,
+    found: Found,
+    *,
+    iou: float = 0.5,
+    limit: int = 100,
+    federated: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tell right detections from wrong ones, as the evaluator counts them.
+
+    Args:
+        coco: Annotations of the pictures in ``found.ids``.
+        found: Detections; labels index the classes of ``coco``.
+        iou: Threshold of a hit.
+        limit: Detections per picture and class that count.
+        federated: LVIS's rule, see :func:`box_ap`.
+
+    Returns:
+        Two masks (N,): detections that hit a box of their own, and those that count.
+        Neither right nor wrong is what lies on a crowd, exceeds the limit, or is of a
+        class that is not judged in its picture.
+    """
+    images = _Images(coco, found.ids, federated)
+    hits = np.zeros(len(found.labels), dtype=bool)
+    counted = np.zeros_like(hits)
+    groups = found.images * len(coco.names) + found.labels
+    counted[_best(groups, found.scores, limit)] = True
+    for _, rows, evaluation in _evaluations(images, found):
+        evaluation.params.maxDets = [limit]
+        evaluation.params.iouThrs = np.array([iou])
+        evaluation.params.areaRng = evaluation.params.areaRng[:1]
+        evaluation.params.areaRngLbl = evaluation.params.areaRngLbl[:1]
+        evaluation.evaluate()
+        evaluation.accumulate()
+        for pair in evaluation.eval['matched']:
+            detection, box = map(int, pair.split('_'))
+            on_crowd = bool(evaluation.cocoGt.anns[box]['iscrowd'])
+            hits[rows[detection - 1]] = not on_crowd
+            counted[rows[detection - 1]] = not on_crowd
+    if federated:
+        counted &= [
+            hit or images.is_judged(label, place)
+            for hit, label, place in zip(
+                hits.tolist(), found.labels.tolist(), found.images.tolist()
+            )
+        ]
+    return hits & counted, counted
 
 
 def _chunks(classes: int, pictures: int) -> Iterator[np.ndarray]:
@@ -204,12 +252,15 @@ class _Images:
     def __init__(self, coco: CocoFile, ids: Sequence[Any], federated: bool) -> None:
         self.federated = federated
         self.boxes: list[list[tuple[int, Mapping[str, Any]]]] = [[] for _ in coco.names]
+        self.positive: list[set[int]] = [set() for _ in coco.names]
         self.negative: list[set[int]] = [set() for _ in coco.names]
         self.partial: list[set[int]] = [set() for _ in coco.names]
         records = {image['id']: image for image in coco.images} if federated else {}
         for place, image_id in enumerate(ids):
             for box in coco.boxes[image_id]:
-                self.boxes[coco.labels[box['category_id']]].append((place, box))
+                label = coco.labels[box['category_id']]
+                self.boxes[label].append((place, box))
+                self.positive[label].add(place)
             image = records.get(image_id, {})
             for kind, target in (
                 ('neg_category_ids', self.negative),
@@ -257,30 +308,50 @@ class _Images:
     def places(self, labels: np.ndarray) -> set[int]:
         """Pictures on which one of the classes is judged whatever is found."""
         chosen = labels.tolist()
-        found = {place for label in chosen for place, _ in self.boxes[label]}
-        for label in chosen:
-            found |= self.negative[label] | self.partial[label]
-        return found
+        return set().union(
+            *(self.positive[label] for label in chosen),
+            *(self.negative[label] | self.partial[label] for label in chosen),
+        )
+
+    def is_judged(self, label: int, place: int) -> bool:
+        """Whether a detection that hits nothing is wrong, by LVIS's rule."""
+        return place not in self.partial[label] and (
+            place in self.negative[label] or place in self.positive[label]
+        )
 
 
-def _evaluate(
+def _evaluations(
+    images: _Images, found: Found
+) -> Iterator[tuple[np.ndarray, np.ndarray, COCOeval_faster]]:
+    """Classes, rows of their detections, and an evaluator that is ready to run.
+
+    Classes without any box are left out.
+    """
+    by_class = np.argsort(found.labels, kind='stable')
+    classes = len(images.boxes)
+    starts = np.searchsorted(found.labels[by_class], np.arange(classes + 1))
+    for labels in _chunks(classes, len(found.ids)):
+        if not any(images.boxes[label] for label in labels.tolist()):
+            continue
+        rows = by_class[starts[labels[0]] : starts[labels[-1] + 1]]
+        places = images.places(labels)
+        if not images.federated:
+            places |= set(found.images[rows].tolist())
+        elif len(rows):
+            rows = rows[np.isin(found.images[rows], list(places))]
+        yield labels, rows, _evaluation(images, labels, sorted(places), found, rows)
+
+
+def _evaluation(
     images: _Images,
     labels: np.ndarray,
+    places: Sequence[int],
     found: Found,
     rows: np.ndarray,
-    limits: tuple[int, ...],
-    thresholds: np.ndarray,
-) -> Mapping[str, np.ndarray] | None:
-    """Precision and recall of some classes; None where nothing is to be found."""
-    if not any(images.boxes[label] for label in labels.tolist()):
-        return None
-    places = images.places(labels)
-    if not images.federated:
-        places |= set(found.images[rows].tolist())
-    elif len(rows):
-        rows = rows[np.isin(found.images[rows], list(places))]
+) -> COCOeval_faster:
+    """An evaluator of some classes; ids of detections are their place in rows + 1."""
     truth = COCO()
-    truth.dataset = images.dataset(labels, sorted(places))
+    truth.dataset = images.dataset(labels, places)
     truth.createIndex()
     detections = COCO()
     detections.dataset = dict(
@@ -316,9 +387,5 @@ def _evaluate(
         lvis_style=images.federated,
     )
     evaluation.params.catIds = (labels + 1).tolist()
-    evaluation.params.imgIds = [place + 1 for place in sorted(places)]
-    evaluation.params.maxDets = list(limits)
-    evaluation.params.iouThrs = np.asarray(thresholds)
-    evaluation.evaluate()
-    evaluation.accumulate()
-    return evaluation.eval
+    evaluation.params.imgIds = [place + 1 for place in places]
+    return evaluation

@@ -14,8 +14,10 @@ from mmengine.structures import BaseDataElement
 from glip.config.custom_data import apply_custom_data
 from glip.errors import ConfigError, GLIPError
 from glip.evaluation.predictions import check_pictures
-from glip.evaluation.truth import parts_of
 from glip.registry import DATASETS, EVALUATOR
+from glip.runtime.leaves import iter_leaves
+
+SPLITS = ('train', 'val', 'test')
 
 # Of a pipeline, what makes true boxes of annotations; the rest needs the pictures.
 _ANNOTATIONS = ('LoadAnnotations', 'PackDetInputs')
@@ -26,7 +28,7 @@ def build_dataset(cfg: Config, split: str = 'test') -> Any:
 
     Args:
         cfg: ``custom_data`` is put in place in it.
-        split: ``train``, ``val`` or ``test``.
+        split: One of ``SPLITS``.
 
     Raises:
         ConfigError: It has no such data loader, or it cannot be built.
@@ -35,8 +37,10 @@ def build_dataset(cfg: Config, split: str = 'test') -> Any:
     apply_custom_data(cfg)
     loader = cfg.get(f'{split}_dataloader')
     if not loader or 'dataset' not in loader:
+        others = [s for s in SPLITS if cfg.get(f'{s}_dataloader')]
         raise ConfigError(
             f'{cfg.filename or "the config"} has no {split}_dataloader with a data set'
+            + (f'; it has {", ".join(others)}' if others else '')
         )
     with DefaultScope.overwrite_default_scope('glip'):
         try:
@@ -80,7 +84,7 @@ def evaluate_predictions(
     """
     if dataset is None:
         dataset = build_dataset(cfg)
-    parts = list(parts_of(dataset))
+    parts = list(iter_leaves(dataset))
     infos = [part.get_data_info(i) for part in parts for i in range(len(part))]
     source = ', '.join(str(getattr(part, 'ann_file', part)) for part in parts)
     check_pictures(predictions, (info['img_id'] for info in infos), source)

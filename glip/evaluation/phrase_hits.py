@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation.matching import overlaps
+from glip.evaluation.overlaps import overlaps
 from glip.evaluation.predictions import entry_of
 from glip.runtime.atomic import atomic_write
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.sample import Dropped
-from glip.datasets.seeding import SeededDataset
 from glip.errors import DatasetError
 
 
@@ -43,14 +42,27 @@ class TruthSet:
     """The pictures of one data set, in its order.
 
     Attributes:
-        source: The annotation file, for messages.
-        names: The classes.
+        coco: The annotation file.
         pictures: As many as the data set has.
     """
 
-    source: str
-    names: tuple[str, ...]
+    coco: CocoFile
     pictures: tuple[Truth, ...]
+
+    @property
+    def source(self) -> str:
+        """The annotation file, for messages."""
+        return self.coco.path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.coco.names
+
+    @property
+    def federated(self) -> bool:
+        """Whether pictures say which classes they were searched for, as LVIS's do."""
+        return any(picture.checked is not None for picture in self.pictures)
 
     @classmethod
     def of_file(
@@ -76,7 +88,7 @@ class TruthSet:
             _truth(image, coco, os.path.join(home, image['file_name']))
             for image in coco.images
         ]
-        return cls(path, coco.names, tuple(pictures))
+        return cls(coco, tuple(pictures))
 
     @classmethod
     def of_dataset(cls, dataset: Any) -> TruthSet:
@@ -96,10 +108,9 @@ class TruthSet:
                 f'{type(dataset).__name__} has no classes with boxes: this is for '
                 'sets in the format of COCO or LVIS'
             )
-        names = tuple(dataset.metainfo['classes'])
         coco = read_coco(
             path,
-            names,
+            dataset.metainfo['classes'],
             category_names=dataset.metainfo.get('category_names'),
             backend_args=getattr(dataset, 'backend_args', None),
             dropped=Dropped(path),
@@ -110,19 +121,7 @@ class TruthSet:
             record = dataset.get_data_info(number)
             image = images[record['img_id']]
             pictures.append(_truth(image, coco, record['img_path']))
-        return cls(path, names, tuple(pictures))
-
-
-def parts_of(dataset: Any) -> Iterator[Any]:
-    """The data sets that a mixed one joins, in order; else itself."""
-    if isinstance(dataset, SeededDataset):
-        dataset = dataset.dataset
-    parts = getattr(dataset, 'datasets', None)
-    if isinstance(parts, (list, tuple)):
-        for part in parts:
-            yield from parts_of(part)
-    else:
-        yield dataset
+        return cls(coco, tuple(pictures))
 
 
 def _truth(image: Mapping[str, Any], coco: CocoFile, path: str) -> Truth:

@@ -5,7 +5,7 @@ from .backbones import CSPNet, SwinTransformer
 from .box_coder import DeltaXYWHBBoxCoderForGLIP
 from .box_overlaps import BboxOverlaps2D_GLIP
 from .dense_heads import ATSSVLFusionHead
-from .detectors import GLIP
+from .detectors import GLIP, SelfTaughtGLIP
 from .language import BertModel
 from .losses import FocalLoss, GIoULoss
 from .necks import PAN, ClassSpaceNeck, FPN_DropBlock
@@ -23,5 +23,6 @@ __all__ = [
     'GIoULoss',
     'GLIP',
     'PAN',
+    'SelfTaughtGLIP',
     'SwinTransformer',
 ]

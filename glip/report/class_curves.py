@@ -1,17 +1,18 @@
-"""Precision over recall and AP of each class, summed up picture by picture."""
+"""Precision over recall, AP and the best threshold of each class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from glip.evaluation.matching import IOU_THRESHOLDS, match_picture
-from glip.evaluation.truth import Truth
+from glip.datasets.coco_file import CocoFile
+from glip.evaluation.box_ap import AREAS, Found, box_ap, box_hits
 
 RECALLS = np.linspace(0, 1, 101)
+_LVIS_LIMIT = 300  # detections of a class in a picture that count
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,97 +44,54 @@ class ClassCurves:
 
 
 def class_curves(
-    pairs: Iterable[tuple[Mapping[str, Any], Truth]],
-    num_classes: int,
-    *,
-    most: int = 100,
+    coco: CocoFile, entries: Sequence[Mapping[str, Any]], *, federated: bool = False
 ) -> ClassCurves:
-    """Evaluate detections class by class; equal to pycocotools' numbers.
+    """Read precision and the best thresholds of each class off the evaluator.
 
     Args:
-        pairs: Detections and truth of each picture.
-        num_classes: How many classes there are.
-        most: Detections of a class in a picture that count (LVIS: 300).
+        coco: Annotations of the pictures.
+        entries: Detections of each picture: ``img_id``, ``bboxes`` (n, 4) x1 y1 x2 y2,
+            ``scores`` and ``labels``.
+        federated: LVIS's rule, see :func:`glip.evaluation.box_ap.box_ap`; 300
+            detections of a class in a picture count instead of 100.
     """
-    counts = np.zeros(num_classes, dtype=np.int64)
-    labels, scores, hits, ignored = [], [], [], []
-    for entry, truth in pairs:
-        found = match_picture(entry, truth, most=most)
-        counts += np.bincount(found.wanted, minlength=num_classes)
-        labels.append(found.labels.astype(np.int32))
-        scores.append(found.scores)
-        hits.append(_packed(found.hits))  # a bit for each threshold
-        ignored.append(_packed(found.ignored))
-    joined = [np.concatenate(parts) for parts in (labels, scores, hits, ignored)]
-    # Stable: equal scores stay in the order of the pictures, as in pycocotools.
-    order = np.lexsort((-joined[1], joined[0]))
-    by_class = [part[order] for part in joined]
-    ap = np.full((num_classes, len(IOU_THRESHOLDS)), np.nan)
-    precision = np.full((num_classes, len(RECALLS)), np.nan)
-    best = np.full((num_classes, 3), np.nan)
+    limit = _LVIS_LIMIT if federated else 100
+    detections = Found.of(entries)
+    evaluation = box_ap(coco, detections, limits=(limit,), federated=federated)
+    hits, counted = box_hits(coco, detections, limit=limit, federated=federated)
+    order = np.argsort(-detections.scores, kind='stable')
+    order = order[counted[order]]
+    labels, scores, hits = (
+        v[order] for v in (detections.labels, detections.scores, hits)
+    )
+    counts = _box_counts(coco, detections.ids)
+    best = np.full((len(counts), 3), np.nan)
     for label in np.flatnonzero(counts):
-        mine = slice(*np.searchsorted(by_class[0], (label, label + 1)))
-        own, hit, skip = (part[mine] for part in by_class[1:])
-        for place in range(len(IOU_THRESHOLDS)):
-            kept = (skip >> place) & 1 == 0
-            right = ((hit >> place) & 1 == 1)[kept]
-            curve = _interpolated(right, int(counts[label]))
-            ap[label, place] = curve.mean()
-            if place == 0:
-                precision[label] = curve
-                best[label] = _best(own[kept], right, int(counts[label]))
-    at = {round(float(t), 2): place for place, t in enumerate(IOU_THRESHOLDS)}
+        own = labels == label
+        best[label] = _best(scores[own], hits[own], int(counts[label]))
+    precision = evaluation.precision[0, :, :, AREAS.index('all'), -1].T
     return ClassCurves(
         counts=counts,
-        ap=ap.mean(axis=1),
-        ap50=ap[:, at[0.5]],
-        ap75=ap[:, at[0.75]],
-        precision=precision,
+        ap=evaluation.by_class(),
+        ap50=evaluation.by_class(iou=0.5),
+        ap75=evaluation.by_class(iou=0.75),
+        precision=np.where(counts[:, None] > 0, precision, np.nan),
         best_score=best[:, 0],
         best_precision=best[:, 1],
         best_recall=best[:, 2],
-        threshold=_overall(*by_class[1:], total=int(counts.sum())),
+        threshold=_best(scores, hits, int(counts.sum()))[0],
     )
 
 
-def picture_ap(entry: Mapping[str, Any], truth: Truth) -> float:
-    """Mean AP of the classes annotated in one picture; nan where there are none."""
-    found = match_picture(entry, truth)
-    values = []
-    for label, count in zip(*np.unique(found.wanted, return_counts=True)):
-        mine = slice(*np.searchsorted(found.labels, (label, label + 1)))
-        values += [
-            _interpolated(hit[~skip], int(count)).mean()
-            for hit, skip in zip(found.hits[:, mine], found.ignored[:, mine])
-        ]
-    return float(np.mean(values)) if values else float('nan')
-
-
-def _overall(
-    scores: np.ndarray, hits: np.ndarray, ignored: np.ndarray, *, total: int
-) -> float:
-    """The best threshold where all classes have the same."""
-    kept = ignored & 1 == 0
-    order = np.argsort(-scores[kept], kind='stable')
-    right = (hits[kept] & 1 == 1)[order]
-    return _best(scores[kept][order], right, total)[0]
-
-
-def _packed(flags: np.ndarray) -> np.ndarray:
-    """(T, N) flags as N whole numbers of T bits."""
-    bits = np.uint16(1) << np.arange(len(flags), dtype=np.uint16)
-    return (flags * bits[:, None]).sum(axis=0, dtype=np.uint16)
-
-
-def _interpolated(hits: np.ndarray, count: int) -> np.ndarray:
-    """Precision at ``RECALLS``: the best that this or any larger recall has."""
-    right = np.cumsum(hits)
-    recall = right / count
-    precision = right / np.arange(1, len(hits) + 1)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    place = np.searchsorted(recall, RECALLS, side='left')
-    reached = np.append(precision, 0.0)
-    return reached[place]
+def _box_counts(coco: CocoFile, image_ids: Sequence[Any]) -> np.ndarray:
+    """(K,) boxes of each class, crowds left out."""
+    labels = [
+        coco.labels[box['category_id']]
+        for image_id in image_ids
+        for box in coco.boxes[image_id]
+        if not box['iscrowd']
+    ]
+    return np.bincount(np.array(labels, dtype=np.int64), minlength=len(coco.names))
 
 
 def _best(scores: np.ndarray, hits: np.ndarray, count: int) -> tuple[float, ...]:

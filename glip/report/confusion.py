@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glip.evaluation.matching import overlaps
+from glip.evaluation.overlaps import overlaps
 from glip.evaluation.truth import Truth
 
 

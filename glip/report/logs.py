@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from glip.errors import ConfigError, DatasetError
+from glip.errors import DatasetError
 
 _SHOWN = 20  # keys that a message lists
 
@@ -73,22 +73,21 @@ class TrainingLog:
             DatasetError: There is no such key, or nothing from that epoch on.
         """
         key = self.key_of(name)
-        over = 'iter'
         by_epoch = any('epoch' in entry for entry in self.entries)
-        places, values = [], []
-        for entry, place, epoch in self._placed():
+        points, over = [], 'iter'
+        for entry, step, epoch in self._placed():
             if key not in entry or epoch < start_epoch:
                 continue
             if 'iter' not in entry and by_epoch:  # results of a validation
                 over = 'epoch'
-            places.append(place)
-            values.append(entry[key])
-        if not places:
+            points.append((step, entry[key]))
+        if not points:
             raise DatasetError(
                 f'{self.path} has no {key} from epoch {start_epoch} on: give an '
                 'earlier --start-epoch'
             )
-        return over, np.array(places), np.array(values)
+        steps, values = np.array(points).T
+        return over, steps, values
 
     def epochs(self, *, include_outliers: bool = False) -> dict[int, np.ndarray]:
         """Seconds per iteration, by epoch; training by iterations is one epoch.
@@ -100,25 +99,32 @@ class TrainingLog:
         Raises:
             DatasetError: There are none.
         """
-        found: dict[int, list[float]] = {}
+        times: dict[int, list[float]] = {}
         for entry, _, epoch in self._placed():
             if 'time' in entry and 'iter' in entry:
-                found.setdefault(epoch, []).append(entry['time'])
-        if not found:
+                times.setdefault(epoch, []).append(entry['time'])
+        if not times:
             raise DatasetError(f'{self.path} has no time of any iteration')
         if not include_outliers:
-            found = {epoch: times[1:] for epoch, times in found.items()}
-            found = {epoch: times for epoch, times in found.items() if times}
-            if not found:
+            times = {epoch: part[1:] for epoch, part in times.items() if part[1:]}
+            if not times:
                 raise DatasetError(
                     f'{self.path} has one line per epoch, which is taken for an '
                     'outlier: add --include-outliers, or log more often '
                     '(default_hooks.logger.interval)'
                 )
-        return {epoch: np.array(times) for epoch, times in found.items()}
+        return {epoch: np.array(part) for epoch, part in times.items()}
+
+    def by_step(self) -> Iterator[tuple[int, Mapping[str, float]]]:
+        """Each entry with its training step; of results, that of the losses before."""
+        step = None
+        for entry in self.entries:
+            if 'loss' in entry:
+                step = int(entry.get('iter', entry['step']))
+            yield (int(entry.get('step', 0)) if step is None else step), entry
 
     def _placed(self) -> list[tuple[Mapping[str, float], float, int]]:
-        """Each entry with its place and epoch; the place of results is their epoch."""
+        """Each entry with its step and epoch; the step of results is their epoch."""
         placed = []
         step, epoch = 0.0, 1
         for entry in self.entries:
@@ -147,81 +153,19 @@ def read_log(path: str | os.PathLike[str]) -> TrainingLog:
             raise DatasetError(
                 f'{given} has no log of a training (<time>/vis_data/scalars.json)'
             )
-        file = max(below, key=lambda found: str(found))
+        file = max(below, key=str)
     try:
-        text = file.read_text(encoding='utf-8')
+        entries = read_entries(file)
     except FileNotFoundError as error:
         raise DatasetError(f'log {file} does not exist') from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f'log {file} cannot be read as text: {error}') from error
-    entries = [_entry(line) for line in text.splitlines() if line.strip()]
-    kept = tuple(entry for entry in entries if entry)
-    if not kept:
+    if not entries:
         raise DatasetError(
             f'{file} is no log of a training: give the scalars.json in vis_data, which '
             'has a JSON mapping in each line'
         )
-    return TrainingLog(file, kept)
-
-
-def draw_keys(
-    logs: Sequence[TrainingLog],
-    keys: Sequence[str],
-    out: str | os.PathLike[str],
-    *,
-    legend: Sequence[str] | None = None,
-    title: str | None = None,
-    style: str | None = None,
-    start_epoch: int = 1,
-) -> Path:
-    """Draw values of one or several runs into one picture.
-
-    Args:
-        logs: The runs.
-        keys: What to draw, see :meth:`TrainingLog.key_of`.
-        out: Image file; its ending says the format.
-        legend: A name for each key of the first run, then of the second and so on.
-        title: Written above.
-        style: One of matplotlib's.
-        start_epoch: Earlier epochs are left out.
-
-    Raises:
-        ConfigError: The legend does not fit, matplotlib has no such style or format,
-            or the file cannot be written.
-        DatasetError: A run has no such key.
-    """
-    import matplotlib.style
-    from matplotlib.figure import Figure
-
-    wanted = len(logs) * len(keys)
-    if legend is not None and len(legend) != wanted:
-        raise ConfigError(
-            f'--legend has {len(legend)} names for {len(keys)} keys of {len(logs)} '
-            f'logs; give {wanted}'
-        )
-    names = list(legend or _names(logs, keys))
-    known = matplotlib.style.available
-    if style and style not in ('default', *known):
-        close = difflib.get_close_matches(style, known, n=1)
-        hint = f'; did you mean {close[0]}?' if close else ''
-        raise ConfigError(f'matplotlib has no style {style}{hint}')
-    curves = [log.curve(key, start_epoch=start_epoch) for log in logs for key in keys]
-    with matplotlib.style.context(style or 'default'):
-        figure = Figure(figsize=(8, 4.8), layout='constrained')
-        ax = figure.subplots()
-        for name, (over, places, values) in zip(names, curves):
-            marker = 'o' if over == 'epoch' or len(places) < 3 else None
-            ax.plot(places, values, label=name, marker=marker, markersize=4, lw=1.2)
-        ax.set_xlabel(' / '.join(dict.fromkeys(over for over, _, _ in curves)))
-        ax.set_title(title or '')
-        ax.grid(alpha=0.3)
-        ax.legend()
-        try:
-            figure.savefig(out, dpi=130)
-        except (OSError, ValueError) as error:
-            said = getattr(error, 'strerror', None) or ' '.join(str(error).split())
-            raise ConfigError(f'cannot write {out}: {said}') from error
-    return Path(out)
+    return TrainingLog(file, entries)
 
 
 def time_lines(log: TrainingLog, *, include_outliers: bool = False) -> list[str]:
@@ -248,8 +192,20 @@ def time_lines(log: TrainingLog, *, include_outliers: bool = False) -> list[str]
     ]
 
 
-def _entry(line: str) -> dict[str, float]:
-    """The numbers of a line; none of a line that was cut off or is something else."""
+def read_entries(file: Path) -> tuple[dict[str, float], ...]:
+    """The numbers of each line of a scalar file; lines without any are left out.
+
+    A line that was cut off or is something else has none.
+
+    Raises:
+        OSError: The file cannot be read.
+        UnicodeDecodeError: It is no text.
+    """
+    entries = map(_numbers, file.read_text(encoding='utf-8').splitlines())
+    return tuple(entry for entry in entries if entry)
+
+
+def _numbers(line: str) -> dict[str, float]:
     try:
         content: Any = json.loads(line)
     except json.JSONDecodeError:
@@ -261,14 +217,3 @@ def _entry(line: str) -> dict[str, float]:
         for key, value in content.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
-
-
-def _names(logs: Sequence[TrainingLog], keys: Sequence[str]) -> list[str]:
-    """The keys, and of several runs where each lies."""
-    if len(logs) == 1:
-        return list(keys)
-    runs = [
-        log.path.parent.parent if log.path.parent.name == 'vis_data' else log.path
-        for log in logs
-    ]
-    return [f'{run} {key}' for run in runs for key in keys]

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mmengine.logging import print_log
 from glip.errors import ConfigError, DatasetError, one_line
 from glip.evaluation.predictions import check_pictures, entry_of
 from glip.evaluation.set_table import SetTable
-from glip.evaluation.truth import TruthSet, parts_of
+from glip.evaluation.truth import TruthSet
 from glip.registry import METRICS
 from glip.report.class_curves import class_curves
 from glip.report.confusion import ConfusionMatrix, Verdicts, judge
@@ -34,9 +35,9 @@ from glip.report.plots_tables import (
     write_summary,
 )
 from glip.report.plots_worst import Page, quality
+from glip.runtime.leaves import iter_leaves
 
 _USUAL = 0.3  # threshold where nothing is found
-_LVIS_MOST = 300  # detections per picture and class, as LVIS counts
 
 
 def write_plots(
@@ -109,9 +110,9 @@ def write_plots(
                 f'{len(stray)} of the predictions are of pictures that {truth.source} '
                 f'does not list, such as the id {stray[0]!r}'
             )
-        part = TruthSet(truth.source, truth.names, tuple(shown))
+        part = replace(truth, pictures=tuple(shown))
         return _write(entries, part, Path(out_dir), **options)
-    parts = list(parts_of(data))
+    parts = list(iter_leaves(data))
     total = sum(len(part) for part in parts)
     if total != len(entries):
         raise DatasetError(
@@ -228,9 +229,7 @@ def _write(
     check_pictures(entries, (p.img_id for p in truth.pictures), truth.source)
     _check_labels(entries, truth)
     pairs = list(zip(entries, truth.pictures))
-    is_lvis = any(picture.checked is not None for picture in truth.pictures)
-    most = _LVIS_MOST if is_lvis else 100
-    curves = class_curves(pairs, len(truth.names), most=most)
+    curves = class_curves(truth.coco, entries, federated=truth.federated)
     if score_thr is None:
         score_thr = _USUAL
         if not np.isnan(curves.threshold):

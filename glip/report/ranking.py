@@ -6,17 +6,20 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from glip.datasets.coco_file import CocoFile
 from glip.errors import ConfigError, DatasetError, ImageError, one_line
+from glip.evaluation.box_ap import Found, box_ap
 from glip.evaluation.predictions import check_pictures, entry_of
-from glip.evaluation.truth import Truth, TruthSet, parts_of
+from glip.evaluation.truth import Truth, TruthSet
 from glip.images import load_image
-from glip.report.class_curves import picture_ap
+from glip.runtime.leaves import iter_leaves
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import Scene
 
@@ -57,25 +60,63 @@ def rank_pictures(
         DatasetError: The predictions are of other pictures, or the data has no
             classes with boxes.
     """
-    truths = [TruthSet.of_dataset(part) for part in parts_of(dataset)]
-    pairs = [(truth, part.names) for part in truths for truth in part.pictures]
+    truths = [TruthSet.of_dataset(part) for part in iter_leaves(dataset)]
+    pairs = [(truth, part.coco) for part in truths for truth in part.pictures]
     source = ', '.join(part.source for part in truths)
     check_pictures(predictions, (truth.img_id for truth, _ in pairs), source)
     found, empty = [], 0
-    for number, (prediction, (truth, names)) in enumerate(zip(predictions, pairs)):
+    for number, (prediction, (truth, coco)) in enumerate(zip(predictions, pairs)):
         entry = entry_of(prediction)
-        if entry['labels'].max(initial=-1) >= len(names):
+        if entry['labels'].max(initial=-1) >= len(coco.names):
             raise DatasetError(
                 f'picture {number} has the label {entry["labels"].max()}, but {source} '
-                f'has {len(names)} classes: give the config the predictions were made '
-                'with'
+                f'has {len(coco.names)} classes: give the config that the predictions '
+                'were made with'
             )
-        ap = picture_ap(entry, truth)
+        ap = picture_ap(entry, truth, coco)
         if math.isnan(ap):
             empty += 1
         else:
-            found.append(Ranked(number, ap, entry, truth, names))
+            found.append(Ranked(number, ap, entry, truth, coco.names))
     return sorted(found, key=lambda one: (one.ap, one.number)), empty
+
+
+def picture_ap(entry: Mapping[str, Any], truth: Truth, coco: CocoFile) -> float:
+    """Mean AP of the classes annotated in one picture; nan where there are none.
+
+    Args:
+        entry: Detections of the picture.
+        truth: Its annotations.
+        coco: The file that these are of.
+    """
+    classes = np.unique(truth.labels[~truth.ignored])
+    if not len(classes):
+        return math.nan
+    numbers = {label: number for number, label in enumerate(classes.tolist())}
+    labels = {i: numbers[label] for i, label in coco.labels.items() if label in numbers}
+    partial = [i for i in labels if coco.labels[i] in truth.partial]
+    image = {'id': truth.img_id, 'not_exhaustive_category_ids': partial}
+    boxes = [b for b in coco.boxes[truth.img_id] if b['category_id'] in labels]
+    part = replace(
+        coco,
+        names=tuple(coco.names[label] for label in numbers),
+        labels=labels,
+        images=(image,),
+        boxes={truth.img_id: tuple(boxes)},
+    )
+    chosen = np.isin(entry['labels'], classes)
+    detections = Found.of(
+        [
+            {
+                'img_id': truth.img_id,
+                'bboxes': entry['bboxes'][chosen],
+                'scores': entry['scores'][chosen],
+                'labels': np.searchsorted(classes, entry['labels'][chosen]),
+            }
+        ]
+    )
+    federated = truth.checked is not None
+    return box_ap(part, detections, limits=(100,), federated=federated).ap()
 
 
 def draw_best_and_worst(

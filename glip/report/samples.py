@@ -12,15 +12,13 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch.utils.data import IterableDataset
 
-from glip.config.custom_data import apply_custom_data
 from glip.datasets.seeding import derived_seed, drawn_with
-from glip.errors import ConfigError, DatasetError, GLIPError, one_line
-from glip.registry import DATASETS
+from glip.errors import DatasetError, GLIPError, one_line
+from glip.evaluation.offline import build_dataset
 from glip.report.tap import Leaf, Seen, below_mixing, leaves
 from glip.text import Tokenizer, parse_text
 from glip.visualization.scene import Scene
 
-SPLITS = ('train', 'val', 'test')
 MODES = ('transformed', 'original', 'pipeline')
 
 
@@ -73,9 +71,8 @@ class SampleBrowser:
         mode: str = 'transformed',
         seed: int = 0,
     ) -> None:
-        apply_custom_data(cfg)
         self.seed = seed
-        self.dataset = _build(cfg, split)
+        self.dataset = build_dataset(cfg, split)
         if mode == 'original':  # a mixture of pictures is annotated nowhere
             self.dataset = below_mixing(self.dataset)
         self.leaves: list[Leaf] = list(leaves(self.dataset))
@@ -196,49 +193,9 @@ class _Budget:
         """Tokens of a prompt in words, and how many boxes have none within budget."""
         words = parse_text(prompt.pop('text'), **prompt)
         encoded = self.tokenizer.encode(words, self.max_tokens, truncate=True)
-        fitting = {
-            name
-            for label, tokens in zip(words.labels, encoded.entity_tokens, strict=True)
-            if tokens
-            for name in _keys(words, label)
-        }
-        lost = sum(
-            not fitting.intersection(_keys(words, label))
-            for label in scene.labels[~scene.ignored].tolist()
-        )
+        tokens = words.by_label(encoded.entity_tokens)
+        lost = sum(not tokens[label] for label in scene.labels[~scene.ignored].tolist())
         return f'{len(encoded.input_ids)} of {self.max_tokens} tokens', lost
-
-
-def _keys(prompt: Any, label: int) -> tuple[Any, ...]:
-    """What a label is known by: classes that are named alike are one."""
-    return (prompt.names[label] if prompt.is_class_prompt else label,)
-
-
-def _build(cfg: Config, split: str) -> Any:
-    """The data set of a data loader, its annotations read."""
-    where = cfg.filename or 'the config'
-    loader = cfg.get(f'{split}_dataloader')
-    if not loader or 'dataset' not in loader:
-        present = [s for s in SPLITS if cfg.get(f'{s}_dataloader')]
-        raise ConfigError(
-            f'{where} has no {split}_dataloader with a data set to show'
-            + (f'; it has {", ".join(present)}' if present else '')
-        )
-    with DefaultScope.overwrite_default_scope('glip'):
-        try:
-            dataset = DATASETS.build(loader['dataset'])
-            if hasattr(dataset, 'full_init'):
-                dataset.full_init()
-        except GLIPError:
-            raise
-        except (KeyError, TypeError, OSError) as error:
-            said = ' '.join(str(error.args[0] if error.args else error).split())
-            if isinstance(error, OSError):
-                said = f'{error.strerror or error}: {error.filename or ""}'
-            raise ConfigError(
-                f'{where}: the data set of {split}_dataloader cannot be built ({said})'
-            ) from error
-    return dataset
 
 
 def relative(path: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from glip.errors import ConfigError, DatasetError, GLIPError, one_line
+from glip.runtime.leaves import iter_paths
 from glip.visualization.scene import Scene, make_scene
 
 _PROMPT = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
@@ -20,7 +21,7 @@ class Leaf:
     """A data set that reads files itself.
 
     Attributes:
-        dataset: It.
+        dataset: The data set, without wrappers.
         is_mixed: Whether its samples are made into others further out.
         transforms: Its pipeline.
     """
@@ -61,16 +62,11 @@ class Leaf:
             )
 
 
-def leaves(dataset: Any, *, is_mixed: bool = False) -> Iterator[Leaf]:
+def leaves(dataset: Any) -> Iterator[Leaf]:
     """The data sets inside those that repeat, join, seed or mix."""
-    own = vars(dataset)
-    if isinstance(own.get('datasets'), (list, tuple)):
-        for part in own['datasets']:
-            yield from leaves(part, is_mixed=is_mixed)
-    elif own.get('dataset') is not None:
-        yield from leaves(own['dataset'], is_mixed=is_mixed or 'pipeline' in own)
-    else:
-        yield Leaf(dataset, is_mixed)
+    for *wrappers, innermost in iter_paths(dataset):
+        is_mixed = any('pipeline' in vars(wrapper) for wrapper in wrappers)
+        yield Leaf(innermost, is_mixed)
 
 
 def below_mixing(dataset: Any) -> Any:

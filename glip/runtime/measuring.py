@@ -9,38 +9,12 @@ from collections.abc import Callable
 import torch
 
 
-class Timer:
-    """Seconds of the work in a ``with`` block.
-
-    A GPU finishes what it was asked for before the clock starts and before it stops.
-
-    Args:
-        device: Where the work is done.
-
-    Attributes:
-        seconds: Of the block, once it has ended.
-    """
-
-    def __init__(self, device: torch.device | str = 'cpu') -> None:
-        self._device = torch.device(device)
-        self._start = 0.0
-        self.seconds = 0.0
-
-    def __enter__(self) -> Timer:
-        synchronize(self._device)
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        synchronize(self._device)
-        self.seconds = time.perf_counter() - self._start
-
-
-def synchronize(device: torch.device | str) -> None:
-    """Let a GPU finish what it was asked for."""
+def clock(device: torch.device | str = 'cpu') -> float:
+    """Seconds since some moment, once a GPU has done what it was asked for."""
     device = torch.device(device)
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def peak_memory(device: torch.device | str = 'cpu') -> int | None:

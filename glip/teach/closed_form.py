@@ -1,9 +1,9 @@
 """A grounding head from the class layer of a closed detector, without training.
 
 A detector with a fixed list of classes ends in a layer that is linear in its features:
-one vector per class. GLIP's head is linear in the features as well; its vectors are made
-of words. So if tokens can be mapped to the vectors of the classes that they mean, the
-detector becomes a GLIP. That map is a least-squares problem with a closed solution.
+one vector per class. GLIP's head is linear in the features as well; its vectors are
+made of words. So if tokens can be mapped to the vectors of the classes that they mean,
+the detector becomes a GLIP. That map is a least-squares problem with a closed solution.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glip.errors import ConfigError
-from glip.models import GLIP, ClassSpaceNeck
+from glip.models import GLIP
 from glip.models.necks.class_space import DELTA_SCALE
 from glip.teach.words import PromptSampler, Word, encoded
 
@@ -89,7 +89,7 @@ def fit_words(
     sampler: PromptSampler,
     *,
     num_draws: int = 500,
-    name_weight: float = 4.0,
+    name_weight: float = 10.0,
     ridge: float = 1e-3,
 ) -> None:
     """Map tokens to class vectors by ridge regression, and write that into the head.
@@ -145,11 +145,6 @@ def put_into(model: GLIP, space: ClassSpace, weight: Tensor, bias: Tensor) -> No
         ConfigError: The model is not built for such a detector.
     """
     neck, head = model.neck, model.bbox_head.head
-    if not isinstance(neck, ClassSpaceNeck):
-        raise ConfigError(
-            'the neck must be a ClassSpaceNeck, which gives the class space; it is '
-            f'{type(neck).__name__}'
-        )
     classes = neck.num_classes
     for level, conv in enumerate(neck.project):
         stacked = torch.cat((space.project[level], weight[level]))[:, :, None, None]

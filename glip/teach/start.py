@@ -16,7 +16,7 @@ from glip.apis.pipeline import InferencePipeline
 from glip.checkpoints import read_checkpoint, save_state_dict
 from glip.errors import CheckpointError, ConfigError, ImageError
 from glip.images import find_images, load_image
-from glip.models import GLIP
+from glip.models import GLIP, ClassSpaceNeck
 from glip.teach.closed_form import class_space, fit_words, put_into
 from glip.teach.text_distillation import collect_positions, distill_text
 from glip.teach.words import PromptSampler, WordList
@@ -42,8 +42,8 @@ def start_from_detector(
 
     Args:
         config: Config whose neck is a :class:`~glip.models.ClassSpaceNeck`.
-        detector: Weights ``backbone.*``, ``neck.*`` (the inner neck) and, for each level
-            i, ``predict.i.weight`` and ``predict.i.bias``.
+        detector: Weights ``backbone.*``, ``neck.*`` (the inner neck) and, for each
+            level i, ``predict.i.weight`` and ``predict.i.bias``.
         words: See :meth:`WordList.read`; its classes in the detector's order.
         out: File to write.
         language: Folder with the weights of the language model.
@@ -62,6 +62,11 @@ def start_from_detector(
     cfg = read_config(config)
     cfg.model.language_model.pretrained = str(language)
     model = build_model(cfg).eval()
+    if not isinstance(model.neck, ClassSpaceNeck):
+        raise ConfigError(
+            f'{config}: the neck must be a ClassSpaceNeck, which gives the class '
+            f'space; it is {type(model.neck).__name__}'
+        )
     word_list = WordList.read(words)
     state = read_checkpoint(detector)['state_dict']
     weight, bias = _class_layers(state, detector)
@@ -95,7 +100,7 @@ def _class_layers(
     state: dict[str, Tensor], source: str | Path
 ) -> tuple[Tensor, Tensor]:
     """Weights (L, K, D) and biases (L, K) of the last layers."""
-    levels = sum(name.startswith('predict.') for name in state) // 2
+    levels = len({name.rpartition('.')[0] for name in state if 'predict.' in name})
     try:
         weights = [state[f'predict.{i}.weight'].float() for i in range(levels)]
         biases = [state[f'predict.{i}.bias'].float() for i in range(levels)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -63,6 +63,27 @@ def _target_logits(logits: Tensor, words: list[Word]) -> Tensor:
     return torch.stack([rows[word] for word in words])
 
 
+def _shown_best(positions: Tensor, space: ClassSpace, most: int = 64) -> Tensor:
+    """Indices of the positions that score best for each class."""
+    logits = positions.float() @ space.vectors.t() + space.bias
+    return logits.topk(min(most, len(positions)), 0).indices.flatten()
+
+
+def _vector_loss(
+    keys: Tensor, bias: Tensor, words: Sequence[Word], space: ClassSpace
+) -> Tensor:
+    """Relative squared distance to the vectors of words that mean one class."""
+    rows = [row for row, word in enumerate(words) if len(word.classes) == 1]
+    if not rows:
+        return keys.new_zeros(())
+    classes = [words[row].classes[0] for row in rows]
+    vectors = space.vectors[classes]
+    gap = (keys[rows] - vectors).square().sum(1) / vectors.square().sum(1)
+    weight = torch.tensor([4.0 if words[row].is_name else 1.0 for row in rows])
+    gap = gap + 0.05 * (bias[rows] - space.bias[classes]).square()
+    return (weight * gap).sum() / weight.sum()
+
+
 def distill_text(
     model: GLIP,
     space: ClassSpace,
@@ -77,9 +98,12 @@ def distill_text(
     """Train language model and projection towards the detector's own scores.
 
     Each token of a word is to score as the detector scores the class that it means (the
-    best of several classes), and to be silent where it means none. The loss is the binary
-    cross-entropy with the detector's probabilities, in which likely positions count up
-    to 9 times, and a small squared error of the logits. Word embeddings stay as they are.
+    best of several classes), and to be silent where it means none. The loss is the
+    binary cross-entropy with the detector's probabilities, in which likely positions
+    count up to 9 times, and a small squared error of the logits. Half of the positions
+    are those that show a class best, for each class as many, so that rare ones count as
+    well. Words of one class are drawn to its vector besides. Word embeddings stay as
+    they are.
 
     Args:
         model: Starts from :func:`~glip.teach.closed_form.fit_words`; changed.
@@ -93,7 +117,7 @@ def distill_text(
     """
     language, head = model.language_model, model.bbox_head.head
     encoder = language.language_backbone.body.model.encoder
-    layers = [p for p in encoder.parameters()]
+    layers = list(encoder.parameters())
     mapping = [
         *head.dot_product_projection_text.parameters(),
         head.bias_lang,
@@ -107,6 +131,7 @@ def distill_text(
     )
     generator = torch.Generator().manual_seed(seed)
     classes = len(space.bias)
+    shown = _shown_best(positions, space)
     was_training = model.training
     model.train()
     language.eval()  # no dropout: the teacher is exact
@@ -116,7 +141,13 @@ def distill_text(
             sampler.draw(), language.tokenizer, language.max_tokens
         )
         rows, tokens, words = zip(*meanings, strict=True)
-        index = torch.randint(len(positions), (num_positions,), generator=generator)
+        half = num_positions // 2
+        index = torch.cat(
+            (
+                torch.randint(len(positions), (half,), generator=generator),
+                shown[torch.randint(len(shown), (half,), generator=generator)],
+            )
+        )
         queries = positions[index].float()
         teacher = (queries @ space.vectors.t() + space.bias).t()
         target = _target_logits(teacher, list(words))
@@ -127,7 +158,8 @@ def distill_text(
             logits, probability, weight=1 + 8 * probability, reduction='none'
         )
         loss = loss + 0.01 * (logits - target.clamp(min=SILENT_LOGIT)).square()
-        loss = loss.sum(1).mean() / num_positions * 100
+        loss = loss.mean() * 100
+        loss = loss + _vector_loss(keys[:, :classes], bias, words, space)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*layers, *mapping], 5.0)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glip.runtime.reading import read_json
 from glip.errors import ConfigError
+from glip.runtime.reading import read_json
 from glip.text import TextPrompt
 
 _ADJECTIVES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from glip.errors import PromptError
 from glip.text.checks import Span, check_text, check_words, checked_spans
@@ -13,6 +13,8 @@ from glip.text.names import clean_name
 from glip.text.noun_phrases import is_one_phrase, noun_phrases
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar('T')
 
 
 class Piece(NamedTuple):
@@ -91,6 +93,27 @@ class TextPrompt:
     @property
     def num_entities(self) -> int:
         return len(self.spans)
+
+    def by_label(self, values: Sequence[Iterable[T]]) -> tuple[tuple[T, ...], ...]:
+        """Join what belongs to the entities of each label.
+
+        Labels of a class prompt index its names; a repeated name stands in the caption
+        once and shares what belongs to its first place. Labels of a caption index its
+        phrases, of which two may read the same and still be two things.
+
+        Args:
+            values: Entity -> its values, such as ``spans``.
+
+        Returns:
+            Label -> the values of its entities, in their order.
+        """
+        rows: list[list[T]] = [[] for _ in self.names]
+        for label, entity in zip(self.labels, values, strict=True):
+            rows[label].extend(entity)
+        if self.is_class_prompt:
+            first: dict[str, int] = {}
+            rows = [rows[first.setdefault(n, i)] for i, n in enumerate(self.names)]
+        return tuple(map(tuple, rows))
 
     def subset(self, entities: Iterable[int]) -> TextPrompt:
         """Class prompt of some of the entities, in the order given.

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from glip.errors import DatasetError
-from glip.text import TextPrompt, parse_text
+from glip.text import parse_text
 from glip.visualization.drawing import Color, class_colors
 
 Span = tuple[int, int]
@@ -130,7 +130,8 @@ def make_scene(
             tokens_positive=tokens_positive,
             caption_prompt=caption_prompt,
         )
-        caption, names, phrases = prompt.caption, prompt.names, _label_spans(prompt)
+        caption, names = prompt.caption, prompt.names
+        phrases = prompt.by_label(prompt.spans)
     for label in labels.tolist():
         if not 0 <= label < len(names):
             raise DatasetError(
@@ -183,14 +184,3 @@ def segments(
         own = tuple(dict.fromkeys(label for label in labels if label in shown))
         found.append(Segment(caption[here:after], own, bool(labels) and not own))
     return found
-
-
-def _label_spans(prompt: TextPrompt) -> tuple[tuple[Span, ...], ...]:
-    """Where in the caption the words of each label are."""
-    rows: list[list[Span]] = [[] for _ in prompt.names]
-    for label, spans in zip(prompt.labels, prompt.spans, strict=True):
-        rows[label].extend(spans)
-    if prompt.is_class_prompt:  # names that come twice stand in the caption once
-        first: dict[str, int] = {}
-        rows = [rows[first.setdefault(n, i)] for i, n in enumerate(prompt.names)]
-    return tuple(map(tuple, rows))

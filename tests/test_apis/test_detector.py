@@ -8,7 +8,7 @@ from PIL import Image
 from standin import scene
 
 from glip.apis import Detections
-from glip.errors import ImageError, PromptError
+from glip.errors import ConfigError, ImageError, PromptError
 from glip.text import TextPrompt
 
 WORDS = 'red. green. blue'
@@ -36,6 +36,25 @@ def test_boxes_are_in_original_pixels(detector, size):
     found = detector(scene(width, height, green=box), WORDS, threshold=0.01)
     step = max(width / 160, height / 160, 1) * 2
     assert box_of(found, 'green') == pytest.approx(box, abs=step)
+
+
+def test_without_a_threshold_the_one_of_the_config_holds(detector):
+    picture = scene(100, 100, red=(10, 10, 50, 60), blue=(70, 70, 80, 80))
+    assert detector.default_threshold == 0.3
+    assert not len(detector(picture, WORDS))
+    detector.cfg.default_threshold = 0.15
+    assert detector.default_threshold == 0.15
+    assert detector(picture, WORDS).names == ['red']
+    detector.cfg.default_threshold = 0.005
+    assert len(detector(picture, WORDS)) == 2
+    assert detector(picture, WORDS, threshold=0.15).names == ['red']
+
+
+@pytest.mark.parametrize('threshold', [-0.1, 1.5, 'high', None])
+def test_a_default_threshold_that_is_no_score_is_refused(detector, threshold):
+    detector.cfg.default_threshold = threshold
+    with pytest.raises(ConfigError, match='default_threshold'):
+        detector(scene(20, 20), WORDS)
 
 
 def test_threshold(detector):

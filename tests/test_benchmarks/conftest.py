@@ -72,8 +72,8 @@ def case(monkeypatch) -> Callable[..., str]:
 
     def add(kind: str, **fields) -> str:
         name = f'{kind}-B-64'
-        made = Case(name, kind, 'B', SIZE, f'B, {kind}', **fields)
-        monkeypatch.setitem(cases.CASES, name, made)
+        small_case = Case(name, kind, 'B', SIZE, f'B, {kind}', **fields)
+        monkeypatch.setitem(cases.CASES, name, small_case)
         return name
 
     return add

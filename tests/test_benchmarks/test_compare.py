@@ -1,15 +1,16 @@
 import json
-from types import SimpleNamespace
+import os
 
 import pytest
 import torch
 
-import glip.ops
 from benchmarks import compare
 from benchmarks.speed import cases
 from benchmarks.speed.environment import SETTINGS
 from benchmarks.speed.job import Job
 from glip.errors import ConfigError
+
+from . import stand_ins
 
 
 @pytest.mark.parametrize(
@@ -32,12 +33,6 @@ def test_unknown_choices_are_told(capsys):
     with pytest.raises(SystemExit):
         compare.main(['--settings', 'fast'])
     assert 'default' in capsys.readouterr().err
-
-
-def test_plain_path_is_asked_of_the_product(monkeypatch, capsys):
-    monkeypatch.delattr(glip.ops, 'plain_path', raising=False)
-    assert compare.main(['--peers', 'plain']) == 1
-    assert 'has no plain_path' in capsys.readouterr().err
 
 
 def test_results_that_cannot_be_read_stop_before_anything_is_measured(
@@ -90,33 +85,37 @@ def test_profile_leaves_other_cases_out():
     assert all(job.profile for job in jobs)
 
 
-def test_jobs_survive_the_way_to_their_process():
-    job = Job('lvis-B-800', 'tuned', precision='bf16', peers=('plain', 'mmdet'), runs=2)
-    assert Job.from_json(job.to_json()) == job
-
-
 def test_patterns():
     assert [case.name for case in cases.select(['*-B-800', 'single-*'])] == [
         name for name in cases.CASES if name.endswith('-B-800') or 'single' in name
     ]
-    with pytest.raises(ConfigError, match='patterns'):
+    with pytest.raises(ConfigError, match='x'):
         cases.select(['single-A-480', 'x'])
 
 
-def test_a_measurement_that_fails_ends_with_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        compare.subprocess, 'run', lambda *_, **__: SimpleNamespace(returncode=3)
-    )
+@pytest.mark.parametrize('work', [stand_ins.fail, stand_ins.die])
+def test_a_measurement_that_fails_ends_with_one_line(
+    tmp_path, capsys, monkeypatch, work
+):
+    monkeypatch.setattr(compare.worker, 'work', work)
     path = tmp_path / 'speed.json'
     assert compare.main(['--cases', 'single-A-480', '--results', str(path)]) == 1
-    assert capsys.readouterr().err == 'error: single-A-480 ended with exit code 3\n'
+    err = capsys.readouterr().err
+    assert err.startswith('error: single-A-480: ') and err.count('\n') == 1
     assert not path.exists()
+
+
+def test_peak_memory_takes_a_process_for_each_side(monkeypatch):
+    monkeypatch.setattr(compare.worker, 'work', stand_ins.tell)
+    sides = compare.run(Job('memory-A-800'))['sides']
+    assert [side['label'] for side in sides] == ['mmdet', 'ours']
+    assert len({os.getpid(), *(side['values'][0] for side in sides)}) == 3
 
 
 def test_results_are_kept_as_they_come(tmp_path, monkeypatch, capsys):
     def run(job):
         if job.settings == SETTINGS[1]:
-            raise compare.WorkerError(f'{job.case} ended with exit code 1')
+            raise ConfigError('the process was killed')
         side = dict(label='mmdet', peer=True, extrapolated=False, values=[1.0])
         return dict(
             case=job.case,

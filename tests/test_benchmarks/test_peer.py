@@ -19,9 +19,9 @@ from .conftest import SIZE
 def test_same_detections(subjects, names):
     batch = prepare(subjects.ours, SIZE, names, batch=2)
     subjects.calibrate(batch)
-    found = detections_agree(subjects, batch)
-    assert found.logits < 1e-4
-    assert found.matched == found.found > 0
+    agreement = detections_agree(subjects, batch)
+    assert agreement.logits < 1e-4
+    assert agreement.matched == agreement.total > 0
 
 
 def test_no_score_lies_at_the_threshold(subjects):
@@ -58,7 +58,7 @@ def test_other_weights_are_noticed(trainable):
 def test_another_tokenizer_is_noticed(fresh):
     fresh.peer.language_model.tokenizer.backend_tokenizer.normalizer = None
     batch = prepare(fresh.ours, SIZE, ['Cat', 'Dog'])
-    with pytest.raises(Disagreement, match='mmdet reads'):
+    with pytest.raises(Disagreement, match='tokens'):
         detections_agree(fresh, batch)
 
 

@@ -1,15 +1,17 @@
-import json
 import platform
 
 import pytest
 import torch
 
 from benchmarks.speed import worker
+from benchmarks.speed.agreement import Disagreement
 from benchmarks.speed.contestants import Contestant, contestants
 from benchmarks.speed.job import Job
 from benchmarks.speed.stages import STAGES, _Meter
 from benchmarks.speed.subjects import COCO, prepare
 from benchmarks.speed.timing import Side, alternate
+from glip.errors import GLIPError
+from glip.ops.plain import is_plain
 
 from .conftest import small
 
@@ -71,6 +73,7 @@ def test_lvis_is_reckoned_from_some_chunks(subjects, case, monkeypatch, quick):
     assert ('mmdet', 1203) not in asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'kind, wanted',
     [
@@ -126,9 +129,9 @@ def test_inner_stages_are_not_counted_twice():
     meter.enter('DyConv')  # 2 of it
     meter.leave()  # 4 inside
     meter.leave()  # 8 more of it
-    found = meter.finish()
-    assert found['post'] == 1 + 16
-    assert found['predictions'] == 2 + 8 and found['DyConv'] == 4
+    totals = meter.finish()
+    assert totals['post'] == 1 + 16
+    assert totals['predictions'] == 2 + 8 and totals['DyConv'] == 4
 
 
 def test_rounds_alternate_and_end_with_the_budget(monkeypatch):
@@ -139,10 +142,10 @@ def test_rounds_alternate_and_end_with_the_budget(monkeypatch):
     ]
     alternate(sides, runs=3, say=lambda _: None)
     assert order == list('abbaab')
-    said = []
+    lines = []
     monkeypatch.setattr('time.perf_counter', iter(range(0, 1000, 100)).__next__)
-    alternate(sides, runs=3, budget=50, say=said.append)
-    assert order[6:] == ['a', 'b'] and 'stopped after 1 of 3' in said[-1]
+    alternate(sides, runs=3, budget=50, say=lines.append)
+    assert order[6:] == ['a', 'b'] and '1 of 3' in lines[-1]
 
 
 @pytest.mark.parametrize('settings', ['default', 'tuned'])
@@ -169,46 +172,33 @@ def test_each_side_runs_with_the_memory_of_its_users(
     assert happened == wanted
 
 
-def test_the_plain_path_is_a_peer_where_there_is_one(fused, case, monkeypatch):
-    entered = []
-
-    class Plain:
-        def __enter__(self):
-            entered.append(True)
-
-        def __exit__(self, *_):
-            pass
-
-    monkeypatch.setattr('glip.ops.plain_path', Plain, raising=False)
+def test_the_plain_path_can_be_a_peer(fresh, case):
     job = Job(case('single'), peers=('mmdet', 'plain'))
-    found = {one.label: one for one in contestants(job, fused)}
-    assert [one.peer for one in found.values()] == [True, True, False]
-    batch = prepare(fused.ours, (64, 96), COCO)
-    found['ours'].detect(batch)
-    assert not entered
-    found['ours, plain'].detect(batch)
-    assert entered
+    entrants = {one.label: one for one in contestants(job, fresh)}
+    assert [one.peer for one in entrants.values()] == [True, True, False]
+    plain = []
+    handle = fresh.ours.backbone.register_forward_hook(
+        lambda *_: plain.append(is_plain())
+    )
+    batch = prepare(fresh.ours, (64, 96), COCO)
+    with handle:
+        entrants['ours'].detect(batch)
+        entrants['ours, plain'].detect(prepare(fresh.ours, (96, 64), COCO))
+    assert plain == [False, True]
 
 
-def test_a_record_is_written(tmp_path, fused, case, monkeypatch, capsys):
+def test_a_record_says_where_it_is_from(fused, case, monkeypatch, capsys):
     monkeypatch.setattr(worker, 'build_subjects', lambda *_, **__: fused)
-    job = Job(case('single'), runs=1, threads=torch.get_num_threads())
-    out = tmp_path / 'record.json'
-    assert worker.main([job.to_json(), str(out)]) == 0
-    record = json.loads(out.read_text())
+    record = worker.work(Job(case('single'), runs=1, threads=torch.get_num_threads()))
     assert record['environment']['gemm'] > 0
     assert record['environment']['matmul_error'] < 1e-5
     assert 'round 1: mmdet' in capsys.readouterr().out
 
 
-def test_a_disagreement_ends_the_measurement(
-    tmp_path, fresh, case, monkeypatch, capsys
-):
+def test_a_disagreement_ends_the_measurement(fresh, case, monkeypatch):
     with torch.no_grad():
         fresh.peer.bbox_head.head.log_scale.add_(0.1)
     monkeypatch.setattr(worker, 'build_subjects', lambda *_, **__: fresh)
-    out = tmp_path / 'record.json'
-    assert worker.main([Job(case('single'), runs=1).to_json(), str(out)]) == 1
-    err = capsys.readouterr().err
-    assert err.startswith('error: single-B-64: logits') and err.count('\n') == 1
-    assert not out.exists()
+    with pytest.raises(GLIPError, match='single-B-64') as stop:
+        worker.work(Job(case('single'), runs=1))
+    assert isinstance(stop.value.__cause__, Disagreement)

@@ -1,9 +1,8 @@
 """Weights of the original into real models built from the shipped configs."""
 
-import importlib.util
-import json
 from pathlib import Path
 
+import official
 import pytest
 import torch
 from mmengine.config import Config
@@ -44,30 +43,18 @@ def models(tmp_path_factory):
 
 
 @pytest.mark.parametrize('variant', VARIANTS)
-def test_filled_weights_of_the_original_load_strictly(
-    shared, models, tmp_path, variant
-):
-    official = shared / 'official'
-    spec = importlib.util.spec_from_file_location('fill', official / 'fill.py')
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
-    recorded = json.loads((official / 'meta.json').read_text())[variant]['state_dict']
-    state = {
-        f'module.{name}': fill.fill(name, entry['shape'])
-        for name, entry in recorded.items()
-        if not fill.is_constant(name)
-    }
+def test_filled_weights_of_the_original_load_strictly(models, tmp_path, variant):
+    parameters = official.parameters(variant)
+    state = {f'module.{name}': value for name, value in parameters.items()}
     path = tmp_path / 'original.pth'
     torch.save({'model': state, 'iteration': 1}, path)
     model = models[variant]
     load_into(model, path)
 
     own = model.state_dict()
-    name = 'rpn.head.bbox_pred.weight'
-    expected = fill.fill(name, recorded[name]['shape'])
+    expected = parameters['rpn.head.bbox_pred.weight']
     assert torch.equal(own['bbox_head.head.bbox_pred.weight'], expected)
-    name = 'backbone.body.layers.0.downsample.reduction.weight'
-    expected = fill.fill(name, recorded[name]['shape'])
+    expected = parameters['backbone.body.layers.0.downsample.reduction.weight']
     ours = own['backbone.stages.0.downsample.reduction.weight']
     # Our channel 4c + p is neighbour p of channel c; the original's is 24q + c.
     for ours_at, theirs_at in ((0, 0), (1, 2), (2, 1), (3, 3)):

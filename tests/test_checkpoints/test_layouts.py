@@ -1,7 +1,6 @@
 """Names and channel orders of the original against ours."""
 
-import json
-
+import official
 import pytest
 import torch
 from torch import nn
@@ -93,10 +92,9 @@ def test_a_tuned_prompt_gets_a_name_of_its_own(original):
     'theirs, ours',
     [('glip_t_a', 'glip_tiny_a'), ('glip_t_b', 'glip_tiny_b'), ('glip_l', 'glip_l')],
 )
-def test_full_size_names_and_shapes_are_exactly_mmdets(shared, theirs, ours):
-    official = shared / 'official'
-    shapes = json.loads((official / 'state_dict_full.json').read_text())[theirs]
-    wanted = json.loads((official / 'state_dict_mmdet.json').read_text())[ours]
+def test_full_size_names_and_shapes_are_exactly_mmdets(theirs, ours):
+    shapes = official.figures('state_dict_full')[theirs]
+    wanted = official.figures('state_dict_mmdet')[ours]
     state = {n: torch.empty(s, device='meta') for n, s in shapes['state_dict'].items()}
     converted = to_mmdet(state)
     assert {name: list(t.shape) for name, t in converted.items()} == wanted

@@ -2,6 +2,7 @@
 
 import math
 
+import official
 import pytest
 import torch
 from mmcv.ops import (
@@ -163,14 +164,14 @@ def test_smaller_offsets_are_an_error():
         ('low', (10, 13), (5, 7), 2),
     ],
 )
-def test_results_of_the_original(recorded, unit, tag, size, field, stride):
-    x = unit(f'op.dcn.{tag}.x', (2, 6, *size)).float()
-    offset = (1.5 * unit(f'op.dcn.{tag}.offset', (2, 18, *field))).float()
-    mask = unit(f'op.dcn.{tag}.mask', (2, 9, *field)).float().sigmoid()
-    weight = unit('op.dcn.w', (4, 6, 3, 3)).float()
-    bias = unit('op.dcn.b', (4,)).float()
+def test_results_of_the_original(tag, size, field, stride):
+    x = official.unit(f'dcn.{tag}.x', (2, 6, *size)).float()
+    offset = (1.5 * official.unit(f'dcn.{tag}.offset', (2, 18, *field))).float()
+    mask = official.unit(f'dcn.{tag}.mask', (2, 9, *field)).float().sigmoid()
+    weight = official.unit('dcn.w', (4, 6, 3, 3)).float()
+    bias = official.unit('dcn.b', (4,)).float()
     found = modulated_deform_conv2d(x, offset, mask, weight, bias, stride, 1)
-    expected = torch.from_numpy(recorded[f'dcn.{tag}.out'])
+    expected = torch.from_numpy(official.arrays('ops')[f'dcn.{tag}.out'])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 

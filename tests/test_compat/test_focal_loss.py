@@ -2,6 +2,7 @@
 
 import math
 
+import official
 import pytest
 import torch
 from mmcv.ops import (
@@ -108,16 +109,17 @@ def test_extreme_logits_stay_finite(gamma):
     assert logits.grad.isfinite().all()
 
 
-def test_loss_of_the_original(recorded, unit):
+def test_loss_of_the_original():
     """Its logits with 0/1 targets, one column at a time as rows of one class."""
-    logits = (3 * unit('op.focal.l', (2, 30, 12))).float()
-    positive = unit('op.focal.t', (2, 30, 12)) > 1.2
+    logits = (3 * official.unit('focal.l', (2, 30, 12))).float()
+    positive = official.unit('focal.t', (2, 30, 12)) > 1.2
     mask = torch.ones(2, 30, 12, dtype=torch.bool)
     mask[0, :, 7:] = False
     rows = logits[mask][:, None].clone().requires_grad_()
     target = torch.where(positive[mask], 0, 1)
     loss = sigmoid_focal_loss(rows, target, 2.0, 0.25, None, 'sum')
-    assert float(loss.detach()) == pytest.approx(float(recorded['focal.loss']), 1e-5)
+    recorded = official.arrays('ops')
+    assert loss.item() == pytest.approx(recorded['focal.loss'].item(), 1e-5)
     loss.backward()
     gradient = torch.from_numpy(recorded['focal.grad'])[mask]
     torch.testing.assert_close(rows.grad[:, 0], gradient, rtol=1e-4, atol=1e-6)

@@ -1,6 +1,7 @@
 """Non-maximum suppression against plain loops and the original's result."""
 
 import numpy as np
+import official
 import pytest
 import torch
 from mmcv.ops import batched_nms, nms, nms_match, soft_nms
@@ -48,19 +49,21 @@ def test_offset_matters():
     assert len(nms(boxes, scores, inclusive - 0.01, offset=0)[1]) == 2
 
 
-def test_nms_of_the_original(recorded, unit):
-    centre = 40 * unit('op.nms.c', (200, 2)) + 160
-    size = (10 * unit('op.nms.wh', (200, 2)) + 40).clamp(min=4)
+def test_nms_of_the_original():
+    centre = 40 * official.unit('nms.c', (200, 2)) + 160
+    size = (10 * official.unit('nms.wh', (200, 2)) + 40).clamp(min=4)
     boxes = torch.cat([centre - size / 2, centre + size / 2], dim=1).float()
-    scores = (0.5 * unit('op.nms.s', (200,))).float().sigmoid()
-    labels = (2 * unit('op.nms.l', (200,)).abs()).int() + 1
+    scores = (0.5 * official.unit('nms.s', (200,))).float().sigmoid()
+    labels = (2 * official.unit('nms.l', (200,)).abs()).int() + 1
     for offset, name in ((1, 'official_gpu'), (0, 'torchvision_batched')):
         kept = []
         for label in labels.unique():
             (of_label,) = torch.where(labels == label)
             _, inside = nms(boxes[of_label], scores[of_label], 0.6, offset=offset)
             kept += of_label[inside].tolist()
-        assert sorted(kept) == sorted(recorded[f'nms.keep_{name}'].tolist())
+        assert sorted(kept) == sorted(
+            official.arrays('ops')[f'nms.keep_{name}'].tolist()
+        )
 
 
 def test_score_threshold_and_limit():

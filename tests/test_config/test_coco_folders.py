@@ -92,13 +92,3 @@ def test_wrong_and_empty_folders(tmp_path):
     with pytest.raises(DatasetError, match='no data set in COCO format in') as error:
         find_sets(tmp_path)
     assert 'valid/annotations.json' in str(error.value)
-
-
-def test_real_sets(shared):
-    found = files(find_sets(shared / 'data'))
-    assert found['odinw_BCCD'][1] == 'valid/annotations.json'
-    assert found['coco_mini'] == (
-        *('val', 'annotations/instances_val2017.json', 'val2017'),
-    )
-    assert found['facemask'] == ('val', 'annotations/custom_val.json', 'val2017')
-    assert found['rabbit'] == ('val', 'valid/_annotations.coco.json', 'valid')

@@ -183,6 +183,7 @@ def test_one_run_gives_the_table(folder, tmp_path):
     assert all(s['pictures'] == 2 for s in table['sets'])
 
 
+@pytest.mark.slow
 def test_what_is_absent_is_listed(folder, tmp_path):
     (folder / 'pothole').rename(folder / 'away')
     try:

@@ -2,6 +2,7 @@
 
 import json
 
+import caption_sets
 import pytest
 
 from glip.datasets.converters.coco_captions import CaptionLinker, coco_captions_to_odvg
@@ -115,15 +116,15 @@ def test_records_and_counts(tmp_path):
 
 def test_files_of_another_kind_are_named(tmp_path):
     instances, captions, output = write(tmp_path)
-    with pytest.raises(DatasetError, match='no captions'):
+    with pytest.raises(DatasetError, match='captions_'):
         coco_captions_to_odvg(instances, instances, output)
     with pytest.raises(DatasetError, match='images'):
         coco_captions_to_odvg(captions, captions, output)
     assert not output.exists()
 
 
-def test_real_captions(shared, tmp_path):
-    folder = shared / 'data' / 'coco_mini' / 'annotations'
+def test_many_captions(tmp_path):
+    folder = caption_sets.write(tmp_path, pictures=40) / 'annotations'
     output = tmp_path / 'out.jsonl'
     coco_captions_to_odvg(
         folder / 'instances_val2017.json', folder / 'captions_val2017.json', output

@@ -2,6 +2,7 @@ import json
 import pickle
 from pathlib import Path
 
+import caption_sets
 import converted
 import pytest
 
@@ -62,13 +63,12 @@ def test_there_and_back_keeps_spans_boxes_and_scores(write, mdetr, tmp_path: Pat
     assert converted.mdetr_boxes(tmp_path / 'c.json') == boxes
 
 
-@pytest.mark.parametrize('split', ['train', 'val'])
-def test_real_captions_agree_with_their_odvg(shared: Path, tmp_path: Path, split: str):
-    folder = shared / 'data' / 'coco_mini' / 'annotations'
-    source = folder / f'grounding_mdetr_{split}2017.json'
+def test_captions_agree_with_their_odvg(tmp_path: Path):
+    folder = caption_sets.write(tmp_path, pictures=30) / 'annotations'
+    source = folder / 'grounding_mdetr_val2017.json'
     mdetr_to_odvg(source, tmp_path / 'b.jsonl')
     odvg_to_mdetr(tmp_path / 'b.jsonl', tmp_path / 'c.json')
-    official = folder / f'grounding_odvg_{split}2017.jsonl'
+    official = folder / 'grounding_odvg_val2017.jsonl'
     records = converted.lines(tmp_path / 'b.jsonl')
     for record in records:
         del record['image_id']
@@ -101,13 +101,13 @@ def test_counts_what_cannot_be_used(write, mdetr, tmp_path: Path):
 
 
 def test_bad_files_are_one_line(write, mdetr, coco: Path, tmp_path: Path):
-    with pytest.raises(DatasetError, match='have no caption'):
+    with pytest.raises(DatasetError, match='caption'):
         mdetr_to_odvg(coco, tmp_path / 'b.jsonl')
     source = write('a.json', mdetr)
-    with pytest.raises(DatasetError, match='is read by this command'):
+    with pytest.raises(DatasetError, match='--output'):
         mdetr_to_odvg(source, source)
     mdetr['annotations'] = []
-    with pytest.raises(DatasetError, match='nothing to write.*2 captions without'):
+    with pytest.raises(DatasetError, match='nothing.*2 captions'):
         mdetr_to_odvg(write('a.json', mdetr), tmp_path / 'b.jsonl')
     assert not (tmp_path / 'b.jsonl').exists()
 
@@ -124,7 +124,7 @@ def test_folder_of_mdetr_files(write, mdetr, tmp_path: Path):
     assert result.path == str(tmp_path / 'in' / 'finetune_refcocog_val_vg.json')
     (result,) = refcoco_to_odvg(tmp_path / 'in' / 'finetune_refcoco_train.json')
     assert converted.lines(result.path)
-    with pytest.raises(DatasetError, match='none of finetune_refcoco_testA.json'):
+    with pytest.raises(DatasetError, match='finetune_refcoco_testA.json'):
         refcoco_to_odvg(tmp_path / 'in', split='testA')
 
 
@@ -181,13 +181,13 @@ def test_original_release(original: Path):
     assert '1 references to no box (ref 5)' in result.lines()[-1]
     (result,) = refcoco_to_odvg(original, split='testA')
     assert result.written == {'captions': 1, 'phrases': 1, 'boxes': 1}
-    with pytest.raises(DatasetError, match="no split 'val', but testA, train"):
+    with pytest.raises(DatasetError, match="'val'.*testA, train"):
         refcoco_to_odvg(original, split='val')
 
 
 def test_choice_between_splits_of_the_release(original: Path):
     (original / 'refs(google).p').write_bytes((original / 'refs(unc).p').read_bytes())
-    with pytest.raises(DatasetError, match=r'has refs\(google\).p, refs\(unc\).p'):
+    with pytest.raises(DatasetError, match=r'refs\(google\).p, refs\(unc\).p'):
         refcoco_to_odvg(original)
     (result,) = refcoco_to_odvg(original, split_by='google')
     assert result.written['captions'] == 3
@@ -209,7 +209,7 @@ def test_no_pickle_is_ever_executed(original: Path, tmp_path: Path, protocol: in
     refs = [dict(REFS[0], extra=Touch(target))]
     path = original / 'refs(unc).p'
     path.write_bytes(pickle.dumps(refs, protocol=protocol))
-    with pytest.raises(DatasetError, match='hold plain lists and strings only'):
+    with pytest.raises(DatasetError, match='plain'):
         refcoco_to_odvg(original)
     assert not target.exists()
     pickle.loads(path.read_bytes())
@@ -238,5 +238,5 @@ def test_boxes_without_a_usable_id_are_no_traceback(original: Path, write):
     del content['annotations'][0]['id']
     content['annotations'][1]['id'] = [1]
     write('coco/instances.json', content)
-    with pytest.raises(DatasetError, match='nothing to write: .* to no box'):
+    with pytest.raises(DatasetError, match='nothing'):
         refcoco_to_odvg(original)

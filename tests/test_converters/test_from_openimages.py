@@ -98,13 +98,13 @@ def test_pictures_as_stored_not_as_turned(release: Path):
 @pytest.mark.parametrize(
     'rows, message',
     [
-        ([ROWS[0], ROWS[4], ROWS[1]], 'line 4: rows of picture aa are not together'),
-        ([ROWS[0], ROWS[1][:30]], 'line 3: .* values for 13 columns'),
-        ([row('aa', '/m/9', 0, 1, 0, 1)], 'line 2: the label /m/9 is not in'),
-        ([row('aa', '/m/1', 'x', 1, 0, 1)], 'line 2: could not convert'),
-        ([], 'nothing to write'),
-        ([ROWS[4]], 'nothing to write.*1 pictures that are missing'),
-        ([row(f'x{i}', '/m/1', 0, 1, 0, 1) for i in range(20)], 'none of the first 16'),
+        ([ROWS[0], ROWS[4], ROWS[1]], 'line 4.*aa'),
+        ([ROWS[0], ROWS[1][:30]], 'line 3.*13 columns'),
+        ([row('aa', '/m/9', 0, 1, 0, 1)], 'line 2.*/m/9'),
+        ([row('aa', '/m/1', 'x', 1, 0, 1)], 'line 2'),
+        ([], 'nothing'),
+        ([ROWS[4]], 'nothing.*1 pictures'),
+        ([row(f'x{i}', '/m/1', 0, 1, 0, 1) for i in range(20)], 'none.*16'),
     ],
 )
 def test_bad_tables_are_one_line(release: Path, rows: list[str], message: str):
@@ -117,14 +117,14 @@ def test_bad_tables_are_one_line(release: Path, rows: list[str], message: str):
 
 def test_other_files_are_refused(release: Path):
     (release / 'boxes.csv').write_text('a,b\n1,2\n')
-    with pytest.raises(DatasetError, match='no column ImageID, LabelName'):
+    with pytest.raises(DatasetError, match='ImageID, LabelName'):
         convert(release)
     (release / 'names.csv').write_text('a,b,c\n')
-    with pytest.raises(DatasetError, match='is no row of "label,class name"'):
+    with pytest.raises(DatasetError, match='a,b,c'):
         convert(release)
     (release / 'names.csv').write_bytes(b'\x1f\x8b\xff')
-    with pytest.raises(DatasetError, match='line 1: not UTF-8 text'):
+    with pytest.raises(DatasetError, match='line 1'):
         convert(release)
     (release / 'names.csv').unlink()
-    with pytest.raises(DatasetError, match='file not found'):
+    with pytest.raises(DatasetError, match='names.csv'):
         convert(release)

@@ -69,11 +69,11 @@ def test_pictures_of_coco_and_one_folder(convert, tmp_path: Path):
 
 
 def test_other_files_are_refused(convert):
-    with pytest.raises(DatasetError, match='entry 0 needs image_id, objects'):
+    with pytest.raises(DatasetError, match='entry 0.*image_id, objects'):
         convert(objects=PICTURES)
-    with pytest.raises(DatasetError, match='holds no list of pictures'):
+    with pytest.raises(DatasetError, match='list'):
         convert(pictures={})
-    with pytest.raises(DatasetError, match='at least one is needed'):
+    with pytest.raises(DatasetError, match='^0 classes'):
         convert(num_classes=0)
 
 

@@ -56,16 +56,16 @@ def test_names_of_a_list(folder: Path, tmp_path: Path):
 
 
 def test_bad_input_is_one_line(folder: Path, tmp_path: Path):
-    with pytest.raises(DatasetError, match='no folder of XML'):
+    with pytest.raises(DatasetError, match='folder'):
         voc_to_odvg(tmp_path / 'absent', tmp_path / 'out.jsonl')
-    with pytest.raises(DatasetError, match='name them .jsonl'):
+    with pytest.raises(DatasetError, match='.jsonl'):
         voc_to_odvg(folder, folder / 'n01' / 'n01_7.xml')
     (folder / 'bad.xml').write_text('<annotation><size/></annotation>')
-    with pytest.raises(DatasetError, match='bad.xml is no file of boxes'):
+    with pytest.raises(DatasetError, match='bad.xml'):
         voc_to_odvg(folder, tmp_path / 'out.jsonl')
     (folder / 'bad.xml').write_text('<annotation>')
-    with pytest.raises(DatasetError, match='bad.xml is no file of boxes'):
+    with pytest.raises(DatasetError, match='bad.xml'):
         voc_to_odvg(folder, tmp_path / 'out.jsonl')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(DatasetError, match='has no XML file'):
+    with pytest.raises(DatasetError, match='XML'):
         voc_to_odvg(tmp_path / 'empty', tmp_path / 'out.jsonl')

@@ -45,33 +45,34 @@ def test_refuses_to_write_what_is_read(tmp_path: Path):
     os.symlink(path, tmp_path / 'soft')
     os.link(path, tmp_path / 'hard')
     for name in ('a.json', '../' + tmp_path.name + '/a.json', 'soft', 'hard'):
-        with pytest.raises(DatasetError, match='is read by this command'):
+        with pytest.raises(DatasetError, match=Path(name).name):
             with atomic_text(tmp_path / name, inputs=[path]):
                 pass
     assert path.read_text() == 'content'
 
 
 def test_refuses_folders_and_equal_names(tmp_path: Path):
-    with pytest.raises(DatasetError, match='is a folder'), atomic_text(tmp_path):
+    with pytest.raises(DatasetError, match='folder'), atomic_text(tmp_path):
         pass
-    with pytest.raises(DatasetError, match='two results'):
+    with pytest.raises(DatasetError, match='two'):
         check_distinct([tmp_path / 'a', tmp_path / 'b' / '..' / 'a'])
 
 
 def test_unwritable_place_is_one_line(tmp_path: Path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(DatasetError, match='cannot be written: .* is no folder'):
+    with pytest.raises(DatasetError, match='folder'):
         with atomic_text(tmp_path / 'file' / 'a.json'):
             pass
-    with pytest.raises(DatasetError, match='cannot be written: Not a directory'):
+    with pytest.raises(DatasetError, match='folder/a.json'):
         with atomic_text(tmp_path / 'file' / 'folder' / 'a.json'):
             pass
 
 
 def test_unreadable_source_is_not_called_unwritable(tmp_path: Path):
-    with pytest.raises(DatasetError, match='absent cannot be read: No such file'):
+    with pytest.raises(DatasetError, match='absent') as stop:
         with atomic_text(tmp_path / 'a.json'):
             (tmp_path / 'absent').open()
+    assert 'a.json' not in str(stop.value)
 
 
 def test_a_link_is_written_through(tmp_path: Path):
@@ -95,7 +96,7 @@ def test_json_survives_broken_unicode_and_refuses_nan(tmp_path: Path):
     with atomic_text(tmp_path / 'a.json') as file:
         file.write(compact_json({'caption': 'caf\u00e9 \ud83d'}))
     assert json.loads((tmp_path / 'a.json').read_text())['caption'] == 'café \ud83d'
-    with pytest.raises(DatasetError, match='not finite cannot be written'):
+    with pytest.raises(DatasetError, match='finite'):
         compact_json(float('nan'))
 
 

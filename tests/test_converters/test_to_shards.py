@@ -43,22 +43,22 @@ def test_pictures_and_records_side_by_side(records: Path, tmp_path: Path):
 
 def test_bad_input_is_one_line(records: Path, tmp_path: Path):
     pictures, out = tmp_path / 'coco', tmp_path / 'out'
-    with pytest.raises(DatasetError, match='no folder of pictures'):
+    with pytest.raises(DatasetError, match='absent'):
         odvg_to_shards(records, tmp_path / 'absent', out)
-    with pytest.raises(DatasetError, match='both must be given'):
+    with pytest.raises(DatasetError, match='^0 records'):
         odvg_to_shards(records, pictures, out, shard_size=0)
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(DatasetError, match='nothing to write.*5 records of pictures'):
+    with pytest.raises(DatasetError, match='nothing.*5 records'):
         odvg_to_shards(records, tmp_path / 'empty', out)
     records.write_text('{"filename": "0.png"}\n')
-    with pytest.raises(DatasetError, match='line 1: no ODVG record'):
+    with pytest.raises(DatasetError, match='line 1'):
         odvg_to_shards(records, pictures, out)
     assert not out.exists() or not os.listdir(out)
 
 
 def test_old_files_are_not_mixed_with_new_ones(records: Path, tmp_path: Path):
     odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')
-    with pytest.raises(DatasetError, match='already has train-000000.tar'):
+    with pytest.raises(DatasetError, match='train-000000.tar'):
         odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')
 
 

@@ -220,6 +220,7 @@ def test_interrupted_leaves_nothing(coco: Path, monkeypatch, capsys):
     assert set(os.listdir(coco.parent)) == before
 
 
+@pytest.mark.slow
 def test_as_a_process(coco: Path, tmp_path: Path):
     command = [sys.executable, str(TOOLS / 'coco2odvg.py'), str(coco), '-o', 'a.jsonl']
     environment = dict(os.environ, PYTHONPATH=str(ROOT))

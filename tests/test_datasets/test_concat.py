@@ -3,6 +3,7 @@
 import coco_folder
 import numpy as np
 import pytest
+import set_folders
 from mmengine.runner import Runner
 
 from glip.datasets import ConcatDataset
@@ -120,26 +121,32 @@ def test_annotations_may_be_read_later(tmp_path):
     assert len(data) == 8 and len(data.metainfo['classes']) == 5
 
 
-def test_real_sets_mix(shared):
+def test_sets_of_any_layout_mix(tmp_path):
+    root = set_folders.write(tmp_path, count=3)
+    alone = coco_folder.content()
+    alone['categories'][0]['name'] = 'rabbit'
+    del alone['categories'][1:]
+    for annotation in alone['annotations']:
+        annotation['category_id'] = 1
+    coco_folder.write(root / 'rabbits', alone)
     configs = [
         {
             'type': 'CocoDataset',
-            'data_root': str(shared / 'data'),
+            'data_root': str(root),
             'ann_file': ann_file,
             'data_prefix': {'img': folder},
             'pipeline': PIPELINE,
             'indices': 3,
         }
         for ann_file, folder in (
-            ('odinw/Raccoon/train/annotations.json', 'odinw/Raccoon/train'),
-            ('odinw/Aquarium/train/annotations.json', 'odinw/Aquarium/train'),
-            ('facemask/annotations/custom_train.json', 'facemask/train2017'),
-            ('rabbit/train/_annotations.coco.json', 'rabbit/train'),
-            ('coco128/annotations/instances_train2017.json', 'coco128/train2017'),
+            ('ours/valid/annotations.json', 'ours/valid'),
+            ('coco/annotations/instances_val2017.json', 'coco/val2017'),
+            ('roboflow/test/_annotations.coco.json', 'roboflow/test'),
+            ('rabbits/annotations.json', 'rabbits'),
         )
     ]
     data = ConcatDataset(configs)
-    assert len(data) == 15
+    assert len(data) == 12
     for i in range(len(data)):
         sample = data[i]['data_samples']
         assert len(words(sample)) <= 3

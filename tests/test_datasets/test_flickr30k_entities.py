@@ -2,6 +2,7 @@
 
 import re
 
+import entities_folder
 import grounding_files as files
 import pytest
 
@@ -119,8 +120,8 @@ def test_what_is_missing_is_counted_or_an_error(folder):
         dataset(folder)
 
 
-def test_real_files(shared, tmp_path):
-    root = shared / 'data/flickr30k_entities_sample'
+def test_many_files(tmp_path):
+    root = entities_folder.write(tmp_path / 'entities')
     for path in sorted((root / 'Sentences').iterdir()):
         lines = [line for line in path.read_text().splitlines() if line.strip()]
         sentences = read_sentences(str(path))
@@ -140,21 +141,17 @@ def test_real_files(shared, tmp_path):
         objects = text.split('<object>')[1:]
         named = sum(o.count('<name>') for o in objects if '<xmin>' in o)
         assert sum(map(len, boxes.values())) == named
-        files.picture(tmp_path / name, (width, height))
+        assert (name, width, height) == (f'{path.stem}.jpg', *entities_folder.SIZE)
         for line in (root / f'Sentences/{path.stem}.txt').read_text().splitlines():
             chains = re.findall(r'/EN#(\d+)/', line)
             expected += sum(len(boxes.get(chain, ())) for chain in chains)
-    data = dataset(
-        root, ann_file='', data_prefix={'img': str(tmp_path)}, serialize_data=False
-    )
+    data = dataset(root, ann_file='', serialize_data=False)
     found = [len(data.get_data_info(i)['instances']) for i in range(len(data))]
     assert (
         sum(found) == expected - data.dropped.counts['boxes without size or inverted']
     )
-    listed = dataset(
-        root, ann_file='official/test.txt', data_prefix={'img': str(tmp_path)}
-    )
-    ids = (root / 'official/test.txt').read_text().split()
+    listed = dataset(root, ann_file='test.txt')
+    ids = (root / 'test.txt').read_text().split()
     present = [i for i in ids if (root / f'Annotations/{i}.xml').exists()]
     assert {listed.get_sample(i).file_name for i in range(len(listed))} == {
         f'{i}.jpg' for i in present

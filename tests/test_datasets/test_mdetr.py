@@ -3,14 +3,14 @@
 import json
 from collections import defaultdict
 
+import caption_sets
 import grounding_files as files
+import numpy as np
 import pytest
 
 from glip.datasets import Flickr30kDataset, MDETRDataset
 from glip.errors import DatasetError
 from glip.registry import DATASETS
-
-REFCOCO = 'testA_refcoco_unc_dets.json'
 
 
 def dataset(folder, content=None, **kwargs):
@@ -129,21 +129,20 @@ def test_bad_files_are_named(tmp_path, content, said):
     assert said in str(error.value) and 'data.json' in str(error.value)
 
 
-@pytest.mark.parametrize('split', ['train', 'val'])
-def test_real_captions(shared, split):
-    root = shared / 'data/coco_mini'
-    name = f'annotations/grounding_mdetr_{split}2017.json'
+def test_many_captions(tmp_path):
+    root = caption_sets.write(tmp_path, pictures=30)
+    name = 'annotations/grounding_mdetr_val2017.json'
     content = json.loads((root / name).read_text())
     boxes = defaultdict(list)
     for annotation in content['annotations']:
         words = tuple(map(tuple, annotation['tokens_positive']))
         boxes[annotation['image_id'], words].append(annotation['bbox'])
-    data = build(root, name, f'{split}2017/')
-    evaluated = build(root, name, f'{split}2017/', test_mode=True)
+    data = build(root, name, 'val2017/')
+    evaluated = build(root, name, 'val2017/', test_mode=True)
     odvg = build(
         root,
         name.replace('mdetr', 'odvg') + 'l',
-        f'{split}2017/',
+        'val2017/',
         type='ODVGDataset',
     )
     assert len(data) == len(evaluated) == len(odvg) == len(content['images'])
@@ -166,8 +165,13 @@ def test_real_captions(shared, split):
     assert phrases == len(boxes) and not data.dropped and not evaluated.dropped
 
 
-def test_real_referring_expressions(shared, tmp_path):
-    found = json.loads((shared / 'data/refcoco_sample' / REFCOCO).read_text())
+def test_many_referring_expressions(tmp_path):
+    rng = np.random.default_rng(0)
+    sentences = ('man on left', 'the "red" one, 2nd row', 'woman w/ hat', 'right')
+    found = [
+        {'sent': sentences[i % 4], 'gt_box': rng.uniform(5, 300, 4).round(2).tolist()}
+        for i in range(40)
+    ]
     content = {'images': [], 'annotations': []}
     for i, entry in enumerate(found):
         head = {'id': i, 'file_name': 'a.png', 'width': 640, 'height': 640}

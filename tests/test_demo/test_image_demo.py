@@ -85,7 +85,7 @@ def test_folder_of_only_bad_pictures(demo, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ('inputs', 'options', 'said'),
+    ('inputs', 'options', 'hint'),
     [
         ('none.jpg', ['--texts', 'red'], 'none.jpg'),
         ('pictures/empty.jpg', ['--texts', 'red'], 'empty'),
@@ -105,11 +105,11 @@ def test_folder_of_only_bad_pictures(demo, tmp_path, capsys):
         ('pictures/one.png', ['--texts', 'red', '--out-dir', 'pictures/one.png'], ''),
     ],
 )
-def test_bad_input_is_one_line(demo, pictures, capsys, inputs, options, said):
+def test_bad_input_is_one_line(demo, pictures, capsys, inputs, options, hint):
     assert demo(inputs, *options) == 1
     out, err = capsys.readouterr()
     lines = [line for line in err.splitlines() if line]
-    assert len(lines) == 1 and lines[0].startswith('error: ') and said in lines[0]
+    assert len(lines) == 1 and lines[0].startswith('error: ') and hint in lines[0]
     assert out == ''
 
 
@@ -201,11 +201,11 @@ def test_output_names(image_demo, inputs, names):
 
 
 def test_demo_pictures_are_described():
-    said = (_DEMO / 'README.md').read_text()
+    page = (_DEMO / 'README.md').read_text()
     found = [*_DEMO.glob('*.jpg'), *_DEMO.glob('*.png')]
     assert len(found) >= 3
     for path in found:
-        assert path.name in said
+        assert path.name in page
         assert path.stat().st_size <= 150_000
         with Image.open(path) as picture:
             assert max(picture.size) <= 800
@@ -232,5 +232,5 @@ def test_compile_is_handed_on(demo, pictures, monkeypatch, options, mode):
 def test_an_unknown_mode_of_compiling(demo, pictures, capsys):
     with pytest.raises(SystemExit):
         demo(pictures / 'one.png', '--texts', 'red', '--compile', 'fast')
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "'fast'" in said and 'reduce-overhead' in said
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "'fast'" in message and 'reduce-overhead' in hint

@@ -12,6 +12,8 @@ from glip.engine.sharding import ShardedModel, sharding_options
 from glip.errors import ConfigError
 from glip.registry import MODELS
 
+pytestmark = pytest.mark.slow
+
 # Gradients that are zero but for rounding, as of a key's bias, are not compared.
 NOISE = 1e-7
 

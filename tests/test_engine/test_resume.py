@@ -26,6 +26,7 @@ def losses(work_dir):
     return [tuple(json.loads(line)) for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('loop', 'workers'), [('epoch', 2), ('iter', 0)])
 def test_killed_in_an_epoch_and_in_a_save(loop, workers, tmp_path):
     pictures = tmp_path / 'pictures'

@@ -99,6 +99,7 @@ def shared_out(folder):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('batch_size', [1, 3])
 def test_processes_change_no_digit(shared_out, whole, batch_size):
     out = shared_out / f'two_{batch_size}.pkl'
@@ -106,6 +107,7 @@ def test_processes_change_no_digit(shared_out, whole, batch_size):
     assert json.loads(out.with_suffix('.json').read_text()) == whole[0]
 
 
+@pytest.mark.slow
 def test_processes_change_no_digit_of_many_sets(shared_out):
     tables = []
     for name, batch_size in (('two_sets', None), ('one_sets', 3)):
@@ -124,6 +126,7 @@ def test_processes_change_no_digit_of_many_sets(shared_out):
     assert 0 < tables[0]['mean']['AP'] < 1
 
 
+@pytest.mark.slow
 def test_one_process_finishes_what_two_began(shared_out, whole):
     work_dir = shared_out / 'stopped_two'
     _, done = read_spool(work_dir / SPOOL_FOLDER)

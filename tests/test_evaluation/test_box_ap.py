@@ -59,9 +59,28 @@ def same_as_pycocotools(path, monkeypatch):
         assert evaluation.ap(classes=[label]) == pytest.approx(value, abs=1e-12)
 
 
-@pytest.mark.parametrize('file', ['coco128', 'coco_mini'])
-def test_real_pictures(shared, file, monkeypatch):
-    path = shared / 'data' / file / 'annotations/instances_val2017.json'
+def test_many_classes_and_sizes(tmp_path, monkeypatch):
+    rng = np.random.default_rng(5)
+    ids = rng.permutation(90)[:80].tolist()
+    content = {
+        'images': [
+            {'id': i, 'file_name': f'{i}.png', 'width': 400, 'height': 400}
+            for i in rng.permutation(60).tolist()
+        ],
+        'categories': [{'id': i, 'name': f'thing {i}'} for i in ids],
+        'annotations': [],
+    }
+    for number in range(500):
+        size = np.round(np.exp(rng.uniform(1, 5.2, 2)), 2)
+        corner = np.round(rng.random(2) * (400 - size), 2)
+        annotation = {'id': number, 'image_id': int(rng.integers(55)), 'iscrowd': 0}
+        annotation['category_id'] = ids[int(rng.integers(50) * rng.random())]
+        annotation['bbox'] = [*corner.tolist(), *size.tolist()]
+        # As of masks, which fill a part of their boxes.
+        annotation['area'] = float(np.prod(size) * rng.uniform(0.4, 1))
+        content['annotations'].append(annotation)
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps(content))
     same_as_pycocotools(path, monkeypatch)
 
 

@@ -5,6 +5,7 @@ import json
 import coco_folder
 import numpy as np
 import pytest
+import set_folders
 import torch
 from mmengine.structures import InstanceData
 
@@ -191,15 +192,15 @@ def test_pictures_and_labels_of_other_data_are_an_error(tmp_path):
 @pytest.mark.parametrize(
     'file',
     [
-        'facemask/annotations/custom_val.json',
-        'rabbit/valid/_annotations.coco.json',
-        'odinw/BCCD/valid/annotations.json',
+        'coco/annotations/instances_val2017.json',
+        'roboflow/valid/_annotations.coco.json',
+        'ours/valid/annotations.json',
     ],
 )
-def test_annotations_of_real_sets_score_1_on_themselves(shared, file):
+def test_annotations_of_any_layout_score_1_on_themselves(tmp_path, file):
     from glip.datasets import read_coco
 
-    path = shared / 'data' / file
+    path = set_folders.write(tmp_path) / file
     names = read_coco(path).names
     data = json.loads(path.read_text())
     values = evaluate(path, samples(data, names), names, metric_items=['mAP_50'])

@@ -142,31 +142,6 @@ def test_equals_mmdets_metric(tmp_path):
         assert found[f'refexp/{key}'] == pytest.approx(value), key
 
 
-def test_real_sentences_equal_mmdets_metric(shared, tmp_path):
-    """Proposals of a detector for RefCOCO testA, in the order of the file."""
-    path = shared / 'data/refcoco_sample/testA_refcoco_unc_dets.json'
-    samples, hits = [], 0
-    for number, entry in enumerate(json.loads(path.read_text())):
-        x, y, w, h = entry['gt_box']
-        boxes = [[bx, by, bx + bw, by + bh] for bx, by, bw, bh in entry['pred_boxes']]
-        true = (x, y, x + w, y + h)
-        samples.append(sample(boxes, (true,), img_id=number, text=entry['sent']))
-        left, top, right, bottom = boxes[0]
-        shared_w = max(min(right, x + w) - max(left, x), 0)
-        shared_h = max(min(bottom, y + h) - max(top, y), 0)
-        union = (right - left) * (bottom - top) + w * h - shared_w * shared_h
-        hits += shared_w * shared_h / union >= 0.5
-    expected = theirs(samples, tmp_path / 'testA.json')
-    found = evaluate(samples)
-    assert len(samples) == 50
-    assert found['refexp/expressions'] == len(samples)
-    assert found['refexp/refcoco_acc@0.5'] == pytest.approx(hits / len(samples))
-    for k in (1, 5, 10):
-        key = f'refcoco_precision@{k}'
-        assert found[f'refexp/{key}'] == pytest.approx(expected[key])
-    assert found['refexp/refcoco_precision@1'] < found['refexp/refcoco_precision@5']
-
-
 def test_what_became_of_each_sentence_is_written(tmp_path):
     prefix = tmp_path / 'run'
     evaluate([sample([FAR, BOX]), sample([], img_id=2)], outfile_prefix=prefix)

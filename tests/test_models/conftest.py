@@ -1,12 +1,10 @@
 """Small models: one of the recorded original's shape, one as small as it gets."""
 
 import copy
-import importlib.util
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
+import official
 import pytest
 import torch
 from mmdet.structures import DetDataSample
@@ -97,13 +95,8 @@ def tiny_model():
 
 
 @pytest.fixture(scope='session')
-def official(shared):
-    """The recorded original: ``fill``, ``meta``, ``arrays(variant)``, ``model()``."""
-    folder = shared / 'official'
-    spec = importlib.util.spec_from_file_location('fill', folder / 'fill.py')
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
-    meta = json.loads((folder / 'meta.json').read_text())
+def original():
+    """The recorded original: ``meta``, ``pictures``, ``samples()`` and ``model()``."""
 
     def model(variant: str, **test_cfg):
         name = 'a' if variant == 'A' else 'b'
@@ -114,39 +107,26 @@ def official(shared):
         cfg.neck.in_channels = [48, 96, 192]
         cfg.bbox_head.num_dyhead_blocks = 2
         cfg.language_model.update(
-            vocab=str(folder / 'vocab.txt'),
+            vocab=str(official.FOLDER / 'vocab.txt'),
             config=dict(vocab_size=128, num_hidden_layers=2),
             pad_to_max=True,
         )
         cfg.test_cfg.update(test_cfg)
         built = build(cfg)
-        recorded = meta[variant]['state_dict']
-        load_into(
-            built,
-            {
-                key: fill.fill(key, entry['shape'])
-                for key, entry in recorded.items()
-                if not fill.is_constant(key)
-            },
-        )
+        load_into(built, official.parameters(variant))
         return built.eval()
 
     pictures = torch.zeros(2, 3, *SIZES[0])
     for i, (height, width) in enumerate(SIZES):
-        pictures[i, :, :height, :width] = fill.normalise(
-            fill.image(f'image{i}', height, width)
-        )
+        picture = official.fill.image(f'image{i}', height, width)
+        pictures[i, :, :height, :width] = official.fill.normalise(picture)
     names = (
         'person, bicycle, car, traffic light, teddy bear, hair drier, dog, '
         'zebra_(animal), bird_feeder'
     ).split(', ')
     return SimpleNamespace(
-        folder=folder,
-        fill=fill,
-        meta=meta,
+        meta=official.figures('meta'),
         model=model,
         pictures=pictures,
-        names=names,
         samples=lambda: [sample(size, names, custom_entities=True) for size in SIZES],
-        arrays=lambda variant: np.load(folder / f'{variant}.npz'),
     )

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import mmdet
+import official
 import pytest
 import torch
 from mmengine.config import Config
@@ -50,10 +51,8 @@ def test_builds_at_full_size(name):
     ('size', 'name'),
     [('glip_tiny_a', TEN[0]), ('glip_tiny_b', TEN[1]), ('glip_l', TEN[4])],
 )
-def test_names_and_shapes_are_the_published_ones(shared, size, name):
-    published = json.loads((shared / 'official' / 'state_dict_mmdet.json').read_text())[
-        size
-    ]
+def test_names_and_shapes_are_the_published_ones(size, name):
+    published = official.figures('state_dict_mmdet')[size]
     with torch.device('meta'):
         model = build(Config.fromfile(CONFIGS / f'{name}.py').model)
     own = {key: list(value.shape) for key, value in model.state_dict().items()}

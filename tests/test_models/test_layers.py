@@ -1,9 +1,8 @@
 """Fusion, tower and text layers against plain formulas and other libraries."""
 
 import importlib
-import importlib.util
 
-import numpy as np
+import official
 import pytest
 import torch
 import torch.nn.functional as F
@@ -202,22 +201,13 @@ def test_bert_layer_equals_transformers():
     torch.testing.assert_close(found[real], states[1][real], atol=1e-5, rtol=1e-4)
 
 
-@pytest.fixture
-def unit(shared):
-    folder = shared / 'official'
-    spec = importlib.util.spec_from_file_location('fill', folder / 'fill.py')
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
-    return lambda name, shape: fill.unit(f'op.{name}', shape).float()
-
-
 @torch.no_grad()
-def test_recorded_dyrelu(shared, unit):
+def test_recorded_dyrelu():
     layer = DyReLU(16)
     for name, parameter in layer.named_parameters():
-        parameter.copy_(unit(f'dyrelu.{name}', parameter.shape))
-    expected = torch.from_numpy(np.load(shared / 'official' / 'ops.npz')['dyrelu.out'])
-    found = layer(unit('dyrelu.x', (2, 16, 5, 6)))
+        parameter.copy_(official.unit(f'dyrelu.{name}', parameter.shape))
+    expected = torch.from_numpy(official.arrays('ops')['dyrelu.out'])
+    found = layer(official.unit('dyrelu.x', (2, 16, 5, 6)).float())
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from glip.models import CSPNet, ClassSpaceNeck, PAN
+from glip.models import PAN, ClassSpaceNeck, CSPNet
 from glip.models.box_coder import DeltaXYWHBBoxCoderForGLIP
 from glip.models.necks.class_space import distances_of, inclusive_deltas
 

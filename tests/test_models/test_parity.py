@@ -5,9 +5,10 @@ kernels of other CPUs round differently again, so raw values may differ by 3e-5.
 """
 
 import dataclasses
-import json
+import zlib
 
 import numpy as np
+import official
 import pytest
 import torch
 import torch.nn.functional as F
@@ -31,17 +32,17 @@ def variant(request):
 
 
 @pytest.fixture(scope='module')
-def model(official, variant):
-    return official.model(variant)
+def model(original, variant):
+    return original.model(variant)
 
 
 @pytest.fixture(scope='module')
-def check(official, variant):
+def check(original, variant):
     """Compare a tensor with what was recorded under a key (perhaps a stride of it).
 
     ``pytest -s`` shows the largest difference of each stage.
     """
-    arrays, recorded = official.arrays(variant), official.meta[variant]['arrays']
+    arrays, recorded = official.arrays(variant), original.meta[variant]['arrays']
     worst = {}
 
     def compare(key: str, value: torch.Tensor) -> None:
@@ -58,14 +59,23 @@ def check(official, variant):
         print(f'\n{variant} {stage:32} {difference:.1e}', end='')
 
 
+@pytest.mark.parametrize('name', ['A', 'B', 'P'])
+def test_parameters_are_those_recorded(name):
+    recorded = official.figures('meta')[name]['state_dict']
+    parameters = official.parameters(name)
+    assert len(parameters) > 200
+    for key, value in parameters.items():
+        assert zlib.crc32(value.numpy().tobytes()) == recorded[key]['crc32'], key
+
+
 @torch.no_grad()
-def test_every_stage(official, model, variant, check):
-    prompts = model._single_prompts(official.samples(), truncate=False)
-    assert prompts[0].prompt.caption == official.meta[variant]['eval_caption']
+def test_every_stage(original, model, variant, check):
+    prompts = model._single_prompts(original.samples(), truncate=False)
+    assert prompts[0].prompt.caption == original.meta[variant]['eval_caption']
     text = model.language_model(prompts)
     check('eval/lang.hidden', text.hidden)
     check('eval/lang.embedded', text.embedded)
-    maps = model.backbone(official.pictures)
+    maps = model.backbone(original.pictures)
     for i, level in enumerate(maps):
         check(f'eval/body.{i + 1}', level)
     visual = model.neck(maps)
@@ -85,11 +95,11 @@ def test_every_stage(official, model, variant, check):
 
 
 @torch.no_grad()
-def test_raw_outputs(official, model, check):
+def test_raw_outputs(original, model, check):
     logits, deltas, centerness = model(
-        official.pictures, official.samples(), mode='tensor'
+        original.pictures, original.samples(), mode='tensor'
     )
-    tokens = len(model._single_prompts(official.samples(), False)[0].input_ids)
+    tokens = len(model._single_prompts(original.samples(), False)[0].input_ids)
     for i in range(5):
         check(f'eval/head.dot_product_logits.{i}', logits[i][..., :tokens])
         check(f'eval/head.bbox_reg.{i}', deltas[i])
@@ -110,10 +120,10 @@ def assert_same_detections(found, boxes, scores, labels) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize('pad_to_max', [True, False])
-def test_detections(official, model, variant, pad_to_max, monkeypatch):
+def test_detections(original, model, variant, pad_to_max, monkeypatch):
     monkeypatch.setattr(model.language_model, 'pad_to_max', pad_to_max)
     model.eval()
-    results = model(official.pictures, official.samples(), mode='predict')
+    results = model(original.pictures, original.samples(), mode='predict')
     arrays = official.arrays(variant)
     for i, result in enumerate(results):
         recorded = [
@@ -135,16 +145,16 @@ SETTINGS = {
 }
 
 
-def test_settings_are_those_recorded(official):
-    assert set(SETTINGS) == set(json.loads((official.folder / 'post.json').read_text()))
+def test_settings_are_those_recorded():
+    assert set(SETTINGS) == set(official.figures('post'))
 
 
 @torch.no_grad()
 @pytest.mark.parametrize('setting', SETTINGS)
-def test_post_processing_settings(official, setting):
-    model = official.model('B', **SETTINGS[setting])
-    recorded = np.load(official.folder / 'post.npz')
-    results = model(official.pictures, official.samples(), mode='predict')
+def test_post_processing_settings(original, setting):
+    model = original.model('B', **SETTINGS[setting])
+    recorded = official.arrays('post')
+    results = model(original.pictures, original.samples(), mode='predict')
     for i, result in enumerate(results):
         assert_same_detections(
             result.pred_instances,
@@ -156,7 +166,7 @@ def test_post_processing_settings(official, setting):
 
 
 @pytest.fixture(scope='module')
-def truth(official, variant):
+def truth(original, variant):
     arrays = official.arrays(variant)
     bits = np.unpackbits(arrays['train/positive_map_bits'])
     tokens = torch.from_numpy(bits[: 10 * 256].reshape(10, 256)).bool()
@@ -172,9 +182,9 @@ def truth(official, variant):
 
 
 @pytest.mark.parametrize('assigner', ['ATSSAssigner', 'mmdet.ATSSAssigner'])
-def test_assignment(official, variant, truth, assigner):
+def test_assignment(original, variant, truth, assigner):
     arrays = official.arrays(variant)
-    head = official.model(variant).bbox_head
+    head = original.model(variant).bbox_head
     sizes = [(28, 40), (14, 20), (7, 10), (4, 5), (2, 3)]
     levels = head._anchors(sizes, torch.device('cpu'))
     anchors = torch.cat(levels)
@@ -201,8 +211,8 @@ def test_assignment(official, variant, truth, assigner):
         assert torch.equal(targets.tokens[i, index], tokens[theirs])
 
 
-def test_losses_and_gradients(official, model, variant, truth):
-    captions = official.meta[variant]['train_captions']
+def test_losses_and_gradients(original, model, variant, truth):
+    captions = original.meta[variant]['train_captions']
     tokenizer = model.language_model.tokenizer
     prompts = [
         tokenizer.encode(TextPrompt.from_spans(caption, [[[0, len(caption)]]]))
@@ -213,9 +223,9 @@ def test_losses_and_gradients(official, model, variant, truth):
         assert tuple(expected[: len(prompt.input_ids)]) == prompt.input_ids
     # As recorded: nothing stochastic acts, only gradients are taken.
     text = model.language_model(prompts)
-    outputs = model.bbox_head(model.extract_feat(official.pictures), text)
+    outputs = model.bbox_head(model.extract_feat(original.pictures), text)
     losses = model.bbox_head.loss_by_feat(*outputs, text.mask, truth)
-    recorded = official.meta[variant]['losses']
+    recorded = original.meta[variant]['losses']
     for ours, theirs in (
         ('loss_cls', 'loss_dot_product_token'),
         ('loss_bbox', 'loss_reg'),
@@ -225,8 +235,8 @@ def test_losses_and_gradients(official, model, variant, truth):
 
     model.zero_grad()
     sum(losses.values()).backward()
-    norms = official.meta[variant]['grad_norm']
-    shapes = official.meta[variant]['state_dict']
+    norms = original.meta[variant]['grad_norm']
+    shapes = original.meta[variant]['state_dict']
     # Each value is the number of its name, so the conversion tells who became whom.
     numbered = to_mmdet(
         {

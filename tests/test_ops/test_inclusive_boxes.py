@@ -1,9 +1,8 @@
 """Inclusive boxes: by hand, by loops, and as recorded."""
 
-import importlib.util
 import math
 
-import numpy as np
+import official
 import pytest
 import torch
 
@@ -88,17 +87,13 @@ def test_no_boxes():
     assert decode_inclusive(empty, empty).shape == (0, 4)
 
 
-def test_recorded_coder_and_nms(shared):
-    folder = shared / 'official'
-    spec = importlib.util.spec_from_file_location('fill', folder / 'fill.py')
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
-    recorded = np.load(folder / 'ops.npz')
-    center = 40 * fill.unit('op.nms.c', (200, 2)) + 160
-    size = (10 * fill.unit('op.nms.wh', (200, 2)) + 40).clamp(min=4)
+def test_recorded_coder_and_nms():
+    recorded = official.arrays('ops')
+    center = 40 * official.unit('nms.c', (200, 2)) + 160
+    size = (10 * official.unit('nms.wh', (200, 2)) + 40).clamp(min=4)
     boxes = torch.cat((center - size / 2, center + size / 2), 1).float()
-    scores = (0.5 * fill.unit('op.nms.s', (200,))).sigmoid().float()
-    labels = (2 * fill.unit('op.nms.l', (200,)).abs()).int() + 1
+    scores = (0.5 * official.unit('nms.s', (200,))).sigmoid().float()
+    labels = (2 * official.unit('nms.l', (200,)).abs()).int() + 1
     keep = batched_nms_inclusive(boxes, scores, labels, 0.6)
     expected = recorded['nms.keep_official_gpu']
     assert sorted(keep.tolist()) == sorted(expected.tolist())
@@ -110,7 +105,7 @@ def test_recorded_coder_and_nms(shared):
         atol=1e-5,
         rtol=0,
     )
-    deltas = 4 * fill.unit('op.coder.d', (64, 4)).float()
+    deltas = 4 * official.unit('coder.d', (64, 4)).float()
     deltas[:4], deltas[4:8] = 40, -40
     torch.testing.assert_close(
         decode_inclusive(anchors, deltas),

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from glip.errors import ConfigError, DatasetError
-from glip.report.logs import draw_keys, read_log, time_lines
+from glip.report.log_figures import draw_keys
+from glip.report.logs import read_log, time_lines
 
 
 def write(folder, name='1', epochs=2, lines=3, **more):

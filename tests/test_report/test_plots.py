@@ -252,12 +252,18 @@ def test_as_metric_it_never_fails_the_evaluation(tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_on_real_cells(shared, tmp_path):
-    path = shared / 'data' / 'odinw' / 'BCCD' / 'test' / 'annotations.json'
-    data = json.loads(path.read_text())
+def test_on_many_small_boxes(tmp_path):
+    data = coco_folder.content(num_images=8, size=(320, 240))
+    data['annotations'] = [
+        annotation | {'id': 100 * place + annotation['id'], 'bbox': [x, y, 18, 18]}
+        for annotation in data['annotations'][::2]
+        for place, (x, y) in enumerate(np.ndindex(300, 200))
+        if x % 60 == 7 and y % 50 == annotation['image_id']
+    ]
+    path = coco_folder.write(tmp_path / 'data', data)
     found = predictions.perfect(data)
     write_plots(found, path, tmp_path / 'out', worst=3)
     page, summary = check(tmp_path / 'out')
-    # The labels of this stand-in are the file's order, as are the classes'.
+    assert summary['found'] == len(data['annotations']) > 100
     assert summary['missed'] == summary['false_alarms'] == 0
     assert page.count('data:image/jpeg') == 6

@@ -95,6 +95,7 @@ def assert_same_detections(found: dict, expected: dict, scores: float) -> None:
     torch.testing.assert_close(found['bboxes'], expected['bboxes'], atol=1e-2, rtol=0)
 
 
+@pytest.mark.slow
 def test_sizes_and_prompts_compile_nothing_anew_and_find_the_same():
     model, compiled, backend = glip(), glip(), Counting()
     compile_for_inference(compiled, dict(backend=backend))
@@ -122,6 +123,7 @@ def test_sizes_and_prompts_compile_nothing_anew_and_find_the_same():
         assert backend.since(before) == (3 if size == (64, 128) else 0)
 
 
+@pytest.mark.slow
 def test_half_precision_compiles_as_well():
     small = dict(stages=1, early_fuse=False)
     model, compiled = glip(**small), glip(**small)
@@ -149,6 +151,7 @@ class Sampling(nn.Module):
         return self.neck(x, offset, mask.sigmoid())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not any(map(shutil.which, ('g++', 'clang++'))), reason='needs a C++ compiler'
 )

@@ -100,6 +100,7 @@ def losses(model: nn.Module, batch: list[dict]) -> tuple[dict, list]:
     return found, [p.grad for p in model.parameters()]
 
 
+@pytest.mark.slow
 def test_losses_are_the_same_and_prompts_compile_nothing_anew():
     model, compiled = glip(), glip()
     compile_parts(compiled, dict(backend='eager'))

@@ -1,20 +1,12 @@
 """Fixtures of the tests of prompts."""
 
-import json
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from glip.text import Tokenizer
 from glip.text.names import has_words
-
-
-@pytest.fixture(scope='session')
-def official(shared: Path) -> dict:
-    """Captions and token maps recorded from the original implementation."""
-    return json.loads((shared / 'official' / 'data.json').read_text())
 
 
 @pytest.fixture(scope='session')

@@ -276,3 +276,18 @@ class TestValue:
     def test_parts_must_belong_together(self, spans, labels, names):
         with pytest.raises(PromptError):
             TextPrompt('cat', spans, labels, names)
+
+
+class TestByLabel:
+    def test_a_repeated_class_name_shares_what_the_first_has(self):
+        prompt = TextPrompt.from_classes(['cat', 'dog', 'cat'])
+        cat, dog = prompt.spans
+        assert prompt.by_label(prompt.spans) == (cat, dog, cat)
+
+    def test_texts_of_one_class_are_joined_in_order(self):
+        prompt = TextPrompt.from_mapping({'kitten': 'pet', 'car': 'car', 'pup': 'pet'})
+        assert prompt.by_label([[3], [2], [1, 0]]) == ((3, 1, 0), (2,))
+
+    def test_phrases_that_read_the_same_stay_two(self):
+        prompt = TextPrompt.from_spans('a man and a man', [[[0, 5]], [[10, 15]]])
+        assert prompt.by_label([[1], [2]]) == ((1,), (2,))

@@ -6,6 +6,7 @@ import random
 import shutil
 from pathlib import Path
 
+import official
 import pytest
 
 import glip.text.tokenizer as module
@@ -143,9 +144,10 @@ class TestEncode:
         prompt = TextPrompt.from_spans('unaffable', [[[0, 2]], [[2, 4]], [[6, 9]]])
         assert bert.encode(prompt).entity_tokens == ((1,), (1, 2), (3,))
 
-    def test_as_recorded_from_the_original(self, official, shared):
-        small = Tokenizer(str(shared / 'official' / 'vocab.txt'))
-        for case in official['positive_map_cases']:
+    def test_as_recorded_from_the_original(self):
+        recorded = official.figures('data')
+        small = Tokenizer(str(official.FOLDER / 'vocab.txt'))
+        for case in recorded['positive_map_cases']:
             spans = tuple(tuple(map(tuple, entity)) for entity in case['spans'])
             labels = tuple(range(len(spans)))
             names = tuple(map(str, labels))
@@ -153,13 +155,13 @@ class TestEncode:
             encoded = small.encode(prompt)
             assert list(encoded.input_ids) == case['input_ids']
             assert [list(row) for row in encoded.entity_tokens] == case['nonzero']
-        for query in official['queries']:
+        for query in recorded['queries']:
             names = query['categories']
             overrides = dict(zip(names, query.get('prompt', []), strict=False))
             prompt = TextPrompt.from_classes(names, caption_prompt=overrides)
             rows = small.encode(prompt).entity_tokens
-            recorded = {int(label) - 1: row for label, row in query['map'].items()}
-            assert {i: list(row) for i, row in enumerate(rows)} == recorded
+            expected = {int(label) - 1: row for label, row in query['map'].items()}
+            assert {i: list(row) for i, row in enumerate(rows)} == expected
 
     @pytest.mark.parametrize('seed', range(10))
     def test_random_names(self, bert, random_names, seed):

@@ -130,12 +130,12 @@ def test_mistakes_are_one_line(browse_tool, tiny, tmp_path, capsys):
 
     taken = tmp_path / 'file'
     taken.write_text('')
-    assert 'no such config' in error(config=tmp_path / 'none.py')
-    assert 'cannot write to' in error('-o', taken / 'x')
+    assert 'none.py' in error(config=tmp_path / 'none.py')
+    assert str(taken) in error('-o', taken / 'x')
     assert 'no sample 9' in error('-o', tmp_path / 'o', '--index', 9)
-    assert 'must be positive' in error('--number', -1)
+    assert '--number' in error('--number', -1)
     option = 'custom_data.train.ann_file=none.json'
-    assert 'annotation file not found' in error('--cfg-options', option)
+    assert 'none.json' in error('--cfg-options', option)
     option = 'custom_data.val=None'
     assert 'no val_dataloader' in error('-p', 'val', '--cfg-options', option)
     empty = tmp_path / 'empty.json'

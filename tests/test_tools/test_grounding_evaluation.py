@@ -122,6 +122,7 @@ def evaluate_in_share(rank, root):
         assert test_tool([str(a) for a in arguments]) == 0
 
 
+@pytest.mark.slow
 def test_processes_change_no_digit(root, whole):
     for name in (PHRASES, EXPRESSIONS):
         sets.config(root, name)
@@ -251,17 +252,17 @@ class TestBadInput:
     def test_annotations_of_another_layout(self, said):
         option = 'test_dataloader.dataset.datasets.0.ann_file'
         line = said(EXPRESSIONS, f'{option}=flickr30k_entities/val.txt')
-        assert 'val.txt' in line and 'not valid JSON' in line
+        assert 'val.txt' in line and 'JSON' in line
         line = said(PHRASES, f'{option}=final_flickr_separateGT_val.json')
-        assert 'Annotations' in line and 'is not there' in line
+        assert 'Annotations' in line
 
     def test_a_metric_of_another_task(self, said):
         part = 'test_dataloader.dataset.datasets.0'
-        assert 'has several phrases: evaluate those with Flickr30kMetric' in said(
+        assert 'Flickr30kMetric' in said(
             EXPRESSIONS,
             f'{part}.type=Flickr30kDataset',
             f'{part}.ann_file=flickr30k_entities/final_flickr_separateGT_val.json',
             f'{part}.data_prefix.img=flickr30k_entities/flickr30k_images/',
         )
         line = said(PHRASES, 'test_evaluator.metrics.0.type=RefExpMetric')
-        assert "RefExpMetric takes no argument 'merge_boxes'" in line
+        assert 'RefExpMetric' in line and "'merge_boxes'" in line

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from glip.checkpoints import load_state_dict
@@ -24,6 +25,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_state_dict(path)
 
 
+@pytest.mark.slow
 def test_same_weights(tiny, tmp_path, train_tool):
     alone, together = tmp_path / 'alone', tmp_path / 'together'
     config = str(tiny / 'tiny.py')

@@ -111,24 +111,25 @@ def test_mistakes_are_one_line(tiny, trained, train_tool, test_tool, capsys):
     def test_error(*more):
         return error_of(test_tool, capsys, config, *more, *work_dir)
 
-    assert 'no such config' in error_of(train_tool, capsys, tiny / 'none.py')
-    assert 'not a usable config' in error_of(train_tool, capsys, broken)
+    assert 'none.py' in error_of(train_tool, capsys, tiny / 'none.py')
+    assert 'broken.py' in error_of(train_tool, capsys, broken)
     option = 'custom_data.train.ann_file=none.json'
-    assert 'annotation file not found' in train_error('--cfg-options', option)
+    assert 'none.json' in train_error('--cfg-options', option)
     option = 'custom_data.classes=[red,purple]'
-    assert '[purple] are not in' in train_error('--cfg-options', option)
+    assert 'purple' in train_error('--cfg-options', option)
     option = 'model.neck.type=Nonsense'
-    assert "names the type 'Nonsense'" in train_error('--cfg-options', option)
+    assert 'Nonsense' in train_error('--cfg-options', option)
     assert 'auto_scale_lr' in train_error(
         '--auto-scale-lr', '--cfg-options', 'auto_scale_lr=None'
     )
     assert 'none.pth' in train_error('--resume', tiny / 'none.pth')
     if not torch.cuda.is_available():
-        assert 'fp16 needs a GPU' in train_error('--amp', 'fp16')
+        assert 'fp16' in train_error('--amp', 'fp16')
     assert '.pkl' in test_error(weights, '--out', 'x.json')
     assert 'none.pth' in test_error(tiny / 'none.pth')
 
 
+@pytest.mark.slow
 def test_broken_picture_ends_an_evaluation_but_not_a_training(
     tiny, trained, train_tool, test_tool, capsys
 ):
@@ -141,7 +142,7 @@ def test_broken_picture_ends_an_evaluation_but_not_a_training(
         said = error_of(
             test_tool, capsys, *arguments, '--work-dir', tiny / 'wrong', *workers
         )
-        assert said == f'error: {picture}: the file is empty (0 bytes)'
+        assert str(picture) in said and 'empty' in said
         swapped = [
             'custom_data.train.ann_file=valid/annotations.json',
             'custom_data.val=None',

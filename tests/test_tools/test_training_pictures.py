@@ -34,6 +34,7 @@ HOOK = 'default_hooks.visualization.'
 EPOCHS = 'train_cfg.max_epochs=2'
 
 
+@pytest.mark.slow
 def test_looking_on_changes_nothing(train):
     plain = train(EPOCHS, 'model.backbone.drop_path_rate=0.3')
     shown = train(

@@ -3,6 +3,7 @@
 import copy
 import json
 
+import caption_sets
 import numpy as np
 import pytest
 from mmengine.dataset import Compose
@@ -259,12 +260,12 @@ def test_both_kinds_through_one_pipeline(tmp_path, order):
     assert len(texts) > 20
 
 
-def test_real_captions(shared):
-    root = shared / 'data' / 'coco_mini'
+def test_many_captions(tmp_path):
+    root = caption_sets.write(tmp_path, pictures=30)
     data = ODVGDataset(
         data_root=str(root),
-        ann_file='annotations/grounding_odvg_train2017.jsonl',
-        data_prefix={'img': 'train2017/'},
+        ann_file='annotations/grounding_odvg_val2017.jsonl',
+        data_prefix={'img': 'val2017/'},
     )
     pipeline = Compose([NegativeCaptions(prob=1.0, full_sampling_prob=1.0)])
     added = []

@@ -1,12 +1,12 @@
 """Classes as captions: the original's rules, checked on its cases and on many draws."""
 
 import copy
-import json
 import logging
 import pickle
 from collections import Counter
 
 import numpy as np
+import official
 import pytest
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
@@ -70,8 +70,8 @@ def check(results, labels, names, max_tokens=256):
     return len(words) - len(asked)
 
 
-def official_cases(shared):
-    data = json.loads((shared / 'official' / 'data.json').read_text())
+def official_cases():
+    data = official.figures('data')
     names = data['od_to_grounding_ind_to_class']
     return {int(i): name for i, name in names.items()}, data['od_to_grounding']
 
@@ -90,8 +90,8 @@ def from_official(args, **more):
 
 
 @pytest.mark.parametrize('case', range(7))
-def test_official_cases(shared, case):
-    classes, cases = official_cases(shared)
+def test_official_cases(case):
+    classes, cases = official_cases()
     case = cases[case]
     args = case['args']
     del classes[0]  # no name of a class; the original asked for it
@@ -122,8 +122,8 @@ def test_official_cases(shared, case):
         assert ours == {0, 1}  # one draw, which may hit the picture's class, or none
 
 
-def test_official_caption_in_the_order_of_the_classes(shared):
-    classes, cases = official_cases(shared)
+def test_official_caption_in_the_order_of_the_classes():
+    classes, cases = official_cases()
     case = cases[5]
     assert case['args']['disable_shuffle']
     del classes[0]

@@ -6,8 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glip.errors import ConfigError, GLIPError, one_line
-from glip.report.logs import draw_keys, read_log, time_lines
+from glip.errors import ConfigError
+from glip.report.log_figures import draw_keys
+from glip.report.logs import read_log, time_lines
+from glip.runtime.command import command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -51,12 +53,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Do what the command line says.
-
-    Raises:
-        GLIPError: Something is wrong that the user can mend.
-    """
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Draw curves of logs, or print times."""
     logs = [read_log(path) for path in args.json_logs]
     if args.task == 'cal_train_time':
         for log in logs:
@@ -95,17 +94,6 @@ def _show(path: str, backend: str | None) -> None:
     plt.axis('off')
     plt.imshow(plt.imread(path))
     plt.show()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    try:
-        run(args)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from mmengine.config import DictAction
-
+from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
-from glip.errors import DatasetError, GLIPError, one_line
+from glip.errors import DatasetError
 from glip.evaluation.offline import build_dataset
 from glip.evaluation.predictions import read_predictions
 from glip.report.ranking import draw_best_and_worst, rank_pictures
+from glip.runtime.command import command
+from glip.visualization.window import picture_window
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -38,22 +37,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=0,
         help='draw detections from this score on (%(default)s)',
     )
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, as tools/test.py was given it',
-    )
+    add_cfg_options(parser, 'as tools/test.py was given it')
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Do what the command line says.
-
-    Raises:
-        GLIPError: Something is wrong that the user can mend.
-    """
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Rank the pictures of a data set and draw both ends."""
     predictions = read_predictions(args.prediction_path)
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)
     ranked, empty = rank_pictures(predictions, build_dataset(cfg))
@@ -64,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         args.show_dir,
         topk=args.topk,
         score_thr=args.show_score_thr,
-        show=_window(args.wait_time) if args.show else None,
+        show=picture_window('results', args.wait_time) if args.show else None,
     )
     for line in trouble:
         print(f'not drawn: {line}', file=sys.stderr)
@@ -73,44 +63,6 @@ def run(args: argparse.Namespace) -> None:
     if empty:
         print(f'{empty} more have no box to find and are left out')
     print(f'written: {len(files)} pictures below {args.show_dir}')
-
-
-def _window(seconds: float) -> Any:
-    """What shows an image in a window; None where there is no display."""
-    has_display = sys.platform in ('darwin', 'win32') or any(
-        os.environ.get(key) for key in ('DISPLAY', 'WAYLAND_DISPLAY')
-    )
-    if not has_display:
-        print('no display to show windows on; files are written', file=sys.stderr)
-        return None
-    import matplotlib.pyplot as plt
-
-    figure = plt.figure('results')
-
-    def show(image: Any, title: str) -> None:
-        figure.clear()
-        axes = figure.add_subplot()
-        axes.imshow(image)
-        axes.set_title(title)
-        axes.axis('off')
-        plt.show(block=False)
-        if seconds > 0:
-            plt.pause(seconds)
-        else:
-            plt.waitforbuttonpress()
-
-    return show
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    try:
-        run(args)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':

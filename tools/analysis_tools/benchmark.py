@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
+from glip.config.arguments import add_cfg_options, add_launcher
 from glip.config.flags import prepare_config
 from glip.engine.benchmark import (
     TASKS,
@@ -20,8 +19,9 @@ from glip.engine.benchmark import (
     benchmark_inference,
     overall,
 )
-from glip.errors import ConfigError, GLIPError, one_line
+from glip.errors import ConfigError
 from glip.runtime import compiling
+from glip.runtime.command import command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -55,29 +55,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add('--work-dir', help='folder for benchmark.log; without, none is written')
     add('--device', help='cpu, cuda, ... (cuda where there is one)')
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, as in test_dataloader.num_workers=4',
-    )
-    add(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='accepted for old commands; one process is measured',
-    )
-    add('--local_rank', '--local-rank', type=int, default=0, help='set by launchers')
+    add_cfg_options(parser, 'as in test_dataloader.num_workers=4')
+    add_launcher(parser, 'accepted for old commands; one process is measured')
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Do what the command line says.
-
-    Raises:
-        GLIPError: Something is wrong that the user can mend.
-    """
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Measure as often as asked and print the mean."""
     if args.repeat_num < 1:
         raise ConfigError(f'--repeat-num must be at least 1, not {args.repeat_num}')
     if args.task == 'inference' and not args.checkpoint:
@@ -116,17 +101,6 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError(
                 f'cannot write to {args.work_dir}: {error.strerror or error}'
             ) from error
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    try:
-        run(args)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':

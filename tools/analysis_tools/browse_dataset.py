@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from mmengine.config import DictAction
-
+from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
-from glip.errors import ConfigError, GLIPError, one_line
+from glip.errors import ConfigError
+from glip.evaluation.offline import SPLITS
 from glip.report.browse import FORMATS, browse
-from glip.report.samples import MODES, SPLITS, SampleBrowser
+from glip.report.samples import MODES, SampleBrowser
+from glip.runtime.command import command
+from glip.visualization.window import picture_window
 
 _MOST = 200  # samples, unless --number says otherwise
 
@@ -64,22 +64,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=2,
         help='seconds that a window stays; 0 waits for a key (%(default)s)',
     )
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, as in data_root=data/mine/',
-    )
+    add_cfg_options(parser, 'as in data_root=data/mine/')
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Do what the command line says.
-
-    Raises:
-        GLIPError: Something is wrong that the user can mend.
-    """
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Write samples of a data set as a page or as pictures."""
     if (args.number or 0) < 0 or args.per_page < 1:
         raise ConfigError('--number and --per-page must be positive')
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)
@@ -89,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         folder = Path('work_dirs', name, f'browse_{args.split}')
     window = None
     if args.show and not args.not_show:
-        window = _window(args.show_interval)
+        window = picture_window('samples', args.show_interval)
     browser = SampleBrowser(cfg, split=args.split, mode=args.mode, seed=args.seed)
     number = args.number
     if number is None and not browser.is_stream:
@@ -111,45 +102,6 @@ def run(args: argparse.Namespace) -> None:
         if number < total:
             print(f'{number} of {total} samples; --number 0 takes all')
     print(f'written: {path}')
-
-
-def _window(seconds: float) -> Any:
-    """What shows an image in a window; None where there is no display."""
-    has_display = sys.platform in ('darwin', 'win32') or any(
-        os.environ.get(key) for key in ('DISPLAY', 'WAYLAND_DISPLAY')
-    )
-    if not has_display:
-        print('no display to show windows on; files are written', file=sys.stderr)
-        return None
-    import matplotlib.pyplot as plt
-
-    figure = plt.figure('samples')
-
-    def show(image: Any, title: str) -> None:
-        figure.clear()
-        axes = figure.add_subplot()
-        axes.imshow(image)
-        axes.set_title(title)
-        axes.axis('off')
-        figure.tight_layout()
-        plt.show(block=False)
-        if seconds > 0:
-            plt.pause(seconds)
-        else:
-            plt.waitforbuttonpress()
-
-    return show
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    try:
-        run(args)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':

@@ -6,13 +6,12 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from mmengine.config import DictAction
-
+from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
-from glip.errors import GLIPError, one_line
 from glip.evaluation.offline import build_dataset, evaluate_predictions
 from glip.evaluation.predictions import read_predictions
 from glip.report.plots import write_plots
+from glip.runtime.command import command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -22,22 +21,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('config', help='config file that the predictions were made with')
     add('pkl_results', help='.pkl file of tools/test.py --out')
     add('--plots', metavar='FOLDER', help='also write curves, tables and pages here')
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, as in test_evaluator.classwise=True',
-    )
+    add_cfg_options(parser, 'as in test_evaluator.classwise=True')
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Do what the command line says.
-
-    Raises:
-        GLIPError: Something is wrong that the user can mend.
-    """
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Print the metrics of predictions."""
     predictions = read_predictions(args.pkl_results)
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)
     dataset = build_dataset(cfg)
@@ -48,17 +38,6 @@ def run(args: argparse.Namespace) -> None:
         names = evaluator.get('dataset_prefixes') if is_joined else None
         for file in write_plots(predictions, dataset, args.plots, names=names):
             print(f'written: {file}')
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    try:
-        run(args)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':

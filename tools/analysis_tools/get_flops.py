@@ -6,16 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmengine.config import DictAction
-
+from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
-from glip.errors import ConfigError, GLIPError, one_line
+from glip.errors import ConfigError
 from glip.report.complexity import (
     data_complexity,
     mean_of,
     picture_complexity,
     summary,
 )
+from glip.runtime.command import command
 
 _SHAPE = (800, 1333)
 
@@ -45,22 +45,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add('--num-classes', type=int, help='instead a prompt of so many classes')
     add('--device', help='cpu, cuda, ... (cuda where there is one)')
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, as in model.test_cfg.chunked_size=40',
-    )
+    add_cfg_options(parser, 'as in model.test_cfg.chunked_size=40')
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Do what the command line says.
-
-    Raises:
-        GLIPError: Something is wrong that the user can mend.
-    """
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Print operations and parameters."""
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)
     if args.num_images is not None:
         if args.shape or args.texts or args.num_classes is not None:
@@ -86,17 +77,6 @@ def run(args: argparse.Namespace) -> None:
     line = '=' * 30
     print(f'{line}\nCompute type: direct: a picture of noise')
     print('\n'.join(summary(found)), line, sep='\n')
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    try:
-        run(args)
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':

@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glip.errors import GLIPError, one_line
 from glip.evaluation.set_table import joined, read_table
+from glip.runtime.command import command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -25,18 +25,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    try:
-        table = joined([read_table(run) for run in args.runs])
-        print(table.markdown())
-        if args.out:
-            print(f'written: {", ".join(map(str, table.write(args.out)))}')
-    except GLIPError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return 1
-    return 0
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Print the joined table, and write it where asked."""
+    table = joined([read_table(run) for run in args.runs])
+    print(table.markdown())
+    if args.out:
+        print(f'written: {", ".join(map(str, table.write(args.out)))}')
 
 
 if __name__ == '__main__':

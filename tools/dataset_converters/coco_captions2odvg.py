@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from glip.datasets.converters.coco_captions import coco_captions_to_odvg
-from glip.datasets.converters.command import run
+from glip.datasets.converters.command import conversion
+from glip.datasets.converters.result import Result
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -19,10 +20,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    return run(coco_captions_to_odvg, args.instances, args.captions, args.output)
+@conversion(parse_args)
+def main(args: argparse.Namespace) -> Result:
+    """Convert what the command line names."""
+    return coco_captions_to_odvg(args.instances, args.captions, args.output)
 
 
 if __name__ == '__main__':

@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glip.datasets.converters.command import run
+from glip.datasets.converters.command import conversion
 from glip.datasets.converters.from_odvg import odvg_to_mdetr
+from glip.datasets.converters.result import Result
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -25,10 +26,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    return run(odvg_to_mdetr, args.input, args.output, dataset_name=args.dataset_name)
+@conversion(parse_args)
+def main(args: argparse.Namespace) -> Result:
+    """Convert what the command line names."""
+    return odvg_to_mdetr(args.input, args.output, dataset_name=args.dataset_name)
 
 
 if __name__ == '__main__':

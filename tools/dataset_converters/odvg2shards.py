@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glip.datasets.converters.command import run
+from glip.datasets.converters.command import conversion
+from glip.datasets.converters.result import Result
 from glip.datasets.converters.to_shards import odvg_to_shards
 
 
@@ -32,11 +33,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    return run(
-        odvg_to_shards,
+@conversion(parse_args)
+def main(args: argparse.Namespace) -> Result:
+    """Convert what the command line names."""
+    return odvg_to_shards(
         args.input,
         args.pictures,
         args.out_dir,

@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from glip.datasets.converters.command import run
+from glip.datasets.converters.command import conversion
 from glip.datasets.converters.from_openimages import openimages_to_odvg
+from glip.datasets.converters.result import Result
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -53,13 +54,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
+@conversion(parse_args)
+def main(args: argparse.Namespace) -> Result:
+    """Convert what the command line names."""
     folder = os.path.normpath(args.input_dir)
     default = os.path.join(folder, 'oidv6-train-annotations_od.json')
-    return run(
-        openimages_to_odvg,
+    return openimages_to_odvg(
         os.path.join(folder, args.boxes),
         os.path.join(folder, args.classes),
         os.path.join(os.path.dirname(folder), args.img_prefix),

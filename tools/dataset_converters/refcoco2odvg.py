@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glip.datasets.converters.command import run
+from glip.datasets.converters.command import conversion
 from glip.datasets.converters.from_mdetr import refcoco_to_odvg
+from glip.datasets.converters.result import Result
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -33,11 +34,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, turning errors that a user can mend into one line."""
-    args = parse_args(argv)
-    return run(
-        refcoco_to_odvg,
+@conversion(parse_args)
+def main(args: argparse.Namespace) -> list[Result]:
+    """Convert what the command line names."""
+    return refcoco_to_odvg(
         args.mdetr_anno_dir,
         args.out_dir,
         split=args.split,

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from glip.checkpoints.language import PACKAGED, save_language_model
-from glip.errors import GLIPError
+from glip.runtime.command import command
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', help='folder to write')
     parser.add_argument(
@@ -19,18 +21,14 @@ def parse_args() -> argparse.Namespace:
         help='only shape and vocabulary, for use with a GLIP checkpoint; needs no '
         f'network for {PACKAGED}',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
-    try:
-        out = save_language_model(args.out, args.source, weights=not args.no_weights)
-    except GLIPError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Write the folder."""
+    out = save_language_model(args.out, args.source, weights=not args.no_weights)
     print(f"written to {out}; use it as lang_model_name='{out}'")
-    return 0
 
 
 if __name__ == '__main__':

@@ -1,22 +1,24 @@
-"""Make a GLIP of a detector with a fixed list of classes, in minutes and on a CPU.
+r"""Make a GLIP of a detector with a fixed list of classes, in minutes and on a CPU.
 
 The class layer of the detector becomes a space of words (closed form), then words and
 their synonyms learn from the detector's own scores on pictures without labels. See
 docs/nano.md.
 
-    python tools/misc/start_from_detector.py configs/glip/glip_nano_csp_minilm.py \\
-        nanodet_g.safetensors configs/glip/words/everyday.json start.safetensors \\
+    python tools/misc/start_from_detector.py configs/glip/glip_nano_csp_minilm.py \
+        nanodet_g.safetensors configs/glip/words/everyday.json start.safetensors \
         --language data/pretrained/minilm --pictures data/coco/train2017
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 
-from glip.errors import GLIPError
+from glip.runtime.command import command
 from glip.teach.start import start_from_detector
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -36,30 +38,26 @@ def parse_args() -> argparse.Namespace:
     add('--scale', type=float, default=1.5, help='factor on all logits [1.5]')
     add('--offset', type=float, default=-0.8, help='added to all logits [-0.8]')
     add('--seed', type=int, default=0, help='of all draws [0]')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
-    try:
-        start_from_detector(
-            args.config,
-            args.detector,
-            args.words,
-            args.out,
-            language=args.language,
-            pictures=args.pictures,
-            max_pictures=args.max_pictures,
-            steps=args.steps,
-            scale=args.scale,
-            offset=args.offset,
-            seed=args.seed,
-        )
-    except GLIPError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Write the weights of the GLIP."""
+    start_from_detector(
+        args.config,
+        args.detector,
+        args.words,
+        args.out,
+        language=args.language,
+        pictures=args.pictures,
+        max_pictures=args.max_pictures,
+        steps=args.steps,
+        scale=args.scale,
+        offset=args.offset,
+        seed=args.seed,
+    )
     print(f'written to {args.out}')
-    return 0
 
 
 if __name__ == '__main__':

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from glip.checkpoints import load_state_dict, save_state_dict
-from glip.errors import GLIPError
+from glip.runtime.command import command
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('src', help='file of any layout, zoo name or URL')
     parser.add_argument('dst', help='file to write; .safetensors or .pth')
@@ -19,21 +21,17 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='store word embeddings in 8 bits with a scale per row',
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
-    try:
-        state = load_state_dict(args.src)
-        save_state_dict(
-            state, args.dst, half=args.half, int8_embeddings=args.int8_embeddings
-        )
-    except GLIPError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+@command(parse_args)
+def main(args: argparse.Namespace) -> None:
+    """Write the weights under mmdet's names."""
+    state = load_state_dict(args.src)
+    save_state_dict(
+        state, args.dst, half=args.half, int8_embeddings=args.int8_embeddings
+    )
     print(f'{len(state)} tensors written to {args.dst}')
-    return 0
 
 
 if __name__ == '__main__':

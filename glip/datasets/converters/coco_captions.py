@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.converters.coco_words import class_words
-from glip.datasets.converters.output import PathLike, atomic_text, write_line
-from glip.datasets.converters.records import grounding_record
-from glip.datasets.converters.result import Result, require
+from glip.datasets.converters.output import PathLike
+from glip.datasets.converters.records import corners
+from glip.datasets.converters.result import Result
+from glip.datasets.converters.write import write_grounding
 from glip.datasets.sample import Box, Dropped, GroundingSample, Phrase
 from glip.errors import DatasetError
 from glip.runtime.progress import track
@@ -49,18 +50,18 @@ class CaptionLinker:
         """
         spoken = defaultdict(list)
         for span in noun_phrases(caption):
-            found = self._class_of(caption[slice(*span)])
-            if found is not None:
-                name, *may_mean = found
+            meaning = self._class_of(caption[slice(*span)])
+            if meaning is not None:
+                name, *may_mean = meaning
                 spoken[name].append((span, may_mean))
         linked = []
         for name, mentions in spoken.items():
-            mine = tuple(boxes.get(name, ()))
-            if len(mentions) > 1 or not mine:
+            candidates = tuple(boxes.get(name, ()))
+            if len(mentions) > 1 or not candidates:
                 continue
             span, (one, many) = mentions[0]
-            if one if len(mine) == 1 else many:
-                linked.append((span, mine))
+            if one if len(candidates) == 1 else many:
+                linked.append((span, candidates))
         return sorted(linked)
 
     def _class_of(self, phrase: str) -> tuple[str, bool, bool] | None:
@@ -91,9 +92,9 @@ def coco_captions_to_odvg(
     coco = read_coco(instances, dropped=Dropped(os.fspath(instances)))
     images = {image['id']: image for image in coco.images}
     linker = CaptionLinker(coco.names)
-    written = Counter(captions=0, phrases=0, boxes=0)
     sentences = _sentences(captions)
-    with atomic_text(output, inputs=[instances, captions]) as file:
+
+    def samples() -> Iterator[GroundingSample]:
         for sentence in track(sentences, len(sentences), 'captions'):
             where = f'annotation {sentence.get("id")}'
             image = images.get(sentence.get('image_id'))
@@ -117,26 +118,25 @@ def coco_captions_to_odvg(
             if not sample.phrases:
                 dropped.add('captions without a phrase that must mean a box', where)
                 continue
-            write_line(file, grounding_record(sample))
-            written['captions'] += 1
-            written['phrases'] += len(sample.phrases)
-            written['boxes'] += sum(len(p.boxes) for p in sample.phrases)
-        require(written['captions'], dropped)
-    return Result(os.fspath(output), written, dropped)
+            yield sample
+
+    return write_grounding(
+        samples(), output, inputs=[instances, captions], dropped=dropped
+    )
 
 
 def _sentences(path: PathLike) -> list[Mapping[str, Any]]:
     """Annotations of a captions file."""
     content = read_json(os.fspath(path))
-    found = content.get('annotations') if isinstance(content, dict) else None
-    if not isinstance(found, list) or not all(
-        isinstance(entry, dict) and entry.get('caption') for entry in found
+    sentences = content.get('annotations') if isinstance(content, dict) else None
+    if not isinstance(sentences, list) or not all(
+        isinstance(entry, dict) and entry.get('caption') for entry in sentences
     ):
         raise DatasetError(
             f'{os.fspath(path)} has no captions: give captions_*.json of COCO, whose '
             'annotations have an image_id and a caption each'
         )
-    return found
+    return sentences
 
 
 def _boxes_of(coco: CocoFile, image: Mapping[str, Any]) -> dict[str, list[Box]]:
@@ -150,6 +150,5 @@ def _boxes_of(coco: CocoFile, image: Mapping[str, Any]) -> dict[str, list[Box]]:
         name = coco.names[coco.labels[annotation['category_id']]]
         if annotation['iscrowd']:
             crowds.add(name)
-        x, y, w, h = annotation['bbox']
-        boxes[name].append((x, y, x + w, y + h))
-    return {name: found for name, found in boxes.items() if name not in crowds}
+        boxes[name].append(corners(annotation['bbox']))
+    return {name: things for name, things in boxes.items() if name not in crowds}

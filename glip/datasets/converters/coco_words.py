@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Beside a class's own name; the last word of a longer name ('table') is here as well.
+# Beside the name of a class; the last word of a longer name ('table') is here as well.
 _SYNONYMS = {
     'person': 'man|woman|boy|girl|child|kid|guy|lady|gentleman|baby|toddler|player|'
     'batter|pitcher|catcher|skier|snowboarder|surfer|skateboarder|skater|rider|'

@@ -1,34 +1,34 @@
-"""What every converter's command does around its conversion."""
+"""Head of every converter's command."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from glip.datasets.converters.result import Result
-from glip.errors import GLIPError, one_line
+from glip.runtime.command import Main, ParseArgs, command
+
+Convert = Callable[[argparse.Namespace], Result | list[Result]]
 
 
-def run(
-    convert: Callable[..., Result | list[Result]], *args: Any, **kwargs: Any
-) -> int:
-    """Convert, and report what was written and what was left out.
+def conversion(parse_args: ParseArgs) -> Callable[[Convert], Main]:
+    """:func:`~glip.runtime.command.command` that reports the results of a conversion.
 
     Args:
-        convert: Given ``args`` and ``kwargs``.
+        parse_args: Reads the command line.
 
     Returns:
-        The exit code: 0, 1 for an error that the user can mend, 130 for Ctrl-C.
+        Decorator of a function from parsed arguments to what was written.
     """
-    try:
-        results = convert(*args, **kwargs)
-    except GLIPError as error:
-        sys.stderr.write(f'error: {one_line(error)}\n')
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write('\nstopped; nothing was written\n')
-        return 130
-    for result in results if isinstance(results, list) else [results]:
-        sys.stdout.write('\n'.join(result.lines()) + '\n')
-    return 0
+
+    def decorate(convert: Convert) -> Main:
+        @command(parse_args, stopped='stopped; nothing was written')
+        def main(args: argparse.Namespace) -> None:
+            results = convert(args)
+            for result in results if isinstance(results, list) else [results]:
+                sys.stdout.write('\n'.join(result.lines()) + '\n')
+
+        return main
+
+    return decorate

@@ -11,6 +11,7 @@ from mmdet.datasets import CocoDataset
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.converters.output import PathLike
+from glip.datasets.converters.records import corners
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import check_files, write_detection
 from glip.datasets.sample import DetectionSample, Dropped
@@ -185,8 +186,7 @@ def _samples(
             elif annotation.get('ignore'):
                 dropped.add('boxes to be ignored', where)
             else:
-                x, y, w, h = annotation['bbox']
-                boxes.append((x, y, x + w, y + h))
+                boxes.append(corners(annotation['bbox']))
                 labels.append(coco.labels[annotation['category_id']])
         yield DetectionSample.checked(
             file_name=source.file_name(image),

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -68,7 +69,7 @@ def odvg_to_coco(
     categories, ids = _categories(dataset.names, like, first_id)
     taken, boxes = PictureIds(), 0
     with CocoWriter(output, {'categories': categories}, inputs=inputs) as writer:
-        for sample in _chained(first, samples):
+        for sample in chain([first], samples):
             if not isinstance(sample, DetectionSample):
                 raise DatasetError(
                     f'{path}: the record of {sample.file_name} is a sentence with '
@@ -179,11 +180,6 @@ def _reader(path: str, dropped: Dropped, **kwargs: Any) -> ODVGDataset:
 
 def _tracked(dataset: ODVGDataset, path: str) -> Iterator[Any]:
     yield from track(dataset.samples(), count_lines(path), 'records')
-
-
-def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _picture(sample: DetectionSample | GroundingSample) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from itertools import groupby
 from PIL import Image
 
 from glip.datasets.converters.output import PathLike
+from glip.datasets.converters.pictures import MissingPictures
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import write_detection
 from glip.datasets.sample import DetectionSample, Dropped
@@ -18,7 +19,6 @@ from glip.runtime.progress import track_lines
 
 _COLUMNS = ('ImageID', 'LabelName', 'XMin', 'XMax', 'YMin', 'YMax', 'IsGroupOf')
 _CORNERS = ('XMin', 'YMin', 'XMax', 'YMax')
-_PROBED = 16  # pictures looked for before a wrong folder is reported
 _GROUPS = 'boxes around a group of things'
 
 Row = Mapping[str, str]
@@ -119,35 +119,38 @@ def _samples(
     dropped: Dropped,
 ) -> Iterator[DetectionSample]:
     seen: set[str] = set()
-    missing = 0
+    missing = MissingPictures(dropped, 'pictures that are missing or unreadable')
     for image_id, group in groupby(rows, key=lambda row: row[1]['ImageID']):
-        mine = list(group)
+        lines = list(group)
         if image_id in seen:
             raise DatasetError(
-                f'{dropped.source}, line {mine[0][0]}: rows of picture {image_id} are '
+                f'{dropped.source}, line {lines[0][0]}: rows of picture {image_id} are '
                 'not together; sort the file by its first column'
             )
         seen.add(image_id)
         name = f'{image_id}.jpg'
-        size = _stored_size(os.path.join(pictures, name))
-        if size is None:
-            dropped.add('pictures that are missing or unreadable', name)
-            missing += 1
-            if missing == len(seen) == _PROBED:
-                raise DatasetError(
-                    f'none of the first {_PROBED} pictures is in {pictures} (looked '
-                    f'for {name}); name the folder of the pictures'
-                )
+        path = os.path.join(pictures, name)
+        try:
+            with Image.open(path) as image:
+                size = image.size  # as stored, which Open Images' boxes refer to
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            Image.DecompressionBombError,
+        ) as error:
+            missing.add(name, path, error)
             continue
-        kept = [row for row in mine if keep_groups or row[1]['IsGroupOf'] != '1']
-        if len(kept) < len(mine):
-            dropped.add(_GROUPS, name, len(mine) - len(kept))
+        missing.present()
+        singles = [row for row in lines if keep_groups or row[1]['IsGroupOf'] != '1']
+        if len(singles) < len(lines):
+            dropped.add(_GROUPS, name, len(lines) - len(singles))
         yield DetectionSample.checked(
             file_name=name,
             width=size[0],
             height=size[1],
-            boxes=[_box(row, size, dropped.source, line) for line, row in kept],
-            labels=[index[row['LabelName']] for _, row in kept],
+            boxes=[_box(row, size, dropped.source, line) for line, row in singles],
+            labels=[index[row['LabelName']] for _, row in singles],
             dropped=dropped,
             where=name,
             image_id=image_id,
@@ -163,12 +166,3 @@ def _box(
     except ValueError as error:
         raise DatasetError(f'{source}, line {line}: {error}') from error
     return x1 * size[0], y1 * size[1], x2 * size[0], y2 * size[1]
-
-
-def _stored_size(path: str) -> tuple[int, int] | None:
-    """Width and height as stored, which Open Images' boxes refer to."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None

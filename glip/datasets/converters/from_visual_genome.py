@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +9,13 @@ from typing import Any
 
 from glip.datasets.coco_file import is_id
 from glip.datasets.converters.output import PathLike
+from glip.datasets.converters.records import corners
 from glip.datasets.converters.result import Result
-from glip.datasets.converters.write import write_detection
+from glip.datasets.converters.write import check_files, write_detection
 from glip.datasets.sample import DetectionSample, Dropped
 from glip.errors import DatasetError
 from glip.runtime.progress import track
+from glip.runtime.reading import read_json
 
 
 def visual_genome_to_odvg(
@@ -49,6 +50,7 @@ def visual_genome_to_odvg(
     if num_classes < 1:
         raise DatasetError(f'{num_classes} classes: at least one is needed')
     objects, image_data = os.fspath(objects), os.fspath(image_data)
+    check_files([objects, image_data], [output])
     entries = _entries(objects, 'image_id', 'objects')
     pictures = {
         picture['image_id']: picture
@@ -99,11 +101,11 @@ def _sample(
             dropped.add('boxes of rare or missing names', where)
             continue
         try:
-            x, y, w, h = (float(thing[key]) for key in 'xywh')
+            box = corners([float(thing[key]) for key in 'xywh'])
         except (KeyError, TypeError, ValueError, OverflowError):
             dropped.add('objects without a box', where)
             continue
-        boxes.append((x, y, x + w, y + h))
+        boxes.append(box)
         labels.append(label)
     return DetectionSample.checked(
         file_name='/'.join(str(picture['url']).split('/')[-1 if flat else -2 :]),
@@ -134,15 +136,7 @@ def _objects(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _entries(path: str, *keys: str) -> list[dict[str, Any]]:
     """A JSON file that is a list of mappings with these keys."""
-    try:
-        with open(path, encoding='utf-8') as file:
-            entries = json.load(file)
-    except FileNotFoundError as error:
-        raise DatasetError(f'file not found: {os.path.abspath(path)}') from error
-    except OSError as error:
-        raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
-    except ValueError as error:
-        raise DatasetError(f'{path} is not valid JSON ({error})') from error
+    entries = read_json(path)
     if not isinstance(entries, list) or not entries:
         raise DatasetError(f'{path} holds no list of pictures')
     for number, entry in enumerate(entries):

@@ -12,7 +12,7 @@ from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import check_files, write_detection
 from glip.datasets.sample import Box, DetectionSample, Dropped
 from glip.errors import DatasetError
-from glip.runtime.progress import track
+from glip.runtime.progress import track, track_lines
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 
@@ -129,20 +129,19 @@ def _read(file: Path) -> tuple[int, int, list[tuple[str, Box]]]:
 
 def _names_in(files: list[Path]) -> list[str]:
     """All class names of the files, in alphabetic order."""
-    found = set()
+    names = set()
     for file in track(files, len(files), 'class names'):
-        found.update(name for name, _ in _read(file)[2])
-    return sorted(found)
+        names.update(name for name, _ in _read(file)[2])
+    return sorted(names)
 
 
 def _read_names(path: str) -> dict[str, str]:
     """Name in the XML -> class name."""
     names = {}
-    with open(path, encoding='utf-8') as file:
-        for line in file:
-            short, _, words = line.strip().partition(' ')
-            if words:
-                names[short] = words.split(',')[0].strip()
+    for _, line in track_lines(path, 'class names'):
+        short, _, words = line.strip().partition(' ')
+        if words:
+            names[short] = words.split(',')[0].strip()
     if not names:
         raise DatasetError(f'{path} has no line such as "n01440764 tench, Tinca tinca"')
     return names

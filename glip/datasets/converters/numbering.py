@@ -1,4 +1,4 @@
-"""Ids of pictures in files that want a number of its own for each."""
+"""Ids of pictures in files that want another number for each."""
 
 from __future__ import annotations
 

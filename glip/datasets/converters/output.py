@@ -45,7 +45,7 @@ def atomic_binary(
     by an error or by Ctrl-C. A file that was there before stays as it was until then.
 
     Args:
-        path: The file to make. Its folder is made where it is missing.
+        path: The file to make. Its folder is created where it is missing.
         inputs: Files that are read, none of which may be written.
 
     Raises:

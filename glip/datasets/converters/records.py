@@ -34,9 +34,15 @@ def grounding_record(sample: GroundingSample) -> dict[str, Any]:
 
 
 def rounded(box: Sequence[float]) -> list[float]:
-    """Coordinates without the digits that only adding and subtracting made."""
+    """Coordinates without the digits that come from adding and subtracting."""
     values = (round(value, _DECIMALS) for value in box)
     return [int(value) if value == int(value) else value for value in values]
+
+
+def corners(bbox: Sequence[float]) -> Box:
+    """COCO's corner and size as corners (x1, y1, x2, y2)."""
+    x, y, w, h = bbox
+    return x, y, x + w, y + h
 
 
 def xywh(box: Box) -> list[float]:
@@ -57,7 +63,7 @@ def _head(sample: DetectionSample | GroundingSample) -> dict[str, Any]:
 
 
 def _region(phrase: Phrase, caption: str) -> dict[str, Any]:
-    """A phrase; what there is one of is not in a list of its own."""
+    """A phrase; a single span, box or score stands without a list around it."""
     boxes = [rounded(box) for box in phrase.boxes]
     words = [caption[begin:end] for begin, end in phrase.spans]
     region: dict[str, Any] = {

@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from glip.datasets.converters.output import PathLike, atomic_binary, compact_json
+from glip.datasets.converters.pictures import MissingPictures
 from glip.datasets.converters.result import Result, require
 from glip.datasets.converters.write import check_files
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 from glip.runtime.progress import count_lines, track
 from glip.runtime.reading import json_lines
-
-_PROBED = 16  # pictures looked for before a wrong folder is reported
 
 
 def odvg_to_shards(
@@ -92,7 +91,7 @@ def _readable(
     path: str, pictures: str, dropped: Dropped
 ) -> Iterator[tuple[str, bytes, Mapping[str, Any]]]:
     """Extension and bytes of each picture that is there, and its record."""
-    missing = found = 0
+    missing = MissingPictures(dropped, 'records of pictures that cannot be read')
     for number, record in json_lines(path):
         name = record.get('filename')
         if not isinstance(name, str) or not {'detection', 'grounding'} & record.keys():
@@ -105,15 +104,9 @@ def _readable(
             with open(picture, 'rb') as file:
                 data = file.read()
         except (OSError, ValueError) as error:  # the latter for names no file can have
-            dropped.add('records of pictures that cannot be read', name)
-            missing += 1
-            if missing == _PROBED and not found:
-                raise DatasetError(
-                    f'none of the first {_PROBED} pictures can be read (looked for '
-                    f'{picture!r}: {getattr(error, "strerror", None) or error})'
-                ) from error
+            missing.add(name, picture, error)
             continue
-        found += 1
+        missing.present()
         yield os.path.splitext(name)[1].lower() or '.jpg', data, record
 
 

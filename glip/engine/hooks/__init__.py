@@ -5,6 +5,7 @@ from glip.engine.hooks.checkpoint import CheckpointHook
 from glip.engine.hooks.curves import CurvesHook
 from glip.engine.hooks.invalid_loss import CheckInvalidLossHook
 from glip.engine.hooks.logger import LoggerHook
+from glip.engine.hooks.self_teacher import SelfTeacherHook
 from glip.engine.hooks.train_status import TrainStatusHook
 from glip.engine.hooks.visualization import DetVisualizationHook
 
@@ -15,5 +16,6 @@ __all__ = [
     'CurvesHook',
     'DetVisualizationHook',
     'LoggerHook',
+    'SelfTeacherHook',
     'TrainStatusHook',
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from mmengine.runner import Runner
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.registry import HOOKS
+from glip.runtime.leaves import iter_leaves
 
 FILE = 'broken_pictures.txt'
 
@@ -42,7 +42,13 @@ def list_broken_pictures(runner: Runner) -> None:
 
 
 def _messages(loader: Any) -> list[str]:
-    return [m for broken in _lists(loader.dataset) for m in broken.messages()]
+    lists = (getattr(leaf, 'broken', None) for leaf in iter_leaves(loader.dataset))
+    return [
+        message
+        for broken in lists
+        if isinstance(broken, BrokenPictures)
+        for message in broken.messages()
+    ]
 
 
 def _write(runner: Runner, messages: list[str]) -> None:
@@ -52,15 +58,3 @@ def _write(runner: Runner, messages: list[str]) -> None:
         f'{len(messages)} pictures could not be read and were skipped; they are listed '
         f'in {path}'
     )
-
-
-def _lists(dataset: Any) -> Iterator[BrokenPictures]:
-    """The lists of a data set, or of those that it wraps or mixes."""
-    broken = getattr(dataset, 'broken', None)
-    if isinstance(broken, BrokenPictures):
-        yield broken
-        return
-    parts = list(getattr(dataset, 'datasets', ()))
-    inner = getattr(dataset, 'dataset', None)
-    for part in parts if inner is None else [*parts, inner]:
-        yield from _lists(part)

@@ -18,6 +18,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from PIL import Image
 
+from glip.apis.detector import default_threshold_of
 from glip.datasets.seeding import drawn_with
 from glip.engine.hooks.watching import first_with_boxes, undisturbed
 from glip.errors import ConfigError, GLIPError, ImageError
@@ -49,7 +50,8 @@ class DetVisualizationHook(_MMDetVisualizationHook):
     Args:
         draw: Draw while validating and testing.
         interval: Batches of a validation from one picture to the next.
-        score_thr: Boxes that score less are left out.
+        score_thr: Boxes that score less are left out; None takes the model's
+            ``default_threshold``.
         show: Show each in a window.
         wait_time: Seconds that a window stays.
         test_out_dir: Where pictures of a test go.
@@ -64,7 +66,7 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         self,
         draw: bool = False,
         interval: int = 50,
-        score_thr: float = 0.3,
+        score_thr: float | None = None,
         show: bool = False,
         wait_time: float = 0.0,
         test_out_dir: str | None = None,
@@ -86,6 +88,11 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         self.train_interval = train_interval
         self._watched: dict[str, Any] | None = None
         self._is_of_training = False
+
+    def before_run(self, runner: Runner) -> None:
+        """Take the threshold of the model where the config names none here."""
+        if self.score_thr is None:
+            self.score_thr = default_threshold_of(runner.cfg)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None

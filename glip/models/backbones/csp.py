@@ -103,6 +103,8 @@ class CSPNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Normalised BGR pictures (B, 3, H, W) to maps (B, C, H / s, W / s)."""
+        # Convolutions of few channels are up to half as fast again in this layout.
+        x = x.contiguous(memory_format=torch.channels_last)
         x = F.max_pool2d(self.stem(x), 3, 2, 1)
         outs = []
         for i, stage in enumerate(self.stages):

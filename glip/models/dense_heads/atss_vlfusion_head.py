@@ -17,7 +17,7 @@ from glip.text import EncodedPrompt
 from .ground_truth import GroundTruth
 from .losses import grounding_losses
 from .prediction import PredictionMixin
-from .targets import make_targets
+from .targets import Targets, make_targets
 from .tower import VLFusionModule
 
 Levels = tuple[Tensor, ...]
@@ -188,22 +188,39 @@ class ATSSVLFusionHead(PredictionMixin, BaseModule):
             token_mask: True where a token is real, (B, T).
             truth: Boxes and their tokens, of which there may be fewer than T.
         """
-        anchors = self._anchors(
-            [tuple(level.shape[-2:]) for level in deltas], token_mask.device
-        )
-        sizes = [len(level) for level in anchors]
-        anchors = torch.cat(anchors)
-        missing = token_mask.shape[1] - truth.tokens.shape[2]
-        truth = GroundTruth(truth.boxes, F.pad(truth.tokens, (0, missing)))
+        anchors, targets = self.assign(deltas, truth, token_mask.shape[1])
         return grounding_losses(
             torch.cat(logits, 1),
             torch.cat([d.flatten(2) for d in deltas], 2).transpose(1, 2),
             torch.cat([c.flatten(1) for c in centerness], 1),
             token_mask=token_mask,
             anchors=anchors,
-            targets=make_targets(self.assigner, anchors, sizes, truth),
+            targets=targets,
             bbox_coder=self.bbox_coder,
             loss_cls=self.loss_cls,
             loss_bbox=self.loss_bbox,
             loss_centerness=self.loss_centerness,
         )
+
+    def assign(
+        self, deltas: Levels, truth: GroundTruth, num_tokens: int
+    ) -> tuple[Tensor, Targets]:
+        """Anchors and what they should predict.
+
+        Args:
+            deltas: (B, 4, H, W) per level; only their sizes matter.
+            truth: Boxes and their tokens, of which there may be fewer than
+                ``num_tokens``.
+            num_tokens: T, tokens of the predictions.
+
+        Returns:
+            Inclusive anchors of all levels, (N, 4), and targets of B pictures.
+        """
+        anchors = self._anchors(
+            [tuple(level.shape[-2:]) for level in deltas], deltas[0].device
+        )
+        missing = num_tokens - truth.tokens.shape[2]
+        truth = GroundTruth(truth.boxes, F.pad(truth.tokens, (0, missing)))
+        sizes = [len(level) for level in anchors]
+        flat = torch.cat(anchors)
+        return flat, make_targets(self.assigner, flat, sizes, truth)

@@ -35,20 +35,9 @@ class GroundTruth:
 
 
 def label_tokens(prompt: EncodedPrompt) -> list[tuple[int, ...]]:
-    """Tokens of each label that a box of this prompt may have.
-
-    Labels of a class prompt index its names; a repeated name stands in the caption
-    once and shares the tokens of its first place. Labels of a caption index its
-    phrases, of which two may read the same and still be two things.
-    """
-    words = prompt.prompt
-    rows: list[set[int]] = [set() for _ in words.names]
-    for label, tokens in zip(words.labels, prompt.entity_tokens, strict=True):
-        rows[label].update(tokens)
-    if words.is_class_prompt:
-        first: dict[str, int] = {}
-        rows = [rows[first.setdefault(name, i)] for i, name in enumerate(words.names)]
-    return [tuple(sorted(row)) for row in rows]
+    """Tokens of each label that a box of this prompt may have, ascending."""
+    rows = prompt.prompt.by_label(prompt.entity_tokens)
+    return [tuple(sorted(set(row))) for row in rows]
 
 
 def collect_ground_truth(

@@ -53,14 +53,13 @@ class ResidualGate(nn.Module):
         new_text: TextFeatures | None,
     ) -> tuple[tuple[Tensor, ...], TextFeatures | None]:
         """Interpolate from the input of a block to its output."""
+        # The parts may differ in precision under autocast; the sum has the higher one.
         gate = self.visual[:, None, None]
         visual = tuple(
-            torch.lerp(x, new_x, gate.to(x.dtype))
-            for x, new_x in zip(visual, new_visual, strict=True)
+            x + gate * (new_x - x) for x, new_x in zip(visual, new_visual, strict=True)
         )
         if self.language is not None and text is not None and new_text is not None:
-            gate = self.language.to(text.hidden.dtype)
-            hidden = torch.lerp(text.hidden, new_text.hidden, gate)
+            hidden = text.hidden + self.language * (new_text.hidden - text.hidden)
             new_text = replace(new_text, hidden=hidden)
         return visual, new_text
 

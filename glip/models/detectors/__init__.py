@@ -1,4 +1,5 @@
 from .glip import GLIP
+from .self_taught import SelfTaughtGLIP
 from .tta import DetTTAModel
 
-__all__ = ['GLIP', 'DetTTAModel']
+__all__ = ['GLIP', 'DetTTAModel', 'SelfTaughtGLIP']

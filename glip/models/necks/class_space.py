@@ -64,9 +64,9 @@ class ClassSpaceNeck(BaseModule):
     Behind a feature pyramid stand the last layers of a detector with a fixed list of
     classes, but instead of class logits they give the coordinates of the *class space*:
     the product of a level with the vector of a class is the logit of that class, on all
-    levels alike (:mod:`glip.teach.closed_form` finds both). Words have only to be mapped
-    to such vectors. The channels are ``num_classes`` coordinates, 4 box deltas, and the
-    logits of the distance distributions for the layers that follow.
+    levels alike (:mod:`glip.teach.closed_form` finds both). Words have only to be
+    mapped to such vectors. The channels are ``num_classes`` coordinates, 4 box deltas,
+    and the logits of the distance distributions for the layers that follow.
 
     Args:
         neck: Feature pyramid.

@@ -4,7 +4,7 @@ import json
 
 from PIL import Image
 
-from glip.engine.hooks.curves import draw_curves, read_curves
+from glip.report.log_figures import draw_curves, read_curves
 
 
 def log(work_dir, name: str, *entries: dict, tail: str = ''):

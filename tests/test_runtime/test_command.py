@@ -1,0 +1,63 @@
+"""The head of commands."""
+
+import argparse
+
+import pytest
+
+from glip.errors import ConfigError
+from glip.runtime.command import command
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('number', type=int)
+    return parser.parse_args(argv)
+
+
+def run(action, *argv, **options):
+    """Exit code of a command that does ``action``."""
+    return command(parse_args, **options)(action)(list(argv))
+
+
+def fail_with(error):
+    def action(args):
+        raise error
+
+    return action
+
+
+def test_the_result_is_the_exit_code(capsys):
+    assert run(lambda args: args.number, '3') == 3
+    assert run(lambda args: None, '3') == 0
+    assert capsys.readouterr() == ('', '')
+
+
+def test_the_command_line_of_the_process_is_the_default(monkeypatch):
+    monkeypatch.setattr('sys.argv', ['tool', '5'])
+    assert command(parse_args)(lambda args: args.number)() == 5
+
+
+def test_an_error_of_the_user_is_one_line(capsys):
+    error = ConfigError('the file\nis not there')
+    assert run(fail_with(error), '3') == 1
+    assert capsys.readouterr() == ('', 'error: the file is not there\n')
+
+
+def test_an_error_of_the_program_passes():
+    with pytest.raises(KeyError):
+        run(fail_with(KeyError('x')), '3')
+
+
+def test_a_stop_is_told_in_the_words_of_the_command(capsys):
+    action = fail_with(KeyboardInterrupt())
+    assert run(action, '3', stopped='half is kept') == 130
+    assert capsys.readouterr().err.strip() == 'half is kept'
+    assert run(action, '3') == 130
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_wrong_command_line_is_explained(capsys):
+    with pytest.raises(SystemExit) as end:
+        run(lambda args: 0, 'three')
+    assert end.value.code == 2
+    assert 'usage' in capsys.readouterr().err
