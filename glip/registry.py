@@ -24,7 +24,6 @@ from mmengine.registry import OPTIMIZERS as MMENGINE_OPTIMIZERS
 from mmengine.registry import PARAM_SCHEDULERS as MMENGINE_PARAM_SCHEDULERS
 from mmengine.registry import RUNNER_CONSTRUCTORS as MMENGINE_RUNNER_CONSTRUCTORS
 from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
-from mmengine.registry import STRATEGIES as MMENGINE_STRATEGIES
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
@@ -77,7 +76,6 @@ METRICS = _child(MMENGINE_METRICS, 'glip.evaluation', 'glip.report.plots')
 EVALUATOR = _child(MMENGINE_EVALUATOR, 'glip.evaluation')
 RUNNERS = _child(MMENGINE_RUNNERS, 'glip.engine')
 RUNNER_CONSTRUCTORS = _child(MMENGINE_RUNNER_CONSTRUCTORS, 'glip.engine')
-STRATEGIES = _child(MMENGINE_STRATEGIES, 'glip.engine')
 LOOPS = _child(MMENGINE_LOOPS, 'glip.engine')
 HOOKS = _child(MMENGINE_HOOKS, 'glip.engine')
 MODEL_WRAPPERS = _child(MMENGINE_MODEL_WRAPPERS, 'glip.engine')

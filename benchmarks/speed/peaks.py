@@ -5,10 +5,10 @@ import gc
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
 from glip.errors import ConfigError
+from glip.runtime.measuring import gpu_bytes
 
 from .contestants import contestants
 from .environment import allocator_of_users
@@ -28,7 +28,7 @@ def step_peak(step: Callable[[], object], device: str = 'cpu') -> float:
     """
     if device == 'cuda':
         step()
-        return _cuda_peak(step)
+        return gpu_bytes(step) / MB
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         step()
     allocations = [
@@ -60,7 +60,7 @@ def inference_peak(job: Job, subjects: Subjects) -> float:
     subjects.ours = subjects.peer = None
     one.detect(small)  # loads what is loaded once
     if job.device == 'cuda':
-        return _cuda_peak(lambda: one.detect(batch))
+        return gpu_bytes(lambda: one.detect(batch)) / MB
     allocator_of_users(ours=not job.side.startswith('mmdet'))
     gc.collect()
     libc = ctypes.CDLL(None)
@@ -70,15 +70,6 @@ def inference_peak(job: Job, subjects: Subjects) -> float:
     before = _status('VmRSS')
     one.detect(batch)
     return _status('VmHWM') - before
-
-
-def _cuda_peak(action: Callable[[], object]) -> float:
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    action()
-    torch.cuda.synchronize()
-    return (torch.cuda.max_memory_allocated() - before) / MB
 
 
 def _reset_peak() -> None:

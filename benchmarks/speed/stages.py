@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from glip.report.complexity import flop_counter
+from glip.runtime.measuring import clock
 
 from .agreement import detections_agree
 from .contestants import Contestant, contestants
 from .environment import gemm_rate
 from .job import Job
 from .subjects import COCO, Batch, Subjects, prepare
-from .timing import clock
 
 STAGES = (
     'backbone',

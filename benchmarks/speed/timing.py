@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
+from glip.runtime.measuring import clock
 
 
 @dataclass
@@ -34,13 +34,6 @@ class Side:
         """Fields of a record, see :mod:`benchmarks.speed.records`."""
         names = ('label', 'peer', 'extrapolated', 'first', 'values')
         return {name: getattr(self, name) for name in names}
-
-
-def clock(device: str = 'cpu') -> float:
-    """Seconds since some moment, once a GPU has done what it was asked for."""
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def seconds(work: Callable[[], object], device: str = 'cpu') -> float:

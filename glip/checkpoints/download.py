@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from glip.checkpoints.reader import sniff
 from glip.errors import CheckpointError
+from glip.runtime.atomic import atomic_write
 
 _CHUNK = 1 << 20
 _ATTEMPTS = 4
@@ -68,9 +69,9 @@ def fetch_file(
             with FileLock(f'{target}.lock'):
                 if not target.exists():
                     part = target.with_name(target.name + '.part')
-                    _download(url, part, target, attempts, pause)
-                    _check(part, url, sha256_prefix)
-                    os.replace(part, target)
+                    with atomic_write(target, part=part):
+                        _download(url, part, target, attempts, pause)
+                        _check(part, url, sha256_prefix)
                     _stamp(target)
         if sha256_prefix and not _is_stamped(target):
             _check_found(target, sha256_prefix)

@@ -1,1 +1,5 @@
-"""Options of a config and of the command line, put where the parts read them."""
+"""From a user's config to what is built."""
+
+from glip.config.resolve import resolve
+
+__all__ = ['resolve']

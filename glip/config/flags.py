@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -12,8 +11,7 @@ from mmengine.logging import print_log
 
 from glip.apis.loading import config_of, read_config
 from glip.checkpoints.latest import latest_checkpoint
-from glip.config.custom_data import apply_custom_data
-from glip.config.tta import apply_tta
+from glip.config.launch import work_dir_of
 from glip.errors import ConfigError
 from glip.runtime.precision import amp_dtype
 
@@ -141,30 +139,21 @@ def set_test_options(
         hook.wait_time = wait_time
         if show_dir:
             hook.test_out_dir = show_dir
-    if tta or batch_size is not None:
-        apply_custom_data(cfg)  # which fills in the loader
     if tta:
-        apply_tta(cfg)
-    ways = dict(resume=resume, amp=amp, compile=compile and dict(mode=compile))
-    ways = {name: value for name, value in ways.items() if value}
-    if ways:
+        cfg.tta = True
+    options = dict(resume=resume, amp=amp, compile=compile and dict(mode=compile))
+    options = {name: value for name, value in options.items() if value}
+    if options:
         loop = cfg.get('test_cfg') or {}
         if loop.get('type', 'TestLoop') not in ('TestLoop', 'glip.TestLoop'):
             raise ConfigError(
-                f'--{next(iter(ways))} needs test_cfg=dict(type="TestLoop"), not '
+                f'--{next(iter(options))} needs test_cfg=dict(type="TestLoop"), not '
                 f'{loop["type"]!r}'
             )
-        cfg.test_cfg = dict(loop, **ways)
+        cfg.test_cfg = dict(loop, **options)
     if batch_size is not None:
         if batch_size < 1:
             raise ConfigError(f'--batch-size must be 1 or more, not {batch_size}')
         if not cfg.get('test_dataloader'):
             raise ConfigError('--batch-size needs a test_dataloader in the config')
         cfg.test_dataloader.batch_size = batch_size
-
-
-def work_dir_of(cfg: Config) -> str:
-    """Folder of logs and checkpoints, by default named after the config."""
-    if cfg.get('work_dir') is not None:
-        return cfg.work_dir
-    return str(Path('work_dirs', Path(cfg.filename or 'glip').stem))

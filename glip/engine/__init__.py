@@ -1,25 +1,20 @@
 """What mmengine's training lacks for GLIP; importing this registers all of it."""
 
 from glip.engine.amp_optim_wrapper import AmpOptimWrapper
-from glip.engine.flexible_runner import GLIPFlexibleRunner
 from glip.engine.hooks import DetVisualizationHook
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.optim_constructor import GLIPOptimWrapperConstructor
 from glip.engine.optimizers import AdamW
 from glip.engine.pretrained_init import Pretrained
 from glip.engine.runner import GLIPRunner
-from glip.engine.strategies import DDPStrategy, FSDPStrategy
 from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
 
 __all__ = [
     'AdamW',
     'AmpOptimWrapper',
-    'DDPStrategy',
     'DetVisualizationHook',
     'EpochBasedTrainLoop',
-    'FSDPStrategy',
-    'GLIPFlexibleRunner',
     'GLIPOptimWrapperConstructor',
     'GLIPRunner',
     'IterBasedTrainLoop',

@@ -24,7 +24,6 @@ class AmpOptimWrapper(OptimWrapper):
         dtype: See :func:`glip.runtime.precision.amp_dtype`.
         loss_scale: Of float16: ``'dynamic'``, a fixed factor, or the arguments of
             ``torch.amp.GradScaler``.
-        use_fsdp: Scale for parameters that are shared out over processes.
         kwargs: ``optimizer``, ``accumulative_counts`` and ``clip_grad``.
 
     Raises:
@@ -36,7 +35,6 @@ class AmpOptimWrapper(OptimWrapper):
         *,
         dtype: str | torch.dtype | None = 'auto',
         loss_scale: str | float | dict = 'dynamic',
-        use_fsdp: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -49,7 +47,7 @@ class AmpOptimWrapper(OptimWrapper):
                 self._fixed_scale = float(loss_scale)
                 loss_scale = dict(init_scale=self._fixed_scale)
             options = {} if loss_scale == 'dynamic' else dict(loss_scale)
-            self.loss_scaler = _scaler(use_fsdp, options)
+            self.loss_scaler = _scaler(options)
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Gradients of the (scaled) loss."""
@@ -91,9 +89,5 @@ class AmpOptimWrapper(OptimWrapper):
         super().load_state_dict(state_dict)
 
 
-def _scaler(use_fsdp: bool, options: dict) -> torch.amp.GradScaler:
-    if use_fsdp:
-        from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
-
-        return ShardedGradScaler(**options)
+def _scaler(options: dict) -> torch.amp.GradScaler:
     return torch.amp.GradScaler('cuda', **options)

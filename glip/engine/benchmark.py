@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from glip.models.cpu import use_cpu_kernels
 from glip.report.tap import leaves
 from glip.runtime.compiling import compile_for_inference
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.measuring import clock, peak_memory
 
 TASKS = ('inference', 'dataloader', 'dataset')
 
@@ -127,15 +127,14 @@ def benchmark_inference(
 
     def runs() -> Iterator[float]:
         for data in loader:
-            _wait_for(where)
-            start = time.perf_counter()
+            start = clock(where)
             with torch.no_grad(), cache.in_use():
                 model.test_step(data)
-            _wait_for(where)
-            yield time.perf_counter() - start
+            yield clock(where) - start
 
     speed = _measured(runs(), Speed('img'), plan, say)
-    say(f'{memory_name(where)}: {peak_memory(where)} MB')
+    name = 'cuda memory' if where.type == 'cuda' else 'memory of the process'
+    say(f'{name}: {peak_memory(where) or 0} MB')
     return speed
 
 
@@ -234,23 +233,6 @@ def overall(speeds: list[Speed]) -> str:
     )
 
 
-def memory_name(device: torch.device) -> str:
-    """What the peak is of."""
-    return 'cuda memory' if device.type == 'cuda' else 'memory of the process'
-
-
-def peak_memory(device: torch.device) -> int:
-    """Most memory used so far, in MB."""
-    if device.type == 'cuda':
-        return torch.cuda.max_memory_allocated(device) // 2**20
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (2**20 if sys.platform == 'darwin' else 2**10)
-
-
 def _loader(cfg: Config, split: str, batch_size: int | None = None) -> Any:
     """The data loader of a config, around its built data set."""
     dataset = build_dataset(cfg, split)
@@ -276,9 +258,3 @@ def _measured(runs: Iterator[float], speed: Speed, plan: Plan, say: Say) -> Spee
             '--num-warmup'
         )
     return speed
-
-
-def _wait_for(device: torch.device) -> None:
-    """Let a GPU finish what it was asked for."""
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)

@@ -21,8 +21,8 @@ _RULES = (
     'bypass_duplicate',
 )
 _NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm)
-# Names that wrappers (FSDP, activation checkpointing, torch.compile) put in between.
-_WRAPPERS = ('_fsdp_wrapped_module.', '_checkpoint_wrapped_module.', '_orig_mod.')
+# Names that wrappers (activation checkpointing, torch.compile) put in between.
+_WRAPPERS = ('_checkpoint_wrapped_module.', '_orig_mod.')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

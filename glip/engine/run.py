@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from glip.config.checkpointing import apply_use_checkpoint
-from glip.config.custom_data import apply_custom_data
-from glip.config.flags import work_dir_of
-from glip.config.loggers import apply_loggers
+from glip.config import resolve
+from glip.engine.building import build_errors_explained, require_known
 from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.engine.memory_errors import memory_errors_explained
 from glip.errors import ConfigError, GLIPError
@@ -25,54 +19,40 @@ from glip.registry import METRICS, RUNNERS
 from glip.report.log_figures import draw_curves
 from glip.report.plots import PlotsMetric, plot_sets
 from glip.runtime.allocator import keep_freed_memory
-from glip.runtime.compiling import compile_errors_explained, compile_options
-
-_UNKNOWN_ARGUMENT = re.compile(
-    r"(?P<kind>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<name>\w+)'"
-)
-# Default hooks that mmengine has without being told.
-_HOOKS = (
-    *('runtime_info', 'timer', 'sampler_seed'),
-    *('logger', 'param_scheduler', 'checkpoint'),
-)
+from glip.runtime.compiling import compile_errors_explained
 
 
 def build_runner(cfg: Config) -> Runner:
     """Build what trains and tests a config.
 
-    ``custom_data`` is put in place (:func:`glip.config.custom_data.apply_custom_data`),
-    so are ``use_checkpoint``
-    (:func:`glip.config.checkpointing.apply_use_checkpoint`) and ``loggers``
-    (:func:`glip.config.loggers.apply_loggers`), and processes talk by gloo where there
-    is no GPU. The runner is mmengine's, with ``train()``, ``val()`` and
-    ``test()``; its type is ``cfg.runner_type``.
+    The config is resolved (:func:`glip.config.resolve`). The runner is mmengine's, with
+    ``train()``, ``val()`` and ``test()``; its type is ``cfg.runner_type``.
 
     Args:
-        cfg: Changed in place. ``work_dir`` defaults to ``work_dirs/<config name>``.
+        cfg: Not changed. ``work_dir`` defaults to ``work_dirs/<config name>``.
 
     Raises:
         ConfigError: The config names what does not exist.
         DatasetError: Later, by ``train()`` or ``test()``: the data is not usable.
     """
-    apply_custom_data(cfg)
-    apply_use_checkpoint(cfg)
-    apply_loggers(cfg)
-    _drop_hooks(cfg)
-    compile_options(cfg.get('compile'))  # said before the data is read
-    cfg.setdefault('runner_type', 'GLIPRunner')
-    cfg.work_dir = _writable(work_dir_of(cfg))
-    _settle_backend(cfg)
+    cfg = resolve(cfg)
+    _require_writable(cfg.work_dir)
     if not torch.cuda.is_available():
         keep_freed_memory()
+        # mmengine's own start needs CUDA.
+        if cfg.get('launcher') == 'pytorch' and not torch.distributed.is_initialized():
+            torch.distributed.init_process_group('gloo')
     # Looked up here, not by the scope that an earlier run in this process left.
-    runner = RUNNERS.get(cfg.runner_type)
-    if runner is None:
-        raise ConfigError(f'runner_type {cfg.runner_type!r} is not known')
-    return _said_plainly(lambda: runner.from_cfg(cfg), cfg)
+    require_known(RUNNERS, cfg.runner_type, cfg)
+    with build_errors_explained(cfg):
+        return RUNNERS.get(cfg.runner_type).from_cfg(cfg)
 
 
 def run_training(cfg: Config) -> Runner:
     """Build the runner and train.
+
+    Args:
+        cfg: Not changed.
 
     Raises:
         ConfigError: The config names what does not exist, or has no training.
@@ -80,6 +60,7 @@ def run_training(cfg: Config) -> Runner:
         TrainingError: The loss is no number, or the memory does not suffice.
     """
     runner = build_runner(cfg)
+    cfg = runner.cfg
     missing = [
         key
         for key in ('train_dataloader', 'train_cfg', 'optim_wrapper')
@@ -95,7 +76,7 @@ def run_training(cfg: Config) -> Runner:
             memory_errors_explained(cfg, training=True),
             compile_errors_explained(cfg.get('compile')),
         ):
-            _said_plainly(runner.train, cfg)
+            runner.train()
     except (GLIPError, KeyboardInterrupt):
         if runner.rank == 0:
             draw_curves(runner.work_dir)
@@ -115,7 +96,7 @@ def run_test(
     ``work_dir/<time>/sets.md``, ``sets.csv`` and ``sets.json``.
 
     Args:
-        cfg: Changed in place.
+        cfg: Not changed.
         out: A .pkl file to write all predictions to.
         plots: A folder for plots of where the model is right and wrong (see
             :func:`glip.report.plots.write_plots`); with ``''`` it is
@@ -133,11 +114,12 @@ def run_test(
     if out is not None and not str(out).endswith(('.pkl', '.pickle')):
         raise ConfigError(f'--out {out}: the name must end with .pkl or .pickle')
     runner = build_runner(cfg)
+    cfg = runner.cfg
     if not cfg.get('test_dataloader'):
         raise ConfigError(
             f'{cfg.filename or "the config"} has no test_dataloader to evaluate'
         )
-    evaluator = _said_plainly(lambda: runner.test_evaluator, cfg)
+    evaluator = runner.test_evaluator
     if out is not None:
         evaluator.metrics.append(
             METRICS.build({'type': 'DumpDetResults', 'out_file_path': str(out)})
@@ -145,7 +127,7 @@ def run_test(
     if plots is not None:
         folder = plots or Path(runner.work_dir, runner.timestamp, 'plots')
         names = getattr(evaluator, 'dataset_prefixes', None)
-        dataset = _said_plainly(lambda: runner.test_dataloader, cfg).dataset
+        dataset = runner.test_dataloader.dataset
         evaluator.metrics.append(PlotsMetric(folder, dataset, names=names))
     if isinstance(evaluator, MultiDatasetsEvaluator):
         evaluator.out_dir = Path(runner.work_dir, runner.timestamp)
@@ -154,15 +136,15 @@ def run_test(
             'checkpoint': str(cfg.get('load_from') or ''),
         }
     with memory_errors_explained(cfg, training=False):
-        values = _said_plainly(runner.test, cfg)
+        values = runner.test()
     table = getattr(evaluator, 'table', None)
     if plots is not None and table is not None:
         plot_sets(table, folder)
     return values
 
 
-def _writable(folder: str) -> str:
-    """Make the work directory, or say why it cannot be used."""
+def _require_writable(folder: str) -> None:
+    """Make the work directory, or report why it cannot be used."""
     try:
         os.makedirs(folder, exist_ok=True)
         reason = None if os.access(folder, os.W_OK) else 'no permission to write'
@@ -172,55 +154,3 @@ def _writable(folder: str) -> str:
         raise ConfigError(
             f'work directory {folder}: {reason}; name another one with --work-dir'
         )
-    return folder
-
-
-def _drop_hooks(cfg: Config) -> None:
-    """Let None leave out any default hook; mmengine only knows it of its own."""
-    hooks = cfg.get('default_hooks') or {}
-    for name in [n for n, hook in hooks.items() if hook is None and n not in _HOOKS]:
-        hooks.pop(name)
-
-
-def _settle_backend(cfg: Config) -> None:
-    """Without GPUs let processes talk by gloo; mmengine's own start needs CUDA."""
-    if torch.cuda.is_available():
-        return
-    env_cfg = cfg.setdefault('env_cfg', {})
-    env_cfg['dist_cfg'] = dict(env_cfg.get('dist_cfg') or {}, backend='gloo')
-    if cfg.get('launcher') == 'pytorch' and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group('gloo')
-    # Spelled out, or mmengine would name the GPU of each process.
-    cfg.setdefault(
-        'model_wrapper_cfg',
-        dict(
-            type='MMDistributedDataParallel',
-            device_ids=None,
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        ),
-    )
-
-
-def _said_plainly(action: Callable[[], Any], cfg: Config) -> Any:
-    """Do it; unknown types and arguments are the config's mistake."""
-    try:
-        return action()
-    except KeyError as error:
-        message = str(error.args[0]) if error.args else ''
-        if 'registry' not in message:
-            raise
-        name = message.split(' is not in ')[0]
-        print_log(message, logger='current')
-        raise ConfigError(
-            f'{cfg.filename or "the config"} names the type {name!r}, which is not '
-            'known; check the spelling, or import it with custom_imports'
-        ) from error
-    except TypeError as error:
-        unknown = _UNKNOWN_ARGUMENT.fullmatch(str(error))
-        if unknown is None:
-            raise
-        raise ConfigError(
-            f'{cfg.filename or "the config"}: {unknown["kind"]} takes no argument '
-            f'{unknown["name"]!r}; leave it out'
-        ) from error

@@ -1,13 +1,16 @@
 """mmengine's Runner with safe, strict and interruption-proof checkpoints."""
 
-import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
-from mmengine.model import is_model_wrapper
+from mmengine.hooks import EMAHook
+from mmengine.model import convert_sync_batchnorm, is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -15,13 +18,20 @@ from torch.utils.data import DataLoader
 
 from glip.checkpoints import fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
+from glip.engine.building import (
+    build_errors_explained,
+    explained,
+    require_known,
+)
 from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
-from glip.errors import CheckpointError
+from glip.errors import CheckpointError, ConfigError
 from glip.models.cpu import use_cpu_kernels
-from glip.registry import RUNNERS
+from glip.registry import OPTIMIZERS, RUNNERS
+from glip.runtime.atomic import atomic_write
 from glip.runtime.compiling import compile_parts
 
 _TRAINING_STATE = ('meta', 'message_hub')
@@ -42,9 +52,15 @@ class GLIPRunner(Runner):
     * With a checkpoint to come, pretrained weights of the parts are not fetched.
     * Samples are drawn with seeds of their own (:mod:`glip.datasets.seeding`).
     * ``compile`` is for the networks alone (:mod:`glip.runtime.compiling`).
+    * ``model_wrapper_cfg=dict(type='FullyShardedDataParallel')`` trains several
+      processes with shares of the model (:mod:`glip.engine.sharding`).
     """
 
     _resuming = False
+    _sharding: dict | None = None
+    _sharded: ShardedModel | None = None
+
+    build_param_scheduler = explained(Runner.build_param_scheduler)
 
     @staticmethod
     def build_dataloader(
@@ -55,10 +71,12 @@ class GLIPRunner(Runner):
         """See :func:`glip.engine.data_loader.build_dataloader`."""
         return build_dataloader(dataloader, seed, diff_rank_seed)
 
+    @explained
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model, with the kernels for the CPU in it."""
         return use_cpu_kernels(super().build_model(model))
 
+    @explained
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, also where the config only says whether it is by epoch."""
         if isinstance(loop, dict) and 'type' not in loop:
@@ -67,19 +85,76 @@ class GLIPRunner(Runner):
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
 
+    @explained
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""
         if isinstance(loop, dict):
             loop = dict(type=ValLoop) | loop
         return super().build_val_loop(loop)
 
+    @explained
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, ours where the config names none."""
         if isinstance(loop, dict):
             loop = dict(type=TestLoop) | loop
         return super().build_test_loop(loop)
 
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for DDP; shares of it are made by :meth:`train`."""
+        self._sharding = sharding_options(model_wrapper_cfg)
+        if self._sharding is None:
+            return super().wrap_model(model_wrapper_cfg, model)
+        if not self.distributed:
+            return super().wrap_model(None, model)
+        model, sync_bn = model.to(get_device()), self.cfg.get('sync_bn')
+        return convert_sync_batchnorm(model, sync_bn) if sync_bn else model
+
+    def train(self) -> nn.Module:
+        """Train; see :meth:`Runner.train`.
+
+        Raises:
+            ConfigError: A model that is shared out shall be averaged.
+        """
+        if self._sharding is not None and self.distributed:
+            if any(isinstance(hook, EMAHook) for hook in self.hooks):
+                raise ConfigError(
+                    'FullyShardedDataParallel cannot average weights: leave EMAHook '
+                    'out of custom_hooks, or train by DDP'
+                )
+            self._init_model_weights()
+            self._sharded = ShardedModel(self.model, **self._sharding)
+        return super().train()
+
+    @explained
+    def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper:
+        """Build it, for shares where the model is shared out."""
+        if isinstance(optim_wrapper, dict):
+            optimizer = optim_wrapper.get('optimizer') or {}
+            require_known(OPTIMIZERS, optimizer.get('type'), self.cfg)
+        built = super().build_optim_wrapper(optim_wrapper)
+        if self._sharded is not None and built is not optim_wrapper:
+            self._sharded.shard_optimizer(built)
+        return built
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """Call all hooks, with whole weights in evaluations and checkpoints."""
+        if self._sharded is not None:
+            if fn_name in ('before_val', 'before_test'):
+                self._sharded.unshard()
+            elif fn_name in ('after_val', 'after_test'):
+                self._sharded.reshard()
+            elif fn_name == 'before_save_checkpoint':
+                self._sharded.fill(kwargs['checkpoint'])
+        if fn_name == 'before_run':  # where EMAHook builds its model
+            with build_errors_explained(self.cfg):
+                super().call_hook(fn_name, **kwargs)
+        else:
+            super().call_hook(fn_name, **kwargs)
+
+    @explained
     def _init_model_weights(self) -> None:
+        if self._sharded is not None:
+            return  # done before it was shared out
         self._find_latest()
         if self._load_from is not None:
             skip_pretrained(self.model)
@@ -154,8 +229,11 @@ class GLIPRunner(Runner):
             self.model, state, name=str(filename), strict=strict
         )
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        model.load_state_dict(checkpoint['state_dict'], strict=False)
+        if self._sharded is not None:
+            self._sharded.load_state_dict(checkpoint['state_dict'])
+        else:
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            model.load_state_dict(checkpoint['state_dict'], strict=False)
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
@@ -172,6 +250,8 @@ class GLIPRunner(Runner):
         backend_args: dict | None = None,
     ) -> None:
         """Save as mmengine does, but let the file appear only when it is complete."""
+        if self._sharded is not None:
+            self._sharded.gather(self.optim_wrapper if save_optimizer else None)
         options = dict(
             file_client_args=file_client_args,
             save_optimizer=save_optimizer,
@@ -185,14 +265,13 @@ class GLIPRunner(Runner):
         ):
             super().save_checkpoint(out_dir, filename, **options)
             return
-        temporary = f'.{filename}.part'
-        super().save_checkpoint(out_dir, temporary, **options)
-        if is_main_process():
-            with open(os.path.join(out_dir, temporary), 'rb') as file:
-                os.fsync(file.fileno())
-            os.replace(
-                os.path.join(out_dir, temporary), os.path.join(out_dir, filename)
-            )
+        if not is_main_process():
+            super().save_checkpoint(out_dir, filename, **options)  # which takes part
+            return
+        # One name for all attempts: a training killed while it writes leaves one file.
+        part = Path(out_dir, f'.{filename}.part')
+        with atomic_write(Path(out_dir, filename), part=part):
+            super().save_checkpoint(out_dir, part.name, **options)
 
     def _find_latest(self) -> None:
         """Settle which file ``resume`` without a name means."""

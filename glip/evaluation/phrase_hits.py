@@ -15,6 +15,7 @@ import torch
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.overlaps import overlaps
 from glip.evaluation.predictions import entry_of
+from glip.runtime.atomic import atomic_write
 
 Span = tuple[int, int]
 
@@ -190,9 +191,9 @@ def write_phrases(
         'iou_thr': iou_thr,
         'phrases': list(_rows(results, iou_thr)),
     }
-    part = path.with_name(path.name + '.part')
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding='utf-8')
-    part.replace(path)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    with atomic_write(path) as part:
+        part.write_text(text, encoding='utf-8')
 
 
 def _rows(

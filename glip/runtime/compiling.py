@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MethodType
 from typing import Any
 
 import torch
@@ -63,8 +64,7 @@ def compile_parts(model: nn.Module, options: bool | Mapping[str, Any] | None) ->
         return
     parts = _parts_of(model)
     for part in parts.values():
-        part.compile(**options)
-        _only_in_training(part)
+        part.forward = _CompiledTraining(part, options)
     print_log(f'compiling {len(parts)} parts: the first steps take long', 'current')
 
 
@@ -101,13 +101,17 @@ def compile_for_inference(
         starts = {next(iter(parts)), _TOWER}
     for name, part in parts.items():
         try:
-            part.compile(**options)
+            part.forward = _CompiledInference(
+                part,
+                options,
+                starts_step=name in starts,
+                copied=bool(starts) and name == _NECK,
+            )
         except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-            said = ' '.join(str(error).split())
-            raise ConfigError(f'compile: torch.compile refuses it ({said})') from error
-        _for_any_size(
-            part, starts_step=name in starts, copied=bool(starts) and name == _NECK
-        )
+            reason = ' '.join(str(error).split())
+            raise ConfigError(
+                f'compile: torch.compile refuses it ({reason})'
+            ) from error
     print_log(f'compiling {len(parts)} parts: the first picture takes long', 'current')
 
 
@@ -127,38 +131,66 @@ def _records_cuda_graphs(options: Mapping[str, Any]) -> bool:
     )
 
 
-def _for_any_size(part: nn.Module, *, starts_step: bool, copied: bool) -> None:
-    """Let sizes that happen to be equal, as of square pictures, differ later.
+class _Compiled:
+    """Takes the place of a part's ``forward``; copies of the part are not compiled.
 
     Args:
-        part: Compiled.
+        part: What is compiled; its own ``forward`` stays as it is.
+        options: Arguments of ``torch.compile``.
+    """
+
+    def __init__(self, part: nn.Module, options: Mapping[str, Any]) -> None:
+        self.part = part
+        self.plain: MethodType = part.forward
+        self.compiled = torch.compile(self.plain, **options)
+
+    def __reduce__(self) -> tuple:
+        return _bound, (self.plain.__func__, self.part)
+
+
+def _bound(function: Callable[..., Any], part: nn.Module) -> MethodType:
+    return MethodType(function, part)
+
+
+class _CompiledTraining(_Compiled):
+    """Evaluates as before: other modes and sizes would each be compiled too."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return (self.compiled if self.part.training else self.plain)(*args, **kwargs)
+
+
+class _CompiledInference(_Compiled):
+    """Lets sizes that happen to be equal, as of square pictures, differ later.
+
+    Args:
+        part: As of :class:`_Compiled`.
+        options: As of :class:`_Compiled`.
         starts_step: What CUDA graphs returned before may be overwritten from here on.
         copied: Return copies, which later steps leave alone.
     """
-    compiled = part._compiled_call_impl
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if starts_step:
+    def __init__(
+        self,
+        part: nn.Module,
+        options: Mapping[str, Any],
+        *,
+        starts_step: bool,
+        copied: bool,
+    ) -> None:
+        super().__init__(part, options)
+        self.starts_step = starts_step
+        self.copied = copied
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.starts_step:
             torch.compiler.cudagraph_mark_step_begin()
         with (
             compile_errors_explained(True, training=False),
             shapes_config.patch(use_duck_shape=False),
             dynamo_config.patch(recompile_limit=_MOST_VARIANTS),
         ):
-            out = compiled(*args, **kwargs)
-        return tree_map_only(torch.Tensor, torch.clone, out) if copied else out
-
-    part._compiled_call_impl = call
-
-
-def _only_in_training(part: nn.Module) -> None:
-    """Evaluate as before: other modes and sizes would each be compiled too."""
-    compiled = part._compiled_call_impl
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return (compiled if part.training else part._call_impl)(*args, **kwargs)
-
-    part._compiled_call_impl = call
+            out = self.compiled(*args, **kwargs)
+        return tree_map_only(torch.Tensor, torch.clone, out) if self.copied else out
 
 
 def compile_options(value: bool | Mapping[str, Any] | None) -> dict[str, Any] | None:

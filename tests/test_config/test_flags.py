@@ -62,11 +62,9 @@ def toy_config(work_dir, **default_hooks) -> Config:
 def test_without_a_gpu_freed_memory_is_kept(gpu, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr('glip.engine.run.keep_freed_memory', lambda: asked.append(1))
-    monkeypatch.setattr('glip.engine.run._settle_backend', lambda cfg: None)
     monkeypatch.setattr('glip.engine.run.torch.cuda.is_available', lambda: gpu)
-    monkeypatch.setattr('glip.engine.run.RUNNERS.get', lambda _: None)
     with pytest.raises(ConfigError):  # of a runner that is not there, built last
-        build_runner(toy_config(tmp_path))
+        build_runner(Config(dict(toy_config(tmp_path), runner_type='Unheard')))
     assert asked == ([] if gpu else [1])
 
 

@@ -84,6 +84,14 @@ def test_a_link_is_written_through(tmp_path: Path):
     assert (tmp_path / 'real').read_text() == 'new'
 
 
+def test_a_pipe_is_refused(tmp_path: Path):
+    os.mkfifo(tmp_path / 'pipe')
+    with pytest.raises(DatasetError, match='pipe cannot be written'):
+        with atomic_text(tmp_path / 'pipe'):
+            pass
+    assert stat.S_ISFIFO((tmp_path / 'pipe').stat().st_mode)
+
+
 def test_json_survives_broken_unicode_and_refuses_nan(tmp_path: Path):
     with atomic_text(tmp_path / 'a.json') as file:
         file.write(compact_json({'caption': 'caf\u00e9 \ud83d'}))

@@ -69,7 +69,7 @@ def test_forward_is_half_and_the_update_full(no_gpu):
 def test_float16_scales_the_loss_and_skips_overflow(monkeypatch, gpu):
     gpu(has_bf16=True)
     monkeypatch.setattr(
-        amp, '_scaler', lambda fsdp, options: torch.amp.GradScaler('cpu', **options)
+        amp, '_scaler', lambda options: torch.amp.GradScaler('cpu', **options)
     )
     model = nn.Linear(4, 4)
     options = dict(
@@ -97,7 +97,7 @@ def test_float16_scales_the_loss_and_skips_overflow(monkeypatch, gpu):
 def test_a_fixed_scale_stays(monkeypatch, gpu):
     gpu(has_bf16=False)
     monkeypatch.setattr(
-        amp, '_scaler', lambda fsdp, options: torch.amp.GradScaler('cpu', **options)
+        amp, '_scaler', lambda options: torch.amp.GradScaler('cpu', **options)
     )
     model = nn.Linear(4, 4)
     opt = wrapper(

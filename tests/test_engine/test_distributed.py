@@ -7,6 +7,8 @@ import torch
 import two_processes as two
 from mmengine.model import MMDistributedDataParallel
 
+from glip.engine.run import build_runner
+from glip.engine.sharding import ShardedModel, sharding_options
 from glip.errors import ConfigError
 from glip.registry import MODELS
 
@@ -39,6 +41,30 @@ def gradients(net, batch: list[dict]) -> tuple[dict, dict]:
     return losses, {n: None if g is None else g.clone() for n, g in named.items()}
 
 
+def detections(net) -> list[torch.Tensor]:
+    """Boxes of the model in evaluation mode."""
+    batch = two.pictures()[:2]
+    data = dict(
+        inputs=[picture['inputs'] for picture in batch],
+        data_samples=[picture['data_samples'] for picture in batch],
+    )
+    with torch.no_grad():
+        return [s.pred_instances.bboxes for s in net.eval().test_step(data)]
+
+
+def alone(rank: int) -> dict:
+    """What one process detects with gathered weights while the other waits."""
+    sharded = ShardedModel(model())
+    sharded.unshard()
+    boxes = detections(sharded.model) if rank == 0 else None
+    sharded.reshard()
+    return dict(boxes=boxes, share=local_size(sharded.model))
+
+
+def local_size(net) -> int:
+    return sum(p.to_local().numel() for p in net.parameters())
+
+
 def work(rank: int, folder: Path) -> None:
     """All that needs two processes, as starting them takes longest."""
     net = MMDistributedDataParallel(model(), device_ids=None, broadcast_buffers=False)
@@ -52,16 +78,18 @@ def work(rank: int, folder: Path) -> None:
     torch.save(found, folder / f'gradients_{rank}.pth')
     runner = two.train(two.config(folder / 'ddp', batch_size=2, launcher='pytorch'))
     assert type(runner.model).__name__ == 'MMDistributedDataParallel'
-    flexible = dict(runner_type='GLIPFlexibleRunner', launcher='pytorch')
-    two.train(two.config(folder / 'ddp_strategy', batch_size=2, **flexible))
-    sharded = flexible | dict(strategy=dict(type='FSDPStrategy'))
+    wrapper = dict(type='FullyShardedDataParallel')
+    sharded = dict(launcher='pytorch', model_wrapper_cfg=wrapper)
     runner = two.train(two.config(folder / 'fsdp', batch_size=2, **sharded))
-    share = sum(p.numel() for p in runner.model.parameters())
-    torch.save(share, folder / f'share_{rank}.pth')
+    torch.save(local_size(runner.model), folder / f'share_{rank}.pth')
+    torch.save(alone(rank), folder / f'alone_{rank}.pth')
     more = dict(epochs=2, batch_size=2, resume=True)
     two.train(two.config(folder / 'fsdp', **more, **sharded))
     more['load_from'] = str(folder / 'ddp' / 'epoch_1.pth')
     two.train(two.config(folder / 'fsdp_from_ddp', **more, **sharded))
+    kept = two.config(folder / 'kept', batch_size=2, **sharded)
+    kept.model_wrapper_cfg.reshard_after_forward = False
+    two.train(kept)
     checkpointed = sharded | dict(use_checkpoint=True)
     two.train(two.config(folder / 'checkpointed', batch_size=2, **checkpointed))
     half = two.config(folder / 'half', batch_size=2, **sharded)
@@ -69,7 +97,7 @@ def work(rank: int, folder: Path) -> None:
     two.train(half)
     averaged = two.config(folder / 'averaged', batch_size=2, **sharded)
     averaged.custom_hooks = [dict(type='EMAHook')]
-    with pytest.raises(ConfigError, match='FSDPStrategy cannot average weights'):
+    with pytest.raises(ConfigError, match='average'):
         two.train(averaged)
 
 
@@ -124,7 +152,7 @@ def test_gradients_are_those_of_the_doubled_batch(folder, case, pictures, factor
             )
 
 
-@pytest.mark.parametrize('way', ['ddp', 'ddp_strategy', 'fsdp', 'checkpointed'])
+@pytest.mark.parametrize('way', ['ddp', 'fsdp', 'kept', 'checkpointed'])
 def test_training_is_that_of_one_process(folder, way):
     assert_same_weights(folder / way, folder / 'single')
 
@@ -152,6 +180,27 @@ def test_each_process_holds_half(folder):
     whole = sum(p.numel() for p in model().parameters())
     assert whole <= sum(shares) <= whole + 100  # padding
     assert max(shares) < 0.6 * whole
+
+
+def test_one_process_evaluates_without_the_other(folder):
+    results = [torch.load(folder / f'alone_{rank}.pth') for rank in (0, 1)]
+    for boxes, expected in zip(results[0]['boxes'], detections(model()), strict=True):
+        torch.testing.assert_close(boxes, expected)
+    shares = [torch.load(folder / f'share_{rank}.pth') for rank in (0, 1)]
+    assert [result['share'] for result in results] == shares
+
+
+def test_the_runner_of_old_configs_names_what_to_use(tmp_path):
+    cfg = two.config(tmp_path, runner_type='GLIPFlexibleRunner')
+    with pytest.raises(ConfigError, match='model_wrapper_cfg'):
+        build_runner(cfg)
+
+
+def test_unknown_arguments_of_sharding_are_refused():
+    options = dict(type='FullyShardedDataParallel', sharding_strategy='FULL')
+    with pytest.raises(ConfigError, match='sharding_strategy'):
+        sharding_options(options)
+    assert sharding_options(dict(type='MMDistributedDataParallel')) is None
 
 
 def test_a_checkpoint_of_shares_is_an_ordinary_one(folder):

@@ -106,19 +106,19 @@ def test_fine_tuning_has_one_rate():
 
 
 class Wrapped(nn.Module):
-    """A part in the middle of the names, as FSDP puts it."""
+    """A part in the middle of the names, as activation checkpointing puts it."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
-        self._fsdp_wrapped_module = inner
+        self._checkpoint_wrapped_module = inner
 
 
 def test_wrappers_do_not_change_who_is_who():
     model = nn.Module()
     model.language_model = Wrapped(nn.Linear(2, 2))
-    model.tied = model.language_model._fsdp_wrapped_module  # counted once
+    model.tied = model.language_model._checkpoint_wrapped_module  # counted once
     found = groups_of(model, schedule('pretrain'))
-    prefix = 'language_model._fsdp_wrapped_module.'
+    prefix = 'language_model._checkpoint_wrapped_module.'
     assert found[prefix + 'weight']['name'] == 'language_model'
     assert found[prefix + 'bias']['lr'] == pytest.approx(2e-5)
     assert len(found) == 2

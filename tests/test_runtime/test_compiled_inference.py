@@ -1,7 +1,9 @@
 """``compile_for_inference``: every size by one compilation, the same detections."""
 
 import copy
+import pickle
 import shutil
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -211,9 +213,7 @@ def test_features_outlive_the_next_picture_under_cuda_graphs(monkeypatch):
         torch.compiler, 'cudagraph_mark_step_begin', lambda: steps.append(1)
     )
     monkeypatch.setattr(
-        nn.Module,
-        'compile',
-        lambda self, **_: setattr(self, '_compiled_call_impl', self._call_impl),
+        torch, 'compile', wraps(torch.compile)(lambda forward, **_: forward)
     )
     model = nn.Module()
     model.backbone, model.neck = nn.Identity(), Kept()
@@ -222,3 +222,16 @@ def test_features_outlive_the_next_picture_under_cuda_graphs(monkeypatch):
     assert (first[0] == 1).all() and (second[0] == 2).all()
     assert len(steps) == 2
     assert np.isclose(model.neck.kept.numpy(), 2).all()
+
+
+def test_copies_of_a_compiled_part_are_not_compiled():
+    model, backend = nn.Sequential(nn.Linear(3, 2)), Counting()
+    compile_for_inference(model, dict(backend=backend))
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        with torch.no_grad():
+            other[0].weight.zero_()
+            other[0].bias.fill_(7)
+            assert (other(torch.ones(1, 3)) == 7).all()
+        assert not backend.graphs
+    assert not (model(torch.ones(1, 3)) == 7).all()
+    assert backend.graphs == 1

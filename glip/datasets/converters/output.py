@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, TextIO
 
 from glip.errors import DatasetError
+from glip.runtime.atomic import atomic_write
 
 PathLike = str | os.PathLike[str]
 
@@ -52,31 +53,19 @@ def atomic_binary(
     """
     path = os.fspath(path)
     check_output(path, inputs)
-    # A link is written through, as it would be by open().
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    part = None
+    folder = os.path.dirname(os.path.abspath(path))
     try:
         os.makedirs(folder, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f'.{name}.', suffix='.part', dir=folder)
-        with open(handle, 'wb') as file:
+        with atomic_write(path) as part, part.open('wb') as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(part, _usual_mode(target))
-        os.replace(part, target)
-        part = None
     except OSError as error:
         # What is read while this is written may fail as well.
-        other = error.filename not in (None, part, target, folder)
+        name = str(error.filename or path)
+        other = name not in (path, folder) and not name.endswith('.part')
         what = f'{error.filename} cannot be read' if other else ''
         raise DatasetError(
             f'{what or f"{path} cannot be written"}: {error.strerror or error}'
         ) from error
-    finally:
-        if part is not None:
-            with contextlib.suppress(OSError):
-                os.remove(part)
 
 
 def check_output(path: PathLike, inputs: Iterable[PathLike] = ()) -> None:
@@ -197,12 +186,3 @@ class CocoWriter:
         self._spool.write(',\n' * bool(self.num_annotations))
         self.num_annotations += 1
         self._spool.write(compact_json({'id': self.num_annotations, **annotation}))
-
-
-def _usual_mode(path: str) -> int:
-    """Permissions of the file it replaces, or those that open() would give."""
-    if os.path.exists(path):
-        return os.stat(path).st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from glip.registry import HOOKS
+from glip.runtime.measuring import peak_memory
 
 
 @HOOKS.register_module()
@@ -58,13 +58,3 @@ class TrainStatusHook(Hook):
         """Note the memory; with a GPU the log itself shows that of the GPU."""
         if not torch.cuda.is_available() and (peak := peak_memory()) is not None:
             runner.message_hub.update_scalar('train/memory', peak)
-
-
-def peak_memory() -> int | None:
-    """Most memory that this process has held, in MB; None where nobody counts it."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak / (2**20 if sys.platform == 'darwin' else 2**10))

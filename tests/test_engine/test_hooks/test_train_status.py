@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub
 from torch import nn
 
 from glip.engine.hooks import TrainStatusHook
-from glip.engine.hooks.train_status import peak_memory
+from glip.runtime.measuring import peak_memory
 
 
 def shown(optimizer, name: str) -> dict[str, float]:

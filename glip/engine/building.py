@@ -1,0 +1,82 @@
+"""Unknown types and arguments of a config, reported when they are built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+
+from glip.errors import ConfigError
+
+_UNKNOWN_ARGUMENT = re.compile(
+    r"(?P<type>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<name>\w+)'"
+)
+
+
+@contextmanager
+def build_errors_explained(cfg: Config) -> Iterator[None]:
+    """Turn an unknown type or argument into one line.
+
+    Only for code that builds: what a training raises is no mistake of the config.
+
+    Args:
+        cfg: The run's config, which the line names.
+
+    Raises:
+        ConfigError: A registry does not know a type, or a type an argument.
+    """
+    try:
+        yield
+    except KeyError as error:
+        message = str(error.args[0]) if error.args else ''
+        if 'registry' not in message:
+            raise
+        print_log(message, logger='current')
+        raise _unknown_type(cfg, message.split(' is not in ')[0]) from error
+    except TypeError as error:
+        unknown = _UNKNOWN_ARGUMENT.match(str(error))
+        if unknown is None:
+            raise
+        raise ConfigError(
+            f'{_source(cfg)}: {unknown["type"]} takes no argument {unknown["name"]!r}; '
+            'leave it out'
+        ) from error
+
+
+def require_known(registry: Registry, kind: Any, cfg: Config) -> None:
+    """Check a type that mmengine looks up without checking.
+
+    Raises:
+        ConfigError: It is a name that the registry does not know.
+    """
+    if isinstance(kind, str) and registry.get(kind) is None:
+        raise _unknown_type(cfg, kind)
+
+
+def explained(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method of a runner build under :func:`build_errors_explained`."""
+
+    @wraps(build)
+    def wrapper(runner: Runner, *args: Any, **kwargs: Any) -> Any:
+        with build_errors_explained(runner.cfg):
+            return build(runner, *args, **kwargs)
+
+    return wrapper
+
+
+def _unknown_type(cfg: Config, name: str) -> ConfigError:
+    return ConfigError(
+        f'{_source(cfg)} names the type {name!r}, which is not known; check the '
+        'spelling, or import it with custom_imports'
+    )
+
+
+def _source(cfg: Config) -> str:
+    return cfg.filename or 'the config'
