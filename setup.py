@@ -84,7 +84,9 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=['glip', 'glip.*']),
-    package_data={'glip': ['py.typed', 'text/vocab/*.txt', 'weights/*']},
+    package_data={
+        'glip': ['py.typed', 'text/vocab/*.txt', 'weights/*', 'report/templates/*']
+    },
     install_requires=parse_requirements('runtime'),
     extras_require={
         'nlp': parse_requirements('nlp'),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import math
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
+from glip.errors import ImageError, one_line
+from glip.images import load_image
 from glip.visualization.drawing import (
     Color,
     ink_on,
@@ -22,60 +26,13 @@ from glip.visualization.picture import ABSENT, drawing_order, tag_words
 from glip.visualization.scene import Scene, phrase_colors, segments
 
 _QUALITY = 90
+_LARGEST = 1000  # pixels of the longer side of pictures that are read for a page
 _SMALLEST = 540  # pixels of the longer side that tags need to be read
 _NARROWEST = 360  # pixels that a caption needs
 _TAG_SHARE = 0.45
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, 'DejaVu Sans', sans-serif; color: #323232;
-  max-width: 1700px; margin: 0 auto; padding: 0 16px 40px; background: #fff; }
-header { position: sticky; top: 0; background: #fff; z-index: 1;
-  border-bottom: 1px solid #ddd; padding: 6px 0; }
-h1 { font-size: 20px; margin: 20px 0 8px; }
-table { border-collapse: collapse; margin: 8px 0; }
-th, td { text-align: left; padding: 1px 18px 1px 0; vertical-align: top;
-  font-weight: normal; }
-th { color: #777; white-space: nowrap; }
-main { display: flex; flex-wrap: wrap; gap: 20px 28px; align-items: flex-start;
-  padding: 14px 0; }
-article { width: min-content; max-width: 100%; }
-article.steps { width: 100%; }
-h2 { font-size: 15px; margin: 0 0 6px; overflow-wrap: anywhere; }
-h2 small, figcaption, .note { color: #777; font-weight: normal; font-size: 13px; }
-.parts { display: flex; flex-wrap: wrap; gap: 12px 20px; align-items: flex-start; }
-figure { margin: 0; max-width: 100%; }
-.view { position: relative; max-width: 100%; }
-.view img { display: block; width: 100%; }
-.view svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.caption { margin: 6px 0 0; max-height: 9.5em; overflow: auto;
-  overflow-wrap: anywhere; white-space: pre-wrap; }
-mark { padding: 1px 0; border-radius: 2px; cursor: default; }
-.absent { color: #a0a0a0; }
-g { transition: opacity .1s; }
-.focus g { opacity: .1; }
-.focus g.on { opacity: 1; }
-.bare svg, .plain .tag { display: none; }
-"""
-
-_SCRIPT = """
-for (const article of document.querySelectorAll('article')) {
-  const set = on => event => {
-    const at = event.target.closest('[data-p]');
-    if (!at) return;
-    article.classList.toggle('focus', on);
-    for (const label of at.dataset.p.split(' '))
-      for (const g of article.querySelectorAll(`g[data-p="${label}"]`))
-        g.classList.toggle('on', on);
-  };
-  article.addEventListener('mouseover', set(true));
-  article.addEventListener('mouseout', set(false));
-}
-for (const [id, name] of [['boxes', 'bare'], ['tags', 'plain']]) {
-  const box = document.getElementById(id);
-  box.addEventListener('change',
-    () => document.body.classList.toggle(name, !box.checked));
-}
-"""
+# Heading and scene of each side, from the picture and what its boxes are scaled by.
+Sides = Callable[[np.ndarray, float], Sequence[tuple[str, Scene]]]
 
 
 class PageWriter:
@@ -85,12 +42,13 @@ class PageWriter:
     and the others fade.
 
     Args:
-        folder: Where to write; it exists.
+        folder: Where to write; created where it is missing.
         title: Heading of all pages.
         per_page: Articles on one page.
     """
 
     def __init__(self, folder: Path, title: str, per_page: int = 20) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.title = title
         self.per_page = per_page
@@ -114,13 +72,44 @@ class PageWriter:
         if self._count and self._count % self.per_page == 0:
             self._turn(is_last=False)
         self._count += 1
-        figures = ''.join(_figure(heading, scene) for heading, scene in parts)
-        lines = ''.join(f'<div class="note">{escape(note)}</div>' for note in notes)
-        kind = ' class="steps"' if len(parts) > 1 else ''
+        article = _templates().get_template('article.html')
+        figures = [_figure(heading, scene) for heading, scene in parts]
         self._page.append(
-            f'<article id="n{self._count}"{kind}><h2>{escape(title)}</h2>'
-            f'<div class="parts">{figures}</div>{lines}</article>\n'
+            article.render(
+                number=self._count, title=title, figures=figures, notes=notes
+            )
         )
+
+    def add_file(
+        self,
+        path: str,
+        img_id: object,
+        sides: Sides,
+        notes: Sequence[str],
+        unseen: Sequence[str] = (),
+    ) -> None:
+        """Add an article of a picture file; of one that cannot be read, why.
+
+        Args:
+            path: The file.
+            img_id: Its id in the annotations.
+            sides: Makes the scenes, from the picture (H, W, 3) RGB, at most 1000 pixels
+                long, and the factor by which boxes are to be scaled.
+            notes: Lines below.
+            unseen: Lines before these where the picture cannot be shown.
+        """
+        title = f'{Path(path).name} (id {img_id})'
+        try:
+            image = load_image(path)[..., ::-1]
+        except ImageError as error:
+            self.add(title, (), [*unseen, *notes, one_line(error)])
+            return
+        self.add(title, sides(*_fitted(image)), notes)
+
+    def remove_older(self) -> None:
+        """Remove further pages of an earlier writer, which may have had more."""
+        for page in self.folder.glob('page_*.html'):
+            page.unlink()
 
     def finish(self, facts: Sequence[tuple[str, str]]) -> Path:
         """Write what is not written yet.
@@ -132,11 +121,7 @@ class PageWriter:
             The first page.
         """
         self._turn(is_last=True)
-        rows = ''.join(
-            f'<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>'
-            for name, value in facts
-        )
-        self._write(1, f'<table>{rows}</table>', self._first, self._pages == 1)
+        self._write(1, self._first, self._pages == 1, facts)
         return self._path(1)
 
     @property
@@ -152,46 +137,76 @@ class PageWriter:
         if self._pages == 1:
             self._first = self._page
         else:
-            self._write(self._pages, '', self._page, is_last)
+            self._write(self._pages, self._page, is_last)
         self._page = []
 
     def _write(
-        self, number: int, top: str, articles: Sequence[str], is_last: bool
+        self,
+        number: int,
+        articles: Sequence[str],
+        is_last: bool,
+        facts: Sequence[tuple[str, str]] = (),
     ) -> None:
         links = []
         if number > 1:
-            links.append('<a href="index.html">first</a>')
-            links.append(f'<a href="{self._path(number - 1).name}">previous</a>')
+            links.append(('first', self._path(1).name))
+            links.append(('previous', self._path(number - 1).name))
         if not is_last:
-            links.append(f'<a href="{self._path(number + 1).name}">next</a>')
+            links.append(('next', self._path(number + 1).name))
         content = (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            f'<title>{escape(self.title)}</title><style>{_STYLE}</style></head>\n'
-            f'<body><h1>{escape(self.title)}</h1>{top}\n'
-            '<header><label><input type="checkbox" id="boxes" checked> boxes</label> '
-            '<label><input type="checkbox" id="tags" checked> tags</label> '
-            f'&nbsp; page {number} {" ".join(links)}</header>\n'
-            f'<main>{"".join(articles)}</main><script>{_SCRIPT}</script></body></html>\n'
+            _templates()
+            .get_template('page.html')
+            .render(
+                title=self.title,
+                number=number,
+                facts=facts,
+                links=links,
+                articles=articles,
+            )
         )
         self._path(number).write_text(content, encoding='utf-8')
 
 
-def _figure(heading: str, scene: Scene) -> str:
-    """A picture with boxes over it and its caption below."""
-    colors = phrase_colors(scene.counts())
-    width, height = scene.size
-    # Tags are laid out for the size in which the picture is shown.
-    factor = max(1.0, _SMALLEST / max(width, height))
-    shown = (max(1, round(width * factor)), max(1, round(height * factor)))
-    head = f'<figcaption>{escape(heading)}</figcaption>' if heading else ''
-    return (
-        f'<figure style="width:{max(shown[0], _NARROWEST)}px">{head}'
-        f'<div class="view" style="width:{shown[0]}px">'
-        f'<img src="{_embedded(scene.image)}" width="{width}" height="{height}" '
-        f'style="height:auto" alt="">{_overlay(scene, colors, factor, shown)}</div>'
-        f'{_caption(scene, colors)}</figure>'
+@functools.cache
+def _templates() -> Environment:
+    """The templates of pages, which escape what is put in."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).with_name('templates')),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+
+
+def _fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """A picture small enough for a page, and the factor that scales its boxes."""
+    height, width = image.shape[:2]
+    factor = _LARGEST / max(height, width)
+    if factor >= 1:
+        return image, 1.0
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.BILINEAR)
+    return np.asarray(small), factor
+
+
+def _figure(heading: str, scene: Scene) -> dict[str, Any]:
+    """A picture with boxes over it and its caption below, for the template."""
+    colors = phrase_colors(scene.counts())
+    # Tags are laid out for the size in which the picture is shown.
+    factor = max(1.0, _SMALLEST / max(scene.size))
+    width, height = (max(1, round(side * factor)) for side in scene.size)
+    boxes, tags = _overlay(scene, colors, factor, (width, height))
+    return {
+        'heading': heading,
+        'column': max(width, _NARROWEST),
+        'width': width,
+        'height': height,
+        'image': _embedded(scene.image),
+        'line': line_width((width, height)),
+        'boxes': boxes,
+        'tags': tags,
+        'words': list(_caption(scene, colors)) if scene.caption else [],
+    }
 
 
 def _embedded(image: np.ndarray) -> str:
@@ -204,76 +219,71 @@ def _embedded(image: np.ndarray) -> str:
 
 def _overlay(
     scene: Scene, colors: Mapping[int, Color], factor: float, size: tuple[int, int]
-) -> str:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Boxes and tags, those to be on top last."""
     width, height = size
-    placed = scene.boxes * factor
+    scaled = scene.boxes * factor
     order = drawing_order(scene)
-    tags = place_tags(
-        placed[order],
+    placed_tags = place_tags(
+        scaled[order],
         [tag_words(scene, i) for i in order],
         size,
         share=_TAG_SHARE,
     )
     line = line_width(size)
-    boxes, words = [], []
-    for i, tag in zip(order[::-1], tags[::-1], strict=True):
+    boxes, tags = [], []
+    for i, tag in zip(order[::-1], placed_tags[::-1], strict=True):
         label, ignored = int(scene.labels[i]), bool(scene.ignored[i])
         color = ABSENT if ignored else colors[label]
-        x1, y1, x2, y2 = placed[i].tolist()
+        x1, y1, x2, y2 = scaled[i].tolist()
         x1, x2 = (min(max(x, 0), width) for x in (x1, x2))
         y1, y2 = (min(max(y, 0), height) for y in (y1, y2))
-        dashes = f' stroke-dasharray="{4 * line}"' if ignored else ''
         boxes.append(
-            f'<g data-p="{label}"><rect x="{x1 + line / 2:.1f}" '
-            f'y="{y1 + line / 2:.1f}" width="{max(x2 - x1 - line, 0.5):.1f}" '
-            f'height="{max(y2 - y1 - line, 0.5):.1f}" fill="none" '
-            f'stroke="{_hex(color)}" stroke-width="{line}"{dashes}>'
-            f'<title>{escape(scene.names[label])}</title></rect></g>'
+            {
+                'label': label,
+                'name': scene.names[label],
+                'color': _hex(color),
+                'ignored': ignored,
+                'x': round(x1 + line / 2, 1),
+                'y': round(y1 + line / 2, 1),
+                'width': round(max(x2 - x1 - line, 0.5), 1),
+                'height': round(max(y2 - y1 - line, 0.5), 1),
+            }
         )
         left, top, right, bottom = tag.rect
         pad = max(1, round(tag.font.size / 8))
         ascent, _ = tag.font.getmetrics()
-        words.append(
-            f'<g class="tag" data-p="{label}"><rect x="{left:.1f}" y="{top:.1f}" '
-            f'width="{right - left:.1f}" height="{bottom - top:.1f}" '
-            f'fill="{_hex(color)}"/><text x="{left + pad:.1f}" '
-            f'y="{top + pad + ascent:.1f}" font-size="{tag.font.size}" '
-            f'textLength="{right - left - 2 * pad:.1f}" '
-            f'lengthAdjust="spacingAndGlyphs" '
-            f'fill="{_hex(ink_on(color))}">{escape(tag.text)}</text></g>'
+        tags.append(
+            {
+                'label': label,
+                'text': tag.text,
+                'color': _hex(color),
+                'ink': _hex(ink_on(color)),
+                'font_size': tag.font.size,
+                'x': round(left, 1),
+                'y': round(top, 1),
+                'width': round(right - left, 1),
+                'height': round(bottom - top, 1),
+                'text_x': round(left + pad, 1),
+                'text_y': round(top + pad + ascent, 1),
+                'text_width': round(right - left - 2 * pad, 1),
+            }
         )
-    return (
-        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" '
-        f'font-family="\'DejaVu Sans\', sans-serif">{"".join(boxes + words)}</svg>'
-    )
+    return boxes, tags
 
 
-def _caption(scene: Scene, colors: Mapping[int, Color]) -> str:
-    """The caption, phrases that have boxes in their colours."""
-    if not scene.caption:
-        return ''
+def _caption(scene: Scene, colors: Mapping[int, Color]) -> Iterator[dict[str, Any]]:
+    """Pieces of the caption; phrases that have boxes come with their colours."""
     counts = scene.counts()
-    made = []
     for text, labels, absent in segments(scene.caption, scene.phrases, colors):
-        words = escape(text)
-        if labels:
-            own, *others = (colors[label] for label in labels)
-            lines = ', '.join(
-                f'inset 0 -{3 * (i + 1)}px {_hex(c)}' for i, c in enumerate(others)
-            )
-            shadow = f';box-shadow:{lines}' if lines else ''
-            says = '; '.join(f'{scene.names[k]}: {counts[k]}' for k in labels)
-            made.append(
-                f'<mark data-p="{" ".join(map(str, labels))}" title="{escape(says)}" '
-                f'style="background:{_hex(own)};color:{_hex(ink_on(own))}{shadow}">'
-                f'{words}</mark>'
-            )
-        elif absent:
-            made.append(f'<span class="absent">{words}</span>')
-        else:
-            made.append(words)
-    return f'<p class="caption">{"".join(made)}</p>'
+        yield {
+            'text': text,
+            'labels': labels,
+            'absent': absent,
+            'colors': [_hex(colors[label]) for label in labels],
+            'ink': _hex(ink_on(colors[labels[0]])) if labels else '',
+            'counts': '; '.join(f'{scene.names[k]}: {counts[k]}' for k in labels),
+        }
 
 
 def _hex(color: Color) -> str:

@@ -20,7 +20,7 @@ from glip.evaluation.set_table import SetTable
 from glip.evaluation.truth import TruthSet
 from glip.registry import METRICS
 from glip.report.class_curves import class_curves
-from glip.report.confusion import ConfusionMatrix, Verdicts, judge
+from glip.report.confusion import ConfusionMatrix, judge
 from glip.report.plots_figures import (
     draw_bars,
     draw_confusion,
@@ -34,7 +34,7 @@ from glip.report.plots_tables import (
     write_matrix,
     write_summary,
 )
-from glip.report.plots_worst import Page, quality
+from glip.report.plots_worst import JudgedPicture, write_worst_pictures
 from glip.runtime.leaves import iter_leaves
 
 _USUAL = 0.3  # threshold where nothing is found
@@ -228,7 +228,6 @@ def _write(
     """All files of one data set."""
     check_pictures(entries, (p.img_id for p in truth.pictures), truth.source)
     _check_labels(entries, truth)
-    pairs = list(zip(entries, truth.pictures))
     curves = class_curves(truth.coco, entries, federated=truth.federated)
     if score_thr is None:
         score_thr = _USUAL
@@ -236,10 +235,11 @@ def _write(
             # Rounded down, so that the detection it was taken from stays.
             score_thr = float(np.floor(100 * curves.threshold) / 100)
     matrix = ConfusionMatrix(len(truth.names))
-    judged: list[Verdicts] = []
-    for entry, picture in pairs:
-        judged.append(judge(entry, picture, score_thr=score_thr, iou_thr=iou_thr))
-        matrix.add(entry, picture, judged[-1])
+    judged: list[JudgedPicture] = []
+    for entry, picture in zip(entries, truth.pictures):
+        verdicts = judge(entry, picture, score_thr=score_thr, iou_thr=iou_thr)
+        judged.append(JudgedPicture(entry, picture, verdicts))
+        matrix.add(*judged[-1])
     said = facts(truth, curves, matrix, score_thr, iou_thr)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -260,15 +260,15 @@ def _write(
         ]
         pages = []
         if worst:
-            ranks = [
-                quality(entry, picture, verdicts)
-                for (entry, picture), verdicts in zip(pairs, judged)
-            ]
-            order = sorted(range(len(pairs)), key=lambda i: ranks[i])[:worst]
-            page = Page(folder / 'worst', truth.names, score_thr)
-            for number in order:
-                page.add(*pairs[number], judged[number])
-            pages = [page.finish(said)]
+            page = write_worst_pictures(
+                judged,
+                folder / 'worst',
+                count=worst,
+                names=truth.names,
+                score_thr=score_thr,
+                facts=said,
+            )
+            pages = [page]
     except OSError as error:
         raise _unwritable(folder, error) from error
     return [*pages, *figures, *tables]

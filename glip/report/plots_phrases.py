@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +17,10 @@ from glip.evaluation.phrase_hits import PhraseHits, phrase_hits
 from glip.evaluation.phrase_recall import group_by_type, share_within
 from glip.evaluation.predictions import check_pictures
 from glip.report.plots_phrase_figures import draw_kinds, draw_recall
-from glip.report.plots_phrases_worst import PhrasePage, quality
+from glip.report.plots_phrases_worst import JudgedCaption, write_worst_captions
 
 _KS = (1, 5, 10)
 _AREAS = (('small', 32**2), ('medium', 96**2), ('large', float('inf')))  # COCO's
-
-
-@dataclass(frozen=True, eq=False)
-class JudgedCaption:
-    """A caption, what is annotated of it, and what was found.
-
-    Attributes:
-        sample: The annotation.
-        path: Where the picture is.
-        entry: ``img_id``, ``bboxes``, ``scores`` and ``labels`` found.
-        hits: Of each phrase with boxes, by its place in the sample.
-    """
-
-    sample: GroundingSample
-    path: str
-    entry: Mapping[str, Any]
-    hits: Mapping[int, PhraseHits]
 
 
 def has_phrases(dataset: Any) -> bool:
@@ -91,11 +73,10 @@ def write_phrase_plots(
     ]
     if not worst:
         return files
-    order = sorted(judged, key=lambda caption: quality(caption.hits, iou_thr))
-    page = PhrasePage(folder / 'worst', iou_thr)
-    for caption in order[:worst]:
-        page.add(caption.sample, caption.path, caption.entry, caption.hits)
-    return [page.finish(said), *files]
+    page = write_worst_captions(
+        judged, folder / 'worst', count=worst, iou_thr=iou_thr, facts=said
+    )
+    return [page, *files]
 
 
 def _judge(

@@ -1,8 +1,9 @@
-"""A page of the captions with most phrases missed: annotated and found."""
+"""A page of the captions with most phrases missed: annotated and detected boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,143 +11,176 @@ import numpy as np
 
 from glip.datasets.sample import GroundingSample
 from glip.evaluation.phrase_hits import PhraseHits
-from glip.report.plots_page import SideBySidePage
+from glip.report.page import PageWriter
 from glip.visualization.scene import Scene
 
-
-def quality(hits: Mapping[int, PhraseHits], iou_thr: float) -> tuple[float, int, float]:
-    """How well a caption is understood, to sort by: share of right first boxes.
-
-    Of equal ones that with most phrases missed comes first, then that with the
-    lowest overlap. A caption without boxes has nothing to miss.
-    """
-    first = [
-        float(one.separate[0]) if len(one.separate) else 0.0 for one in hits.values()
-    ]
-    missed = sum(iou < iou_thr for iou in first)
-    if not first:
-        return 1.0, 0, 1.0
-    return 1 - missed / len(first), -missed, sum(first) / len(first)
+_PER_PAGE = 10
+_HINT = 'point at a box or at a phrase of the caption; others fade'
 
 
-class PhrasePage(SideBySidePage):
-    """Captions with what is annotated and the best box of each phrase.
+@dataclass(frozen=True, eq=False)
+class JudgedCaption:
+    """A caption, its annotated boxes, and the detections of its phrases.
 
-    Args:
-        folder: Where to; made where it is missing, and emptied of older pages.
-        iou_thr: Overlap from which on a box is on the thing.
+    Attributes:
+        sample: The annotation.
+        path: The picture file.
+        entry: ``img_id``, ``bboxes``, ``scores`` and ``labels`` of the detections.
+        hits: Index of a phrase with boxes -> its detections, judged.
     """
 
-    def __init__(self, folder: Path, iou_thr: float) -> None:
-        hint = 'point at a box or at a phrase of the caption; others fade'
-        super().__init__(folder, 'Worst captions', hint)
-        self.iou_thr = iou_thr
+    sample: GroundingSample
+    path: str
+    entry: Mapping[str, Any]
+    hits: Mapping[int, PhraseHits]
 
-    def add(
-        self,
-        sample: GroundingSample,
-        path: str,
-        entry: Mapping[str, Any],
-        hits: Mapping[int, PhraseHits],
-    ) -> None:
-        """Add a caption; a picture that cannot be read is said.
+    def quality(self, iou_thr: float) -> tuple[float, int, float]:
+        """Share of phrases whose first box is right, to sort by.
 
-        Args:
-            sample: The annotation.
-            path: Where the picture is.
-            entry: ``img_id``, ``bboxes``, ``scores`` and ``labels`` found.
-            hits: Place of a phrase -> what was found for it.
+        Of equal ones that with most phrases missed comes first, then that with the
+        lowest overlap. A caption without boxes has nothing to miss.
         """
+        first = [
+            float(hits.separate[0]) if len(hits.separate) else 0.0
+            for hits in self.hits.values()
+        ]
+        if not first:
+            return 1.0, 0, 1.0
+        missed = sum(iou < iou_thr for iou in first)
+        return 1 - missed / len(first), -missed, sum(first) / len(first)
 
-        def sides(image: np.ndarray, factor: float) -> list[tuple[str, Scene]]:
-            return [
-                ('annotated', self._annotated(image, factor, sample, hits)),
-                (
-                    'the best box of each phrase',
-                    self._found(image, factor, sample, entry, hits),
-                ),
-            ]
-
-        notes = self._notes(hits)
-        self._add(path, entry['img_id'], sides, notes, unseen=[sample.caption])
-
-    def _is_right(self, hits: PhraseHits) -> bool:
-        return hits.rank(self.iou_thr) == 0
-
-    def _annotated(
-        self,
-        image: np.ndarray,
-        factor: float,
-        sample: GroundingSample,
-        hits: Mapping[int, PhraseHits],
-    ) -> Scene:
-        """The true boxes, and of each phrase whether its best box is on one."""
-        names = [_words(sample, place) for place in range(len(sample.phrases))]
-        for place, one in hits.items():
-            if not self._is_right(one):
-                names[place] += ': missed'
-        boxes = [(i, box) for i, p in enumerate(sample.phrases) for box in p.boxes]
-        return Scene(
-            image=image,
-            caption=sample.caption,
-            phrases=tuple(phrase.spans for phrase in sample.phrases),
-            names=tuple(names),
-            boxes=factor * np.array([box for _, box in boxes]).reshape(-1, 4),
-            labels=np.array([i for i, _ in boxes], dtype=np.int64),
-            ignored=np.zeros(len(boxes), dtype=bool),
-        )
-
-    def _found(
-        self,
-        image: np.ndarray,
-        factor: float,
-        sample: GroundingSample,
-        entry: Mapping[str, Any],
-        hits: Mapping[int, PhraseHits],
-    ) -> Scene:
-        """The most certain box of each phrase, and whether it is right."""
-        names = [_words(sample, place) for place in range(len(sample.phrases))]
-        best = []
-        for place in range(len(names)):
-            mine = np.flatnonzero(entry['labels'] == place)
-            if len(mine):
-                best.append(mine[np.argmax(entry['scores'][mine])])
-            if place not in hits:
-                names[place] += ': not judged'
-            elif not self._is_right(hits[place]):
-                names[place] += ': wrong'
-        chosen = np.array(best, dtype=np.int64)
-        labels = entry['labels'][chosen]
-        return Scene(
-            image=image,
-            caption=sample.caption,
-            phrases=tuple(phrase.spans for phrase in sample.phrases),
-            names=tuple(names),
-            boxes=factor * entry['bboxes'][chosen],
-            labels=labels,
-            ignored=np.array([label not in hits for label in labels], dtype=bool),
-            scores=entry['scores'][chosen],
-        )
-
-    def _notes(self, hits: Mapping[int, PhraseHits]) -> list[str]:
-        """How many are right, and of the others how far off they are."""
-        right = sum(self._is_right(one) for one in hits.values())
-        notes = [f'{len(hits)} phrases with boxes: {right} right at the first box']
-        for one in hits.values():
-            if self._is_right(one):
+    def notes(self, iou_thr: float) -> list[str]:
+        """How many phrases are right, and of the others how far off they are."""
+        ranks = [(hits, hits.rank(iou_thr)) for hits in self.hits.values()]
+        right = sum(rank == 0 for _, rank in ranks)
+        notes = [f'{len(ranks)} phrases with boxes: {right} right at the first box']
+        for hits, rank in ranks:
+            count = len(hits.separate)
+            if rank == 0:
                 continue
-            rank, count = one.rank(self.iou_thr), len(one.separate)
             if rank is not None:
-                said = f'box {rank + 1} of {count} is the first right one'
+                reason = f'box {rank + 1} of {count} is the first right one'
             elif count:
-                best = f'{np.floor(100 * one.separate.max()) / 100:.2f}'
-                said = f'none of {count} boxes is right, the best IoU is {best}'
+                best = f'{np.floor(100 * hits.separate.max()) / 100:.2f}'
+                reason = f'none of {count} boxes is right, the best IoU is {best}'
             else:
-                said = 'nothing found'
-            notes.append(f'"{one.words}": {said}')
+                reason = 'nothing found'
+            notes.append(f'"{hits.words}": {reason}')
         return notes
 
+    def names(self) -> list[str]:
+        """Words of each phrase."""
+        caption = self.sample.caption
+        return [
+            ' / '.join(caption[begin:end] for begin, end in phrase.spans)
+            for phrase in self.sample.phrases
+        ]
 
-def _words(sample: GroundingSample, place: int) -> str:
-    spans = sample.phrases[place].spans
-    return ' / '.join(sample.caption[begin:end] for begin, end in spans)
+
+def write_worst_captions(
+    captions: Sequence[JudgedCaption],
+    folder: Path,
+    *,
+    count: int,
+    iou_thr: float,
+    facts: Sequence[tuple[str, str]],
+) -> Path:
+    """Write a page of captions with what is annotated and the best box of each phrase.
+
+    Args:
+        captions: All that were judged.
+        folder: Where to write; created where it is missing, and emptied of older pages.
+        count: Captions on the page, the worst first.
+        iou_thr: Overlap from which on a box is right.
+        facts: Name and value, shown on top.
+
+    Returns:
+        The first page.
+
+    Raises:
+        OSError: It cannot be written there.
+    """
+    page = PageWriter(folder, 'Worst captions', _PER_PAGE)
+    page.remove_older()
+    for caption in sorted(captions, key=lambda one: one.quality(iou_thr))[:count]:
+
+        def sides(
+            image: np.ndarray, factor: float, caption: JudgedCaption = caption
+        ) -> list[tuple[str, Scene]]:
+            best = _best_boxes(image, factor, caption, iou_thr)
+            return [
+                ('annotated', _annotated(image, factor, caption, iou_thr)),
+                ('the best box of each phrase', best),
+            ]
+
+        page.add_file(
+            caption.path,
+            caption.entry['img_id'],
+            sides,
+            caption.notes(iou_thr),
+            unseen=[caption.sample.caption],
+        )
+    return page.finish([*facts, ('to see more', _HINT)])
+
+
+def _annotated(
+    image: np.ndarray, factor: float, caption: JudgedCaption, iou_thr: float
+) -> Scene:
+    """The true boxes, and of each phrase whether its best box is on one."""
+    names = caption.names()
+    for number, hits in caption.hits.items():
+        if hits.rank(iou_thr) != 0:
+            names[number] += ': missed'
+    phrases = caption.sample.phrases
+    boxes = [box for phrase in phrases for box in phrase.boxes]
+    labels = [i for i, phrase in enumerate(phrases) for _ in phrase.boxes]
+    ignored = np.zeros(len(boxes), dtype=bool)
+    return _scene(image, caption, names, factor * np.array(boxes), labels, ignored)
+
+
+def _best_boxes(
+    image: np.ndarray, factor: float, caption: JudgedCaption, iou_thr: float
+) -> Scene:
+    """The most certain box of each phrase, and whether it is right."""
+    names, entry = caption.names(), caption.entry
+    chosen = []
+    for number in range(len(names)):
+        rows = np.flatnonzero(entry['labels'] == number)
+        if len(rows):
+            chosen.append(rows[np.argmax(entry['scores'][rows])])
+        if number not in caption.hits:
+            names[number] += ': not judged'
+        elif caption.hits[number].rank(iou_thr) != 0:
+            names[number] += ': wrong'
+    rows = np.array(chosen, dtype=np.int64)
+    labels = entry['labels'][rows]
+    return _scene(
+        image,
+        caption,
+        names,
+        factor * entry['bboxes'][rows],
+        labels,
+        np.array([label not in caption.hits for label in labels], dtype=bool),
+        scores=entry['scores'][rows],
+    )
+
+
+def _scene(
+    image: np.ndarray,
+    caption: JudgedCaption,
+    names: Sequence[str],
+    boxes: np.ndarray,
+    labels: Sequence[int],
+    ignored: np.ndarray,
+    scores: np.ndarray | None = None,
+) -> Scene:
+    return Scene(
+        image=image,
+        caption=caption.sample.caption,
+        phrases=tuple(phrase.spans for phrase in caption.sample.phrases),
+        names=tuple(names),
+        boxes=boxes.reshape(-1, 4),
+        labels=np.asarray(labels, dtype=np.int64),
+        ignored=ignored,
+        scores=scores,
+    )

@@ -1,114 +1,145 @@
-"""A page of the pictures with most mistakes: what is annotated and what is found."""
+"""A page of the pictures with most mistakes: what is annotated and what is detected."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from glip.evaluation.truth import Truth
 from glip.report.confusion import Verdicts
-from glip.report.plots_page import SideBySidePage
+from glip.report.page import PageWriter
 from glip.visualization.scene import Scene
 
-
-def quality(
-    entry: Mapping[str, Any], truth: Truth, verdicts: Verdicts
-) -> tuple[float, int]:
-    """How good a picture is, to sort by: F1, and of equal ones the most mistakes."""
-    labels = entry['labels'][verdicts.found]
-    hit = verdicts.taken >= 0
-    right = int((labels[hit] == truth.labels[verdicts.taken[hit]]).sum())
-    judged = int((~verdicts.doubtful).sum())
-    boxes = int((~truth.ignored).sum())
-    mistakes = judged + boxes - 2 * right
-    f1 = 2 * right / (judged + boxes) if judged + boxes else 1.0
-    return f1, -mistakes
+_PER_PAGE = 10
+_HINT = 'point at a box or at a word of the line below a picture; others fade'
 
 
-class Page(SideBySidePage):
-    """Pictures with what is annotated and what is found.
+class JudgedPicture(NamedTuple):
+    """A picture, its detections, and which of them are right.
 
-    Args:
-        folder: Where to; made where it is missing, and emptied of older pages.
-        names: The classes.
-        score_thr: Said in the headings.
+    Attributes:
+        entry: ``img_id``, ``bboxes``, ``scores`` and ``labels`` of the detections.
+        truth: Its annotations.
+        verdicts: Pairs of detections and boxes.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], score_thr: float) -> None:
-        hint = 'point at a box or at a word of the line below a picture; others fade'
-        super().__init__(folder, 'Worst pictures', hint)
-        self.names = names
-        self.score_thr = score_thr
+    entry: Mapping[str, Any]
+    truth: Truth
+    verdicts: Verdicts
 
-    def add(self, entry: Mapping[str, Any], truth: Truth, verdicts: Verdicts) -> None:
-        """Add a picture; one that cannot be read is said."""
+    @property
+    def num_boxes(self) -> int:
+        """Boxes to find."""
+        return int((~self.truth.ignored).sum())
 
-        def sides(image: np.ndarray, factor: float) -> list[tuple[str, Scene]]:
+    @property
+    def num_right(self) -> int:
+        """Boxes with a detection of their class."""
+        labels = self.entry['labels'][self.verdicts.found]
+        hit = self.verdicts.taken >= 0
+        return int((labels[hit] == self.truth.labels[self.verdicts.taken[hit]]).sum())
+
+    @property
+    def quality(self) -> tuple[float, int]:
+        """F1, and the number of mistakes with its sign changed, to sort by."""
+        total = int((~self.verdicts.doubtful).sum()) + self.num_boxes
+        f1 = 2 * self.num_right / total if total else 1.0
+        return f1, 2 * self.num_right - total
+
+    def note(self) -> str:
+        """Counts in words."""
+        verdicts, right = self.verdicts, self.num_right
+        hit = verdicts.taken >= 0
+        missed = int(((verdicts.finder < 0) & ~self.truth.ignored).sum())
+        alarms = int((~hit & ~verdicts.doubtful).sum())
+        doubtful = int(verdicts.doubtful.sum())
+        counts = (
+            f'{self.num_boxes} boxes: {right} found, '
+            f'{int(hit.sum()) - right} taken for another class, {missed} missed; '
+            f'{alarms} false alarms; F1 {self.quality[0]:.2f}'
+        )
+        return counts + (f'; {doubtful} on crowds or not judged' if doubtful else '')
+
+
+def write_worst_pictures(
+    pictures: Sequence[JudgedPicture],
+    folder: Path,
+    *,
+    count: int,
+    names: Sequence[str],
+    score_thr: float,
+    facts: Sequence[tuple[str, str]],
+) -> Path:
+    """Write a page of the pictures of the lowest F1.
+
+    Args:
+        pictures: All that were judged.
+        folder: Where to write; created where it is missing, and emptied of older pages.
+        count: Pictures on the page; of equal F1 those with most mistakes.
+        names: The classes.
+        score_thr: Score threshold of the verdicts, for the headings.
+        facts: Name and value, shown on top.
+
+    Returns:
+        The first page.
+
+    Raises:
+        OSError: It cannot be written there.
+    """
+    page = PageWriter(folder, 'Worst pictures', _PER_PAGE)
+    page.remove_older()
+    heading = f'found with a score from {score_thr:g}'
+    for picture in sorted(pictures, key=lambda one: one.quality)[:count]:
+
+        def sides(
+            image: np.ndarray, factor: float, picture: JudgedPicture = picture
+        ) -> list[tuple[str, Scene]]:
             return [
-                ('annotated', self._annotated(image, factor, truth, verdicts)),
-                (
-                    f'found with a score from {self.score_thr:g}',
-                    self._found(image, factor, entry, truth, verdicts),
-                ),
+                ('annotated', _annotated(image, factor, picture, names)),
+                (heading, _detected(image, factor, picture, names)),
             ]
 
-        f1, _ = quality(entry, truth, verdicts)
-        note = self._note(entry, truth, verdicts, f1)
-        self._add(truth.path, truth.img_id, sides, [note])
+        truth = picture.truth
+        page.add_file(truth.path, truth.img_id, sides, [picture.note()])
+    return page.finish([*facts, ('to see more', _HINT)])
 
-    def _annotated(
-        self, image: np.ndarray, factor: float, truth: Truth, verdicts: Verdicts
-    ) -> Scene:
-        """The true boxes, and of each whether it is found."""
-        tags = []
-        for label, finder, ignored in zip(truth.labels, verdicts.finder, truth.ignored):
-            missed = finder < 0 and not ignored
-            tags.append(f'{self.names[label]}: missed' if missed else self.names[label])
-        return _scene(image, truth.boxes * factor, tags, ignored=truth.ignored)
 
-    def _found(
-        self,
-        image: np.ndarray,
-        factor: float,
-        entry: Mapping[str, Any],
-        truth: Truth,
-        verdicts: Verdicts,
-    ) -> Scene:
-        """The detections, and of each what is wrong."""
-        tags = []
-        for number, taken, doubtful in zip(
-            verdicts.found, verdicts.taken, verdicts.doubtful
-        ):
-            label = int(entry['labels'][number])
-            name = self.names[label]
-            if taken >= 0 and truth.labels[taken] != label:
-                name += f': is {self.names[int(truth.labels[taken])]}'
-            elif taken < 0 and not doubtful:
-                name += ': false alarm'
-            tags.append(name)
-        boxes = entry['bboxes'][verdicts.found] * factor
-        scores = entry['scores'][verdicts.found]
-        return _scene(image, boxes, tags, ignored=verdicts.doubtful, scores=scores)
+def _annotated(
+    image: np.ndarray, factor: float, picture: JudgedPicture, names: Sequence[str]
+) -> Scene:
+    """The true boxes, and of each whether it is missed."""
+    truth = picture.truth
+    missed = (picture.verdicts.finder < 0) & ~truth.ignored
+    tags = [
+        names[label] + (': missed' if is_missed else '')
+        for label, is_missed in zip(truth.labels, missed)
+    ]
+    return _scene(image, truth.boxes * factor, tags, ignored=truth.ignored)
 
-    def _note(
-        self, entry: Mapping[str, Any], truth: Truth, verdicts: Verdicts, f1: float
-    ) -> str:
-        """Counts of one picture in words."""
-        labels = entry['labels'][verdicts.found]
-        hit = verdicts.taken >= 0
-        right = int((labels[hit] == truth.labels[verdicts.taken[hit]]).sum())
-        missed = int(((verdicts.finder < 0) & ~truth.ignored).sum())
-        alarms = int((~hit & ~verdicts.doubtful).sum())
-        said = (
-            f'{int((~truth.ignored).sum())} boxes: {right} found, '
-            f'{int(hit.sum()) - right} taken for another class, {missed} missed; '
-            f'{alarms} false alarms; F1 {f1:.2f}'
-        )
-        doubtful = int(verdicts.doubtful.sum())
-        return said + (f'; {doubtful} on crowds or not judged' if doubtful else '')
+
+def _detected(
+    image: np.ndarray, factor: float, picture: JudgedPicture, names: Sequence[str]
+) -> Scene:
+    """The detections, and of each what is wrong."""
+    entry, truth, verdicts = picture
+    tags = []
+    for number, taken, doubtful in zip(
+        verdicts.found, verdicts.taken, verdicts.doubtful
+    ):
+        label = int(entry['labels'][number])
+        tag = names[label]
+        if taken >= 0 and truth.labels[taken] != label:
+            tag += f': is {names[int(truth.labels[taken])]}'
+        elif taken < 0 and not doubtful:
+            tag += ': false alarm'
+        tags.append(tag)
+    boxes = entry['bboxes'][verdicts.found] * factor
+    scores = entry['scores'][verdicts.found]
+    return _scene(image, boxes, tags, ignored=verdicts.doubtful, scores=scores)
 
 
 def _scene(
@@ -120,9 +151,7 @@ def _scene(
     scores: np.ndarray | None = None,
 ) -> Scene:
     """A scene whose caption says what its colours mean."""
-    counts: dict[str, int] = {}
-    for tag in tags:
-        counts[tag] = counts.get(tag, 0) + 1
+    counts = Counter(tags)
     names = tuple(sorted(counts))
     caption, phrases = '', []
     for name in names:
@@ -130,14 +159,13 @@ def _scene(
         caption += ',  ' if caption else ''
         phrases.append(((len(caption), len(caption) + len(words)),))
         caption += words
-    place = {name: number for number, name in enumerate(names)}
     return Scene(
         image=image,
         caption=caption,
         phrases=tuple(phrases),
         names=names,
         boxes=np.asarray(boxes, dtype=np.float64).reshape(-1, 4),
-        labels=np.array([place[tag] for tag in tags], dtype=np.int64),
+        labels=np.array([names.index(tag) for tag in tags], dtype=np.int64),
         ignored=np.asarray(ignored, dtype=bool),
         scores=scores,
     )

@@ -1,6 +1,7 @@
 """Plots, tables and pages of captions, whose phrases are found or not."""
 
 import csv
+import html
 import json
 import re
 
@@ -92,7 +93,7 @@ def test_found_and_missed_phrases_are_told_apart(data, tmp_path):
         'red / car: missed',
         '3 phrases with boxes: 1 right at the first box',
     ):
-        assert words in page.replace('&quot;', '"'), words
+        assert words in html.unescape(page), words
     assert 'A dog: missed' not in page
     assert page.count('data:image/jpeg') == 4
     rows = table(tmp_path / 'out' / 'phrases.csv')
