@@ -9,7 +9,13 @@ captions = 'work_dirs/coco_person_captions.jsonl'
 
 model = dict(
     type='SelfTaughtGLIP',
-    teacher_share=0.6,
+    teacher_share=0.9,
+    backbone=dict(frozen=True),
+    neck=dict(frozen=True, neck=dict(frozen=True)),
+    # Scores know of the quality of a box already; the centerness stays constant.
+    bbox_head=dict(
+        loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.0)
+    ),
 )
 load_from = start
 
@@ -24,7 +30,7 @@ resizing = [
     dict(type='GTBoxSubOne_GLIP'),
     dict(
         type='RandomChoiceResize',
-        scales=[(s, s) for s in (384, 416, 448, 480, 512, 544)],
+        scales=[(s, s) for s in (416, 448, 480, 512, 544)],
         keep_ratio=True,
         resize_type='FixScaleResize',
         backend='pillow',
@@ -157,8 +163,6 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         # What is known already moves slowly.
         custom_keys={
-            'backbone': dict(lr_mult=0.02),
-            'neck': dict(lr_mult=0.05),
             'language_model': dict(lr_mult=0.02),
             'dot_product_projection_text': dict(lr_mult=0.05),
             'bbox_pred': dict(lr_mult=0.2),

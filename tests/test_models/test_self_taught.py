@@ -78,7 +78,7 @@ def test_the_target_of_a_drawn_word_is_the_quality_of_the_box():
     loss = model._soft_loss(
         logits, teacher, torch.tensor([[0.8, 0.0]]), targets, prompt
     )
-    # dog at the first anchor: 0.25 * 0.4 + 0.75 * 0.8 = 0.7; all others: 0.1.
+    # The teacher knows dog. At the first anchor: 0.25 * 0.4 + 0.75 * 0.8 = 0.7; all others: 0.1.
     # Binary cross-entropy at probability 0.5 is log 2, whatever the target.
     expected = 0.6931472 * ((0.5 - 0.7) ** 2 + 3 * (0.5 - 0.1) ** 2)
     assert loss.item() == pytest.approx(expected, rel=1e-5)

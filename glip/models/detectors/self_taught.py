@@ -16,6 +16,9 @@ from glip.ops import iou_inclusive
 from glip.registry import MODELS
 from glip.text import EncodedPrompt
 
+# Best score in a picture from which on the teacher knows a word.
+_KNOWN_FROM = 0.01
+
 
 @MODELS.register_module()
 class SelfTaughtGLIP(GLIP):
@@ -24,10 +27,12 @@ class SelfTaughtGLIP(GLIP):
     A frozen copy of the start, the teacher, scores the words of every prompt. The
     target of a word at an anchor is ``teacher_share`` of the teacher's score and the
     rest of what people drew: the IoU of the predicted box with the drawn one where the
-    anchor belongs to a box of that word, else zero. The loss is the quality focal loss
-    (arXiv 2006.04388, eq. 6), which takes the place of the hard focal loss; losses of
-    boxes and centerness are GLIP's. So soft knowledge of unlabelled things and of look-
-    alikes survives a training on few pictures, and scores stay calibrated.
+    anchor belongs to a box of that word, else zero. Of a drawn word that scores next
+    to nothing all over the picture the teacher knows nothing: people decide alone.
+    The loss is the quality focal loss (arXiv 2006.04388, eq. 6), which takes the place
+    of the hard focal loss; losses of boxes and centerness are GLIP's. So soft knowledge
+    of unlabelled things and of look-alikes survives a training on few pictures, and
+    scores stay calibrated.
 
     The teacher is put in by :class:`~glip.engine.hooks.SelfTeacherHook`, is no part of
     the state dict, and is needed in training only.
@@ -79,14 +84,15 @@ class SelfTaughtGLIP(GLIP):
         prompts = self._single_prompts(batch_data_samples, truncate=True)
         truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
-        outputs = self.bbox_head(self.extract_feat(batch_inputs), text)
+        visual = self.extract_feat(batch_inputs)
+        outputs = self.bbox_head(visual, text)
         losses = self.bbox_head.loss_by_feat(*outputs, text.mask, truth)
         losses.pop('loss_cls')
         anchors, targets = self.bbox_head.assign(outputs[1], truth, text.mask.shape[1])
         deltas = torch.cat([d.flatten(2) for d in outputs[1]], 2).transpose(1, 2)
         losses['loss_soft'] = self.soft_loss_weight * self._soft_loss(
             torch.cat(outputs[0], 1).float(),
-            self._teacher_scores(batch_inputs, prompts),
+            self._teacher_scores(batch_inputs, visual, prompts),
             self._qualities(anchors, deltas.detach().float(), targets),
             targets,
             prompts,
@@ -95,12 +101,18 @@ class SelfTaughtGLIP(GLIP):
 
     @torch.no_grad()
     def _teacher_scores(
-        self, batch_inputs: Tensor, prompts: Sequence[EncodedPrompt]
+        self,
+        batch_inputs: Tensor,
+        visual: tuple[Tensor, ...],
+        prompts: Sequence[EncodedPrompt],
     ) -> Tensor:
         """Probabilities of the teacher, (B, N, T)."""
         teacher = self.teacher
-        text = teacher.language_model(prompts)
-        logits, _, _ = teacher.bbox_head(teacher.extract_feat(batch_inputs), text)
+        if any(
+            p.requires_grad for m in (self.backbone, self.neck) for p in m.parameters()
+        ):
+            visual = teacher.extract_feat(batch_inputs)  # else frozen, and the same
+        logits, _, _ = teacher.bbox_head(visual, teacher.language_model(prompts))
         return torch.cat(logits, 1).float().sigmoid()
 
     def _qualities(self, anchors: Tensor, deltas: Tensor, targets: Targets) -> Tensor:
@@ -118,8 +130,11 @@ class SelfTaughtGLIP(GLIP):
         prompts: Sequence[EncodedPrompt],
     ) -> Tensor:
         """Quality focal loss over the tokens of entities, per positive anchor."""
-        drawn = qualities[..., None] * targets.tokens
-        share = self.teacher_share
+        at_boxes = targets.tokens & targets.positive[..., None]
+        drawn = qualities[..., None] * at_boxes
+        silent = teacher.amax(1, keepdim=True) < _KNOWN_FROM
+        unknown = at_boxes.any(1, keepdim=True) & silent
+        share = torch.where(unknown, 0.0, self.teacher_share)
         target = share * teacher + (1 - share) * drawn
         asked = logits.new_zeros(len(prompts), 1, logits.shape[2])
         for row, prompt in enumerate(prompts):
