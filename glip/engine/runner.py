@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader
 
 from glip.checkpoints import fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
+from glip.datasets.loader import build_dataloader
 from glip.engine.building import (
     build_errors_explained,
     explained,
     require_known,
 )
-from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
@@ -67,7 +67,7 @@ class GLIPRunner(Runner):
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader:
-        """See :func:`glip.engine.data_loader.build_dataloader`."""
+        """See :func:`glip.datasets.loader.build_dataloader`."""
         return build_dataloader(dataloader, seed, diff_rank_seed)
 
     @explained
