@@ -239,6 +239,8 @@ class GLIPRunner(Runner):
         """Save as mmengine does, but let the file appear only when it is complete."""
         if self._sharded is not None:
             self._sharded.gather(self.optim_wrapper if save_optimizer else None)
+        if not is_main_process():
+            return
         options = dict(
             file_client_args=file_client_args,
             save_optimizer=save_optimizer,
@@ -251,9 +253,6 @@ class GLIPRunner(Runner):
             get_file_backend(str(out_dir), backend_args=backend_args), LocalBackend
         ):
             super().save_checkpoint(out_dir, filename, **options)
-            return
-        if not is_main_process():
-            super().save_checkpoint(out_dir, filename, **options)  # which takes part
             return
         # One name for all attempts: a training killed while it writes leaves one file.
         part = Path(out_dir, f'.{filename}.part')
