@@ -182,9 +182,9 @@ def _run(rank: int, port: int, function, arguments: tuple) -> None:
 
 def in_two_processes(function, *arguments) -> None:
     """Call ``function(rank, *arguments)`` in two processes that know each other."""
-    with socket.socket() as found:
-        found.bind(('127.0.0.1', 0))
-        port = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
     mp.start_processes(
         _run, (port, function, arguments), nprocs=2, start_method='spawn'
     )

@@ -95,7 +95,7 @@ def find_sets(
             '<set>/annotations/instances_val*.json, and the same of train and test'
         )
     names = _names([root.relative_to(top).parts for root in roots], top)
-    return [_found(root, name, splits) for root, name in zip(roots, names)]
+    return [_folder_set(root, name, splits) for root, name in zip(roots, names)]
 
 
 def _roots(folder: Path, depth: int) -> Iterator[Path]:
@@ -111,7 +111,7 @@ def _roots(folder: Path, depth: int) -> Iterator[Path]:
         yield from _roots(folder / name, depth - 1)
 
 
-def _found(root: Path, name: str, splits: Sequence[str]) -> FolderSet:
+def _folder_set(root: Path, name: str, splits: Sequence[str]) -> FolderSet:
     """The first split that a set has."""
     for split in splits:
         files = _split_of(root, split)
@@ -141,10 +141,10 @@ def _coco_split(root: Path, split: str) -> tuple[str, str] | None:
     names = '|'.join(map(re.escape, _names_of(split)))
     listed = sorted(os.listdir(home))
     for prefix in ('instances_', '', 'custom_'):
-        matches = [re.fullmatch(rf'{prefix}(({names})\d*)\.json', n) for n in listed]
-        found = [match for match in matches if match]
-        if found:
-            file, stem = found[-1][0], found[-1][1]  # of several years the latest
+        pattern = re.compile(rf'{prefix}(({names})\d*)\.json')
+        matches = [match for match in map(pattern.fullmatch, listed) if match]
+        if matches:
+            file, stem = matches[-1][0], matches[-1][1]  # of several years the latest
             return f'annotations/{file}', _pictures(root, stem, names)
     return None
 

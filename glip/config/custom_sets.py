@@ -155,16 +155,16 @@ def _from_folder(custom: Mapping[str, Any]) -> dict[str, list[CustomSet]]:
     for stage, splits in stages.items():
         sets[stage] = [
             CustomSet(
-                name=found.name,
+                name=folder_set.name,
                 format='coco',
-                data_root=found.root,
-                ann_file=found.ann_file,
-                img=found.img,
+                data_root=folder_set.root,
+                ann_file=folder_set.ann_file,
+                img=folder_set.img,
                 classes=_tuple(custom.get('classes')),
-                split=found.split,
-                absent=None if found.split else os.path.abspath(found.path),
+                split=folder_set.split,
+                absent=None if folder_set.split else os.path.abspath(folder_set.path),
             )
-            for found in (find_sets(folder, splits) if splits else ())
+            for folder_set in (find_sets(folder, splits) if splits else ())
         ]
     lacking = [entry for entry in sets['train'] if entry.absent]
     if lacking:
@@ -186,18 +186,18 @@ def _checked(
     if not absent or (custom.get('skip_missing') and len(absent) < len(sets)):
         return sets
     if custom.get('folder'):
-        said = (
+        problem = (
             f'sets in {custom["folder"]} have no split {custom.get("split", "val")!r}'
         )
         advice = 'choose another by custom_data.split'
     else:
-        said = f'sets of custom_data.{stage} are not there'
+        problem = f'sets of custom_data.{stage} are not there'
         advice = 'set custom_data.data_root'
     if len(absent) < len(sets):
         advice += ', or evaluate the others with custom_data.skip_missing=True'
     raise DatasetError(
-        f'{len(absent)} of {len(sets)} {said}, the first is {absent[0].name}: looked '
-        f'for {absent[0].absent}; {advice}'
+        f'{len(absent)} of {len(sets)} {problem}, the first is {absent[0].name}: '
+        f'looked for {absent[0].absent}; {advice}'
     )
 
 

@@ -45,11 +45,11 @@ def identity_of(runner: Any, dataset: Any, evaluator: Any) -> Identity:
     cfg = runner.cfg
     loader = cfg.get('test_dataloader') or {}
     data = loader.get('dataset') if isinstance(loader, Mapping) else None
-    ways = {k: v for k, v in (cfg.get('test_cfg') or {}).items() if k != 'resume'}
+    options = {k: v for k, v in (cfg.get('test_cfg') or {}).items() if k != 'resume'}
     metrics = [type(metric).__name__ for metric in evaluator.metrics]
     return {
         'checkpoint': (_of_weights(runner.model), str(cfg.get('load_from') or '')),
-        'model config': (_of_values([cfg.get('model'), ways]), ''),
+        'model config': (_of_values([cfg.get('model'), options]), ''),
         'data set': (
             _of_values([data, _of_data(dataset)]),
             f'{len(dataset)} pictures of {_name(dataset)}',

@@ -102,7 +102,7 @@ class GLIPOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         rules = self.paramwise_cfg
         keys = rules.get('custom_keys', {})
         key = max((k for k in keys if k in name), key=len, default=None)
-        own = keys[key] if key is not None else {}
+        factors = keys[key] if key is not None else {}
         is_bias = 'bias' in name
         bias_lr = rules.get('bias_lr_mult', 1.0) if is_bias else 1.0
         bias_decay = rules.get('bias_decay_mult', 1.0) if is_bias else 1.0
@@ -114,8 +114,8 @@ class GLIPOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             kinds.append('norm')
         return (
             '_'.join(kinds) or 'base',
-            own.get('lr_mult', 1.0) * bias_lr,
-            own.get('decay_mult', 1.0) * bias_decay * norm_decay,
+            factors.get('lr_mult', 1.0) * bias_lr,
+            factors.get('decay_mult', 1.0) * bias_decay * norm_decay,
         )
 
 

@@ -42,8 +42,8 @@ class AdamW(torch.optim.AdamW):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over a state, also one that another kernel has left."""
-        own = {key: self.defaults[key] for key in _KERNELS}
-        groups = [group | own for group in state_dict['param_groups']]
+        kernels = {key: self.defaults[key] for key in _KERNELS}
+        groups = [group | kernels for group in state_dict['param_groups']]
         super().load_state_dict(dict(state_dict, param_groups=groups))
 
 

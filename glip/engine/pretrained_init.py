@@ -53,11 +53,12 @@ class Pretrained:
         }
 
     def __call__(self, module: nn.Module) -> None:
-        state, own = self._read(), module.state_dict()
+        state, current = self._read(), module.state_dict()
         # Integers are counters and indices, which a module makes itself.
-        learned = [n for n, tensor in own.items() if tensor.is_floating_point()]
+        learned = [n for n, tensor in current.items() if tensor.is_floating_point()]
         missing = [n for n in learned if n not in state]
-        reshaped = [n for n in own if n in state and state[n].shape != own[n].shape]
+        both = [name for name in current if name in state]
+        reshaped = [n for n in both if state[n].shape != current[n].shape]
         if reshaped or len(missing) > len(learned) / 10:
             raise CheckpointError(
                 f'{self.checkpoint} does not fit {type(module).__name__}: of '
@@ -65,7 +66,7 @@ class Pretrained:
                 f'{len(reshaped)} of another shape, the first is '
                 f'{(reshaped + missing)[0]}'
             )
-        module.load_state_dict({n: state.get(n, own[n]) for n in own})
+        module.load_state_dict({n: state.get(n, current[n]) for n in current})
         fresh = f'; new: {", ".join(missing)}' if missing else ''
         print_log(
             f'{type(module).__name__} starts from {self.checkpoint}{fresh}', 'current'

@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader
 
 from glip.checkpoints import fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
+from glip.datasets.loader import build_dataloader
 from glip.engine.building import (
     build_errors_explained,
     explained,
     require_known,
 )
-from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
@@ -68,7 +68,7 @@ class GLIPRunner(Runner):
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader:
-        """See :func:`glip.engine.data_loader.build_dataloader`."""
+        """See :func:`glip.datasets.loader.build_dataloader`."""
         return build_dataloader(dataloader, seed, diff_rank_seed)
 
     @explained
@@ -252,6 +252,8 @@ class GLIPRunner(Runner):
         """Save as mmengine does, but let the file appear only when it is complete."""
         if self._sharded is not None:
             self._sharded.gather(self.optim_wrapper if save_optimizer else None)
+        if not is_main_process():
+            return
         options = dict(
             file_client_args=file_client_args,
             save_optimizer=save_optimizer,
@@ -264,9 +266,6 @@ class GLIPRunner(Runner):
             get_file_backend(str(out_dir), backend_args=backend_args), LocalBackend
         ):
             super().save_checkpoint(out_dir, filename, **options)
-            return
-        if not is_main_process():
-            super().save_checkpoint(out_dir, filename, **options)  # which takes part
             return
         # One name for all attempts: a training killed while it writes leaves one file.
         part = Path(out_dir, f'.{filename}.part')

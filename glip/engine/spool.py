@@ -1,4 +1,4 @@
-"""What an evaluation has found so far, on disk, so that a stop loses none of it."""
+"""Results of an unfinished evaluation on disk, so that a stop loses none of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Identity = dict[str, tuple[str, str]]
 
 
 class Spool:
-    """A file to which one process appends what it found in each picture.
+    """File to which one process appends the results of each picture.
 
     Records are written one after the other and never changed, each behind its length
     and checksum, so that a process killed at any moment leaves whole records and at
@@ -44,16 +44,16 @@ class Spool:
         if not whole:
             _write(self._file, (_VERSION, identity))
 
-    def add(self, found: Mapping[int, Any]) -> None:
-        """Append what was found, by the number of the picture in the data set.
+    def add(self, results: Mapping[int, Any]) -> None:
+        """Append results by the number of the picture in the data set.
 
-        It is with the operating system when this returns, so that killing the
-        process does not lose it.
+        They are with the operating system when this returns, so that killing the
+        process does not lose them.
 
         Raises:
             OSError: There is no room.
         """
-        _write(self._file, dict(found))
+        _write(self._file, dict(results))
 
     def close(self) -> None:
         """Close the file, which stays."""
@@ -71,11 +71,11 @@ def read_spool(
 
     Returns:
         What was evaluated, None where there is nothing that this version can read;
-        and what was found by number of the picture.
+        and the results by number of the picture.
     """
     wanted = None if wanted is None else set(wanted)
     identity: Identity | None = None
-    found: dict[int, Any] = {}
+    results: dict[int, Any] = {}
     for path in sorted(folder.glob('rank_*.spool')):
         try:
             records = (pickle.loads(data) for data, _ in _records(path))
@@ -84,14 +84,14 @@ def read_spool(
                 continue
             identity = of_file
             for record in records:
-                found.update(
+                results.update(
                     (number, entry)
                     for number, entry in record.items()
                     if wanted is None or number in wanted
                 )
         except _UNREADABLE:  # of another version of what makes the entries
             return None, {}
-    return identity, found
+    return identity, results
 
 
 def delete_spool(folder: Path) -> None:

@@ -71,11 +71,11 @@ class TestLoop(_TestLoop):
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
         self.precision = half_precision('fp16' if fp16 else amp)
-        compile_options(compile)  # said before the weights are read
+        compile_options(compile)  # reported before the weights are read
         self.compile = compile
         self.resume = resume
         self._spool: Spool | None = None
-        self._found: dict[int, list[list[Any]]] = {}
+        self._results: dict[int, list[list[Any]]] = {}
         self._indices: list[int] = []
 
     def run(self) -> dict[str, float]:
@@ -105,10 +105,10 @@ class TestLoop(_TestLoop):
         self.runner.model.eval()
         _say_threads()
         batches = self._batches()
-        own = [index for batch in batches for index in batch]
-        with self._spooled(own):
-            missing = [_without(batch, self._found) for batch in batches]
-            self._evaluate([batch for batch in missing if batch], len(set(own)))
+        indices = [index for batch in batches for index in batch]
+        with self._spooled(indices):
+            missing = [_without(batch, self._results) for batch in batches]
+            self._evaluate([batch for batch in missing if batch], len(set(indices)))
             self._hand_over()
             # Within, as what is kept outlives a failure of the metrics, too.
             metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
@@ -167,16 +167,16 @@ class TestLoop(_TestLoop):
         if not self._indices:  # a loader that does not tell which pictures they are
             self.evaluator.process(outputs, data_batch)
             return
-        found = {}
+        results = {}
         for i, (index, output) in enumerate(zip(self._indices, outputs, strict=True)):
             self.evaluator.process([output], _one(data_batch, i, len(outputs)))
-            found[int(index)] = [list(m.results) for m in self.evaluator.metrics]
+            results[int(index)] = [list(m.results) for m in self.evaluator.metrics]
             for metric in self.evaluator.metrics:
                 metric.results.clear()
-        self._found.update(found)
+        self._results.update(results)
         if self._spool is not None:
             try:
-                self._spool.add(found)
+                self._spool.add(results)
             except OSError as error:
                 self._spool = None
                 _warn_of_disk(error)
@@ -184,13 +184,13 @@ class TestLoop(_TestLoop):
     def _hand_over(self) -> None:
         """Give the metrics their results in the order of the sampler."""
         order = [int(i) for i in self.dataloader.batch_sampler.sampler]
-        kept = [self._found[index] for index in order if index in self._found]
+        kept = [self._results[index] for index in order if index in self._results]
         for place, metric in enumerate(self.evaluator.metrics):
-            metric.results[:] = [entry for found in kept for entry in found[place]]
-        self._found = {}
+            metric.results[:] = [entry for results in kept for entry in results[place]]
+        self._results = {}
 
     @contextmanager
-    def _spooled(self, own: Sequence[int]) -> Iterator[None]:
+    def _spooled(self, indices: Sequence[int]) -> Iterator[None]:
         """Open the files on disk, and read those of the evaluation to resume."""
         folder = Path(self.runner.work_dir, SPOOL_FOLDER)
         rank, _ = get_dist_info()
@@ -201,7 +201,7 @@ class TestLoop(_TestLoop):
                 raise ConfigError(problem)
             if identity is not None:
                 if self.resume:
-                    _, self._found = read_spool(folder, own)
+                    _, self._results = read_spool(folder, indices)
                 barrier()  # nobody writes while others read
                 try:
                     self._spool = Spool(folder, rank, identity, resume=self.resume)
@@ -222,23 +222,24 @@ class TestLoop(_TestLoop):
             folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
-            said = f'another evaluation is running in {folder.parent}'
+            message = f'another evaluation is running in {folder.parent}'
             if self.resume:
-                return None, f'--resume: {said}; wait for it, or end it'
+                return None, f'--resume: {message}; wait for it, or end it'
             print_log(
-                f'{said}: this one cannot be resumed; give each a --work-dir',
+                f'{message}: this one cannot be resumed; give each a --work-dir',
                 'current',
                 logging.WARNING,
             )
             return None, None
         dataset = self.dataloader.dataset
         identity = identity_of(self.runner, dataset, self.evaluator)
-        before, found = read_spool(folder)
+        before, results = read_spool(folder)
         if not self.resume:
-            if before is not None and len(found) < len(dataset):
+            if before is not None and len(results) < len(dataset):
                 print_log(
-                    f'an evaluation in {folder.parent} was stopped after {len(found)} '
-                    'pictures; it is begun anew, as --resume was not given',
+                    f'an evaluation in {folder.parent} was stopped after '
+                    f'{len(results)} pictures; it is begun anew, as --resume was not '
+                    'given',
                     'current',
                 )
             delete_spool(folder)
@@ -251,7 +252,7 @@ class TestLoop(_TestLoop):
             )
         else:
             print_log(
-                f'going on after {len(found)} of {len(dataset)} pictures', 'current'
+                f'going on after {len(results)} of {len(dataset)} pictures', 'current'
             )
         return identity, None
 
@@ -292,7 +293,7 @@ def _say_threads() -> None:
 
 def _warn_of_disk(error: OSError) -> None:
     print_log(
-        f'cannot keep what is found on disk ({error}): if this evaluation is stopped, '
+        f'cannot keep results on disk ({error}): if this evaluation is stopped, '
         '--resume will repeat what comes from here on',
         'current',
         logging.WARNING,

@@ -10,9 +10,8 @@ import numpy as np
 
 from glip.errors import ConfigError, DatasetError, GLIPError, one_line
 from glip.runtime.leaves import iter_paths
-from glip.visualization.scene import Scene, make_scene
+from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
 
-_PROMPT = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
 _INCLUSIVE = 'GTBoxSubOne_GLIP'  # behind it boxes end with their last pixel
 
 
@@ -140,7 +139,7 @@ class Seen:
     @property
     def prompt(self) -> dict[str, Any]:
         """The fields that make the prompt."""
-        return {key: self.get(key) for key in _PROMPT}
+        return {key: self.get(key) for key in PROMPT_FIELDS}
 
     def parts(self) -> list[tuple[str, Scene]]:
         """Heading and scene of all that is to be shown.

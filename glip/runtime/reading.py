@@ -62,12 +62,12 @@ def json_lines(
     """
     with _opened(path, backend_args) as local_path:
         size = os.path.getsize(local_path)
-        done, said = 0, time.monotonic()
+        done, logged = 0, time.monotonic()
         with open(local_path, 'rb') as file:
             for number, line in enumerate(file, 1):
                 done += len(line)
-                if number % _LINES_PER_LOOK == 0 and time.monotonic() - said > _QUIET:
-                    said = time.monotonic()
+                if number % _LINES_PER_LOOK == 0 and time.monotonic() - logged > _QUIET:
+                    logged = time.monotonic()
                     print_log(
                         f'{path}: {number} lines read, {done / size:.0%}',
                         logger='current',

@@ -16,6 +16,8 @@ from glip.text import parse_text
 from glip.visualization.drawing import Color, class_colors
 
 Span = tuple[int, int]
+# Fields of a sample that say what was asked for; `make_scene` takes them by name.
+PROMPT_FIELDS = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
 
 
 @dataclass(frozen=True, eq=False)

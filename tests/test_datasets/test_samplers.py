@@ -10,6 +10,7 @@ from mmengine.dataset import BaseDataset, DefaultSampler
 from torch.utils.data import BatchSampler, DataLoader
 
 from glip.datasets import ConcatDataset, MixtureSampler
+from glip.datasets.loader import build_dataloader
 from glip.datasets.samplers import ResumableBatchSampler, SeededSampler
 from glip.datasets.seeding import (
     SeededDataset,
@@ -17,7 +18,6 @@ from glip.datasets.seeding import (
     derived_seed,
     drawn_with,
 )
-from glip.engine.data_loader import build_dataloader
 from glip.errors import ConfigError
 
 

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader
 
 from glip.datasets import MixedStream, ODVGStream
 from glip.datasets.converters.to_shards import odvg_to_shards
+from glip.datasets.loader import build_dataloader
 from glip.datasets.stream import consumer
-from glip.engine.data_loader import build_dataloader
 from glip.engine.loops import EpochBasedTrainLoop
 from glip.errors import ConfigError, DatasetError
 from glip.registry import DATASETS

@@ -69,13 +69,13 @@ def work(rank: int, folder: Path) -> None:
     """All that needs two processes, as starting them takes longest."""
     net = MMDistributedDataParallel(model(), device_ids=None, broadcast_buffers=False)
     batch = two.pictures()
-    found = dict(
+    results = dict(
         mixed=gradients(net, batch[:4][rank::2]),
         # The second process has no box, then none of them has.
         empty_there=gradients(net, [batch[2 * rank], batch[1]]),
         none=gradients(net, [batch[(1, 3)[rank]]]),
     )
-    torch.save(found, folder / f'gradients_{rank}.pth')
+    torch.save(results, folder / f'gradients_{rank}.pth')
     runner = two.train(two.config(folder / 'ddp', batch_size=2, launcher='pytorch'))
     assert type(runner.model).__name__ == 'MMDistributedDataParallel'
     wrapper = dict(type='FullyShardedDataParallel')
@@ -138,13 +138,13 @@ def test_gradients_are_those_of_the_doubled_batch(folder, case, pictures, factor
     losses, expected = gradients(model(), [batch[i] for i in pictures])
     ranks = [torch.load(folder / f'gradients_{rank}.pth')[case] for rank in (0, 1)]
     for name, loss in losses.items():
-        mean = sum(found[name].item() for found, _ in ranks) / 2
+        mean = sum(results[name].item() for results, _ in ranks) / 2
         assert mean == pytest.approx(loss.item() * factor, rel=1e-5, abs=1e-7), name
     for name, gradient in expected.items():
         assert gradient is not None, name  # nothing is unused
-        for _, found in ranks:
+        for _, results in ranks:
             torch.testing.assert_close(
-                found[name],
+                results[name],
                 gradient * factor,
                 rtol=1e-4,
                 atol=max(1e-5 * gradient.abs().max().item(), NOISE),
@@ -207,14 +207,16 @@ def test_a_checkpoint_of_shares_is_an_ordinary_one(folder):
     ours, theirs = state(folder / 'fsdp'), state(folder / 'single')
     assert ours['meta']['epoch'] == theirs['meta']['epoch'] == 1
     assert ours['meta']['iter'] == theirs['meta']['iter'] == 2
-    own, other = ours['optimizer'], theirs['optimizer']
-    assert own['state'].keys() == other['state'].keys()
+    optimizer, other = ours['optimizer'], theirs['optimizer']
+    assert optimizer['state'].keys() == other['state'].keys()
     for i, expected in other['state'].items():
         for key, value in expected.items():
             torch.testing.assert_close(
-                own['state'][i][key], value, rtol=1e-3, atol=1e-6
+                optimizer['state'][i][key], value, rtol=1e-3, atol=1e-6
             )
-    for mine, group in zip(own['param_groups'], other['param_groups'], strict=True):
+    for mine, group in zip(
+        optimizer['param_groups'], other['param_groups'], strict=True
+    ):
         assert mine['params'] == group['params']
         assert (mine['lr'], mine['name']) == (group['lr'], group['name'])
     left = [p.name for p in (folder / 'fsdp').iterdir() if p.name.endswith('.part')]

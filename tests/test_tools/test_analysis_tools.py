@@ -122,7 +122,7 @@ class TestBenchmark:
         return path
 
     def test_inference(self, run, tiny, weights, tmp_path, monkeypatch):
-        from glip.engine import benchmark
+        from glip.report import speed as benchmark
 
         models = []
         build = benchmark.build_model

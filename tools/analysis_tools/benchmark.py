@@ -10,7 +10,8 @@ from pathlib import Path
 
 from glip.config.arguments import add_cfg_options, add_launcher
 from glip.config.flags import prepare_config
-from glip.engine.benchmark import (
+from glip.errors import ConfigError
+from glip.report.speed import (
     TASKS,
     Plan,
     Speed,
@@ -19,7 +20,6 @@ from glip.engine.benchmark import (
     benchmark_inference,
     overall,
 )
-from glip.errors import ConfigError
 from glip.runtime import compiling
 from glip.runtime.command import command
 

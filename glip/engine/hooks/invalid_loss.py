@@ -83,8 +83,8 @@ class CheckInvalidLossHook(Hook):
 def samples_of(data_batch: Any) -> str:
     """The pictures of a batch, by path and id."""
     samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
-    said = []
+    names = []
     for sample in samples or ():
         path, number = sample.get('img_path'), sample.get('img_id')
-        said.append(f'{path} (id {number})' if number is not None else str(path))
-    return ', '.join(said) or 'samples without a name'
+        names.append(f'{path} (id {number})' if number is not None else str(path))
+    return ', '.join(names) or 'samples without a name'

@@ -1,4 +1,4 @@
-"""Pictures of what is found while training, validating and testing."""
+"""Pictures of detections while training, validating and testing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from glip.errors import ConfigError, GLIPError, ImageError
 from glip.images import load_image
 from glip.registry import HOOKS
 from glip.visualization.picture import render_beside
-from glip.visualization.scene import Scene, make_scene
+from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
 
-_PROMPT = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
 _WRITABLE = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 _QUALITY = 92
 
@@ -187,7 +186,7 @@ class DetVisualizationHook(_MMDetVisualizationHook):
 
         Args:
             name: Of the picture.
-            sample: What was found, with what is there.
+            sample: Detections, and annotations where there are any.
             step: Number beside the name.
             batch: What the model was given.
             number: Which of the batch the sample is.
@@ -197,7 +196,7 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         """
         pixels = _pixels(batch['inputs'][number])
         image = pixels if as_seen else _image(sample, pixels)
-        parts = [self._found(image, sample, as_seen)]
+        parts = [self._detections(image, sample, as_seen)]
         truth = self._truth(image, sample, as_seen)
         if truth is not None:
             parts.insert(0, ('annotated', truth))
@@ -211,17 +210,17 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         else:
             self._visualizer.add_image(name, np.asarray(drawn), step)
 
-    def _found(
+    def _detections(
         self, image: np.ndarray, sample: DetDataSample, as_seen: bool
     ) -> tuple[str, Scene]:
-        """What the model found, and how to call it."""
-        found = sample.pred_instances
-        boxes = _plain(found.bboxes)
+        """Heading and scene of what the model detects."""
+        detections = sample.pred_instances
+        boxes = _plain(detections.bboxes)
         if as_seen:  # the model gives boxes in the size before the resize
             boxes = boxes * np.tile(sample.get('scale_factor', (1.0, 1.0)), 2)
-        scores = _plain(found.scores)
+        scores = _plain(detections.scores)
         kept = scores >= self.score_thr
-        labels = _plain(found.labels)
+        labels = _plain(detections.labels)
         scene = self._scene(image, sample, boxes[kept], labels[kept], scores[kept])
         heading = 'found'
         if not kept.any():
@@ -252,7 +251,7 @@ class DetVisualizationHook(_MMDetVisualizationHook):
             image,
             boxes,
             labels,
-            **{key: sample.get(key) for key in _PROMPT},
+            **{key: sample.get(key) for key in PROMPT_FIELDS},
             names=meta.get('classes', ()),
             scores=scores,
             source=str(sample.get('img_path', 'a picture')),
@@ -260,7 +259,7 @@ class DetVisualizationHook(_MMDetVisualizationHook):
 
 
 def _image(sample: DetDataSample, pixels: np.ndarray) -> np.ndarray:
-    """The picture, (H, W, 3) RGB, in the size that boxes found are given in.
+    """The picture, (H, W, 3) RGB, in the size that detected boxes are given in.
 
     It is read again, as the model saw it in another size; one that has no file, or
     was turned or flipped, is taken from what the model saw.

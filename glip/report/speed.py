@@ -15,7 +15,7 @@ from mmengine.registry import DefaultScope
 
 from glip.apis.loading import build_model, resolve_device
 from glip.checkpoints import load_into
-from glip.engine.data_loader import build_dataloader
+from glip.datasets.loader import build_dataloader
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.offline import build_dataset
 from glip.models.cpu import use_cpu_kernels
@@ -26,7 +26,7 @@ from glip.runtime.measuring import clock, peak_memory
 
 TASKS = ('inference', 'dataloader', 'dataset')
 
-Say = Callable[[str], None]
+WriteLine = Callable[[str], None]
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Plan:
 
     Attributes:
         max_iter: Pictures or batches in a run; fewer where the data has not as many.
-        log_interval: After how many a line is said.
+        log_interval: After how many a line is written.
         num_warmup: How many at the beginning do not count.
     """
 
@@ -87,7 +87,7 @@ def benchmark_inference(
     cfg: Config,
     checkpoint: str | None,
     plan: Plan,
-    say: Say,
+    write_line: WriteLine,
     *,
     fuse_conv_bn: bool = False,
     device: str | None = None,
@@ -99,7 +99,7 @@ def benchmark_inference(
         cfg: With ``model`` and ``test_dataloader``.
         checkpoint: Weights; without, the model finds nothing, which may be faster.
         plan: How to measure.
-        say: Given each line.
+        write_line: Given each line.
         fuse_conv_bn: Fold batch norms into convolutions.
         device: Defaults to the GPU, where there is one.
         compile: See :func:`glip.runtime.compiling.compile_for_inference`. Compiling
@@ -132,20 +132,22 @@ def benchmark_inference(
                 model.test_step(data)
             yield clock(where) - start
 
-    speed = _measured(runs(), Speed('img'), plan, say)
+    speed = _measured(runs(), Speed('img'), plan, write_line)
     name = 'cuda memory' if where.type == 'cuda' else 'memory of the process'
-    say(f'{name}: {peak_memory(where) or 0} MB')
+    write_line(f'{name}: {peak_memory(where) or 0} MB')
     return speed
 
 
-def benchmark_dataloader(cfg: Config, split: str, plan: Plan, say: Say) -> Speed:
+def benchmark_dataloader(
+    cfg: Config, split: str, plan: Plan, write_line: WriteLine
+) -> Speed:
     """Measure how fast batches come, with the config's loading processes.
 
     Args:
         cfg: With the data loader.
         split: ``train``, ``val`` or ``test``.
         plan: How to measure.
-        say: Given each line.
+        write_line: Given each line.
 
     Raises:
         ConfigError: There is no such data loader.
@@ -154,7 +156,7 @@ def benchmark_dataloader(cfg: Config, split: str, plan: Plan, say: Say) -> Speed
     loader = _loader(cfg.copy(), split)
     workers = getattr(loader, 'num_workers', 0)
     batch = getattr(loader.batch_sampler, 'batch_size', None) or loader.batch_size or 1
-    say(f'{split}: batches of {batch}, {workers} loading processes')
+    write_line(f'{split}: batches of {batch}, {workers} loading processes')
 
     def runs() -> Iterator[float]:
         start = time.perf_counter()
@@ -162,17 +164,19 @@ def benchmark_dataloader(cfg: Config, split: str, plan: Plan, say: Say) -> Speed
             yield time.perf_counter() - start
             start = time.perf_counter()
 
-    return _measured(runs(), Speed('batch'), plan, say)
+    return _measured(runs(), Speed('batch'), plan, write_line)
 
 
-def benchmark_dataset(cfg: Config, split: str, plan: Plan, say: Say) -> Speed:
+def benchmark_dataset(
+    cfg: Config, split: str, plan: Plan, write_line: WriteLine
+) -> Speed:
     """Measure the steps of the pipeline one by one, in this process.
 
     Args:
         cfg: With the data loader.
         split: ``train``, ``val`` or ``test``.
         plan: How to measure.
-        say: Given each line.
+        write_line: Given each line.
 
     Raises:
         ConfigError: There is no such data loader, or it is a stream.
@@ -211,9 +215,9 @@ def benchmark_dataset(cfg: Config, split: str, plan: Plan, say: Say) -> Speed:
             yield time.perf_counter() - start
 
     with DefaultScope.overwrite_default_scope('glip'):
-        _measured(runs(), speed, plan, say)
+        _measured(runs(), speed, plan, write_line)
     for name, seconds in speed.steps.items():
-        say(f'{name}: {1000 * statistics.mean(seconds):.2f} ms')
+        write_line(f'{name}: {1000 * statistics.mean(seconds):.2f} ms')
     return speed
 
 
@@ -243,13 +247,15 @@ def _loader(cfg: Config, split: str, batch_size: int | None = None) -> Any:
         return build_dataloader(config, seed=0)
 
 
-def _measured(runs: Iterator[float], speed: Speed, plan: Plan, say: Say) -> Speed:
-    """Collect times and say how it goes."""
+def _measured(
+    runs: Iterator[float], speed: Speed, plan: Plan, write_line: WriteLine
+) -> Speed:
+    """Collect times and write how it goes."""
     for number, seconds in enumerate(runs, 1):
         if number > plan.num_warmup:
             speed.seconds.append(seconds)
             if number % plan.log_interval == 0:
-                say(f'Done {speed.unit} [{number:<3}/{plan.max_iter}], {speed}')
+                write_line(f'Done {speed.unit} [{number:<3}/{plan.max_iter}], {speed}')
         if number == plan.max_iter:
             break
     if not speed.seconds:
