@@ -20,6 +20,7 @@ from glip.datasets.coco_file import CocoFile, read_coco
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, Found, box_ap
 from glip.registry import METRICS
+from glip.runtime.atomic import atomic_write
 
 _AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 
@@ -256,12 +257,10 @@ def write_results(path: str | os.PathLike[str], detections: Iterable[Any]) -> No
     """Write a JSON list entry by entry; the file appears when it is whole."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + '.part')
-    with part.open('w', encoding='utf-8') as file:
+    with atomic_write(path) as part, part.open('w', encoding='utf-8') as file:
         for number, detection in enumerate(detections):
             file.write(('[\n' if number == 0 else ',\n') + json.dumps(detection))
         file.write('\n]\n' if file.tell() else '[]\n')
-    part.replace(path)
 
 
 def compact(sample: Mapping[str, Any]) -> dict[str, Any]:

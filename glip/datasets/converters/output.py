@@ -9,9 +9,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from glip.errors import DatasetError
+from glip.runtime.atomic import atomic_write
 
 PathLike = str | os.PathLike[str]
 
@@ -53,30 +55,23 @@ def atomic_binary(
     path = os.fspath(path)
     check_output(path, inputs)
     # A link is written through, as it would be by open().
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
+    target = Path(os.path.realpath(path))
+    mode = target.stat().st_mode & 0o777 if target.exists() else None
     part = None
     try:
-        os.makedirs(folder, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f'.{name}.', suffix='.part', dir=folder)
-        with open(handle, 'wb') as file:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(target) as part, part.open('wb') as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(part, _usual_mode(target))
-        os.replace(part, target)
-        part = None
+        if mode is not None:
+            target.chmod(mode)
     except OSError as error:
         # What is read while this is written may fail as well.
-        other = error.filename not in (None, part, target, folder)
+        names = (None, *(str(p) for p in (part, target, target.parent)))
+        other = error.filename not in names
         what = f'{error.filename} cannot be read' if other else ''
         raise DatasetError(
             f'{what or f"{path} cannot be written"}: {error.strerror or error}'
         ) from error
-    finally:
-        if part is not None:
-            with contextlib.suppress(OSError):
-                os.remove(part)
 
 
 def check_output(path: PathLike, inputs: Iterable[PathLike] = ()) -> None:
@@ -197,12 +192,3 @@ class CocoWriter:
         self._spool.write(',\n' * bool(self.num_annotations))
         self.num_annotations += 1
         self._spool.write(compact_json({'id': self.num_annotations, **annotation}))
-
-
-def _usual_mode(path: str) -> int:
-    """Permissions of the file it replaces, or those that open() would give."""
-    if os.path.exists(path):
-        return os.stat(path).st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
