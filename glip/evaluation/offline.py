@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -42,22 +43,32 @@ def build_dataset(cfg: Config, split: str = 'test') -> Any:
             f'{cfg.filename or "the config"} has no {split}_dataloader with a data set'
             + (f'; it has {", ".join(others)}' if others else '')
         )
-    with DefaultScope.overwrite_default_scope('glip'):
-        try:
-            dataset = DATASETS.build(loader['dataset'])
-            if hasattr(dataset, 'full_init'):
-                dataset.full_init()
-        except GLIPError:
-            raise
-        except (KeyError, TypeError, OSError) as error:
-            said = ' '.join(str(error.args[0] if error.args else error).split())
-            if isinstance(error, OSError):
-                said = f'{error.strerror or error}: {error.filename or ""}'
-            raise ConfigError(
-                f'{cfg.filename or "the config"}: the data set of {split}_dataloader '
-                f'cannot be built ({said})'
-            ) from error
+    what = f'the data set of {split}_dataloader'
+    with DefaultScope.overwrite_default_scope('glip'), _building(what, cfg):
+        dataset = DATASETS.build(loader['dataset'])
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
     return dataset
+
+
+@contextmanager
+def _building(what: str, cfg: Config) -> Iterator[None]:
+    """Name the part of a config that mmengine cannot build.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    try:
+        yield
+    except GLIPError:
+        raise
+    except (KeyError, TypeError, OSError) as error:
+        reason = ' '.join(str(error.args[0] if error.args else error).split())
+        if isinstance(error, OSError):
+            reason = f'{error.strerror or error}: {error.filename or ""}'
+        raise ConfigError(
+            f'{cfg.filename or "the config"}: {what} cannot be built ({reason})'
+        ) from error
 
 
 def evaluate_predictions(
@@ -111,14 +122,8 @@ def _evaluator(given: Any, cfg: Config) -> Any:
     given = copy.deepcopy(given)
     if not isinstance(given, Mapping) or 'metrics' not in given:
         given = {'type': 'Evaluator', 'metrics': given}
-    try:
+    with _building('its test_evaluator', cfg):
         return EVALUATOR.build({'type': 'Evaluator', **given})
-    except (KeyError, TypeError) as error:
-        said = ' '.join(str(error.args[0] if error.args else error).split())
-        raise ConfigError(
-            f'{cfg.filename or "the config"}: its test_evaluator cannot be built '
-            f'({said})'
-        ) from error
 
 
 def _without_pictures(dataset: Any) -> list[Any]:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.overlaps import overlaps
-from glip.evaluation.predictions import entry_of
+from glip.evaluation.predictions import as_array, entry_of
 from glip.runtime.atomic import atomic_write
 
 Span = tuple[int, int]
@@ -141,8 +140,8 @@ def hits_of_sample(sample: Mapping[str, Any], metric: str) -> dict[str, Any]:
     spans = spans if isinstance(spans, (list, tuple)) else ()
     found = phrase_hits(
         entry_of(sample),
-        _boxes(truth['bboxes']),
-        np.asarray(torch.as_tensor(phrases).cpu(), dtype=np.int64).reshape(-1),
+        as_array(truth['bboxes'], np.float64).reshape(-1, 4),
+        as_array(phrases, np.int64).reshape(-1),
         caption=caption or '',
         spans=spans,
         types=sample.get('phrase_types') or (),
@@ -206,8 +205,8 @@ def _rows(
                 'caption': entry['caption'],
                 'phrase': phrase.words,
                 'tokens_positive': phrase.spans,
-                'rank': _from_one(phrase.rank(iou_thr)),
-                'rank_merged': _from_one(phrase.rank(iou_thr, merged=True)),
+                'rank': rank_from_one(phrase.rank(iou_thr)),
+                'rank_merged': rank_from_one(phrase.rank(iou_thr, merged=True)),
                 'iou': float(phrase.separate[0]) if len(phrase.separate) else 0.0,
                 'bbox': phrase.box,
                 'score': phrase.score,
@@ -219,14 +218,6 @@ def _rows(
             yield row
 
 
-def _from_one(rank: int | None) -> int | None:
+def rank_from_one(rank: int | None) -> int | None:
     """Places as people count them."""
     return None if rank is None else rank + 1
-
-
-def _boxes(boxes: Any) -> np.ndarray:
-    """Boxes of any kind as (N, 4) float64."""
-    boxes = getattr(boxes, 'tensor', boxes)
-    if isinstance(boxes, torch.Tensor):
-        boxes = boxes.detach().cpu().numpy()
-    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)

@@ -101,7 +101,7 @@ def entry_of(sample: Mapping[str, Any]) -> dict[str, Any]:
     found = sample.get('pred_instances', sample)
     kinds = (np.float64, np.float64, np.int64)
     boxes, scores, labels = (
-        _array(found[field], kind) for field, kind in zip(_BOX_FIELDS, kinds)
+        as_array(found[field], kind) for field, kind in zip(_BOX_FIELDS, kinds)
     )
     return {
         'img_id': sample.get('img_id'),
@@ -185,7 +185,8 @@ def _checked(content: Any, path: Path) -> list[dict[str, Any]]:
     return content
 
 
-def _array(values: Any, kind: type) -> np.ndarray:
+def as_array(values: Any, kind: type) -> np.ndarray:
+    """A tensor, a box structure or numbers as an array of one type."""
     values = getattr(values, 'tensor', values)
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().numpy()

@@ -99,7 +99,7 @@ def draw_sets(table: SetTable, path: Path) -> Path:
     ap, ap50 = (
         np.array([_percent(row.value(key)) for row in shown]) for key in table.keys[:2]
     )
-    _paired_bars(ax, labels, ap, ap50)
+    paired_bars(ax, labels, ap, ap50, 'AP')
     means = ' / '.join(f'{_percent(table.mean(key)):.1f}' for key in table.keys[:2])
     title = f'AP / AP50 by set (pictures in brackets), {table.label}: {means}'
     figure.suptitle(title, x=0.01, ha='left', fontsize='medium')
@@ -161,21 +161,22 @@ def _bars(
         f'{short_name(names[i])} ({compact_number(int(curves.counts[i]))})'
         for i in chosen
     ]
-    _paired_bars(ax, labels, 100 * curves.ap[chosen], 100 * curves.ap50[chosen])
+    ap, ap50 = 100 * curves.ap[chosen], 100 * curves.ap50[chosen]
+    paired_bars(ax, labels, ap, ap50, 'AP')
 
 
-def _paired_bars(
-    ax: Any, labels: Sequence[str], ap: np.ndarray, ap50: np.ndarray
+def paired_bars(
+    ax: Any, labels: Sequence[str], front: np.ndarray, back: np.ndarray, xlabel: str
 ) -> None:
-    """AP before AP50, both in percent, with their numbers behind."""
-    places = np.arange(len(labels))
-    ax.barh(places, ap50, color='#d5e3f0', height=0.72)
-    ax.barh(places, ap, color='#3b76af', height=0.72)
-    ax.set_yticks(places, labels, fontsize=8)
-    for place, value, behind in zip(places, ap, ap50):
-        said = f'{value:.1f} / {behind:.1f}'
-        ax.text(max(value, behind) + 1, place, said, va='center', fontsize=7.5)
-    ax.set(xlim=(0, 113), ylim=(len(labels) - 0.4, -0.6), xlabel='AP')
+    """Two values of each label in percent, one bar before the other, with numbers."""
+    rows = np.arange(len(labels))
+    ax.barh(rows, back, color='#d5e3f0', height=0.72)
+    ax.barh(rows, front, color='#3b76af', height=0.72)
+    ax.set_yticks(rows, labels, fontsize=8)
+    for row, low, high in zip(rows, front, back):
+        numbers = f'{low:.1f} / {high:.1f}'
+        ax.text(max(low, high) + 1, row, numbers, va='center', fontsize=7.5)
+    ax.set(xlim=(0, 113), ylim=(len(labels) - 0.4, -0.6), xlabel=xlabel)
     ax.set_xticks(range(0, 101, 20))
     ax.grid(axis='x', alpha=0.3)
     ax.set_axisbelow(True)

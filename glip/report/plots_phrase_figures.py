@@ -13,6 +13,7 @@ from glip.report.plots_figures import (
     compact_number,
     legend_beside,
     new_figure,
+    paired_bars,
     save_figure,
     say,
     short_name,
@@ -61,26 +62,15 @@ def draw_kinds(kinds: Mapping[str, Ranks], path: Path) -> Path:
         path: Image file.
     """
     figure, ax = new_figure(8, 1.3 + 0.3 * max(len(kinds), 3))
-    places = np.arange(len(kinds))
     first, tenth = (
         np.array([100 * share_within(ranks, k) for ranks in kinds.values()])
         for k in (1, 10)
     )
-    ax.barh(places, tenth, color='#d5e3f0', height=0.72)
-    ax.barh(places, first, color='#3b76af', height=0.72)
     labels = [
         f'{short_name(name)} ({compact_number(len(ranks))})'
         for name, ranks in kinds.items()
     ]
-    ax.set_yticks(places, labels, fontsize=8)
-    for place, low, high in zip(places, first, tenth):
-        ax.text(high + 1, place, f'{low:.1f} / {high:.1f}', va='center', fontsize=7.5)
-    ax.set(xlim=(0, 113), ylim=(len(kinds) - 0.4, -0.6), xlabel='recall')
-    ax.set_xticks(range(0, 101, 20))
-    ax.grid(axis='x', alpha=0.3)
-    ax.set_axisbelow(True)
-    for side in ('top', 'right'):
-        ax.spines[side].set_visible(False)
+    paired_bars(ax, labels, first, tenth, 'recall')
     title = 'R@1 / R@10 by kind of phrase (phrases in brackets)'
     figure.suptitle(title, x=0.01, ha='left', fontsize='medium')
     return save_figure(figure, path)

@@ -13,7 +13,7 @@ import numpy as np
 from glip.datasets.base import PromptedDataset
 from glip.datasets.sample import GroundingSample
 from glip.errors import DatasetError
-from glip.evaluation.phrase_hits import PhraseHits, phrase_hits
+from glip.evaluation.phrase_hits import PhraseHits, phrase_hits, rank_from_one
 from glip.evaluation.phrase_recall import group_by_type, share_within
 from glip.evaluation.predictions import check_pictures
 from glip.report.plots_phrase_figures import draw_kinds, draw_recall
@@ -188,7 +188,7 @@ def _write_table(judged: Sequence[JudgedCaption], path: Path, iou_thr: float) ->
                         hits.words,
                         '/'.join(hits.types),
                         hits.targets,
-                        *('' if rank is None else rank + 1 for rank in ranks),
+                        *map(rank_from_one, ranks),
                         f'{iou:.4f}',
                         '' if hits.score is None else f'{hits.score:.4f}',
                         len(hits.separate),

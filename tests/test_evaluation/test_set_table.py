@@ -140,8 +140,8 @@ def test_bars_of_the_sets(table, tmp_path, monkeypatch):
     shown = {}
     monkeypatch.setattr(
         plots_figures,
-        '_paired_bars',
-        lambda ax, labels, *values: shown.update(labels=labels, values=values),
+        'paired_bars',
+        lambda ax, labels, *values: shown.update(labels=labels, values=values[:2]),
     )
     plot_sets(table, tmp_path / 'plots')
     assert (tmp_path / 'plots' / 'sets.png').is_file()
