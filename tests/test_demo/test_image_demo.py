@@ -233,4 +233,4 @@ def test_an_unknown_mode_of_compiling(demo, pictures, capsys):
     with pytest.raises(SystemExit):
         demo(pictures / 'one.png', '--texts', 'red', '--compile', 'fast')
     message = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "'fast'" in message and 'reduce-overhead' in hint
+    assert "'fast'" in message and 'reduce-overhead' in message
