@@ -10,6 +10,7 @@ from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
 from glip.errors import ConfigError
 from glip.report.complexity import (
+    Complexity,
     data_complexity,
     mean_of,
     picture_complexity,
@@ -60,9 +61,7 @@ def main(args: argparse.Namespace) -> None:
                 '--shape, --texts and --num-classes'
             )
         counts = data_complexity(cfg, args.num_images, device=args.device)
-        line = '=' * 30
-        print(f'{line}\nCompute type: dataloader: mean of {len(counts)} pictures')
-        print('\n'.join(summary(mean_of(counts))), line, sep='\n')
+        _show(f'dataloader: mean of {len(counts)} pictures', mean_of(counts))
         return
     shape = tuple(args.shape or _SHAPE)
     if len(shape) == 1:
@@ -73,10 +72,13 @@ def main(args: argparse.Namespace) -> None:
             raise ConfigError('--num-classes is a number from 1 on, without --texts')
         # Two tokens for a name are about what detection data has.
         text = [f'name {i}' for i in range(args.num_classes)]
-    found = picture_complexity(cfg, shape=shape, text=text, device=args.device)
+    counts = picture_complexity(cfg, shape=shape, text=text, device=args.device)
+    _show('direct: a picture of noise', counts)
+
+
+def _show(source: str, counts: Complexity) -> None:
     line = '=' * 30
-    print(f'{line}\nCompute type: direct: a picture of noise')
-    print('\n'.join(summary(found)), line, sep='\n')
+    print(line, f'Compute type: {source}', *summary(counts), line, sep='\n')
 
 
 if __name__ == '__main__':
