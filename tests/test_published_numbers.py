@@ -41,6 +41,12 @@ def test_coco():
     by_mmdetection = {name: cells[1] for name, cells in readme.items()}
     assert by_mmdetection == {name: cells[2] for name, cells in zoo.items()}
     assert by_mmdetection == _coco_of_the_metafile()
+    by_weights = {
+        name.split()[0]: cells[1].split()[0]
+        for name, cells in _rows('docs/checkpoints.md', '## The zoo').items()
+        if name != 'glip-nano'
+    }
+    assert by_mmdetection == by_weights
     by_authors = {name: cells[2].split()[0] for name, cells in readme.items()}
     assert by_authors == {name: cells[3] for name, cells in zoo.items()}
     assert [cells[-1] for cells in readme.values()] == [c[-1] for c in zoo.values()]

@@ -21,7 +21,7 @@ _FENCE = re.compile(
 )
 # What README says that a script writes, by script.
 _WRITTEN = {
-    'demo/image_demo.py': ['outputs/vis/raccoon.jpg', 'outputs/preds/raccoon.json'],
+    'demo/image_demo.py': ['outputs/vis/demo.jpg', 'outputs/preds/demo.json'],
     'tools/train.py': ['work_dirs/raccoon/curves.png', 'work_dirs/raccoon/best_*.pth'],
 }
 

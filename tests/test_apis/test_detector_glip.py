@@ -12,13 +12,13 @@ from mmengine.config import Config
 from glip.apis import Detector, build_model, load, read_config
 from glip.errors import CheckpointError, ConfigError, PromptError
 
-_CONFIG = Path(__file__).resolve().parents[2] / 'configs/glip/glip_nano_mbv2_minilm.py'
+_CONFIG = Path(__file__).resolve().parents[2] / 'configs/glip/glip_nano_csp_minilm.py'
 
 
 def tiny_config() -> Config:
     """GLIP-nano's config, narrowed; every location may become a box."""
     cfg = read_config(_CONFIG)
-    cfg.model.neck.out_channels = 16
+    cfg.model.neck.update(num_classes=8, num_bins=1)
     cfg.model.bbox_head.update(
         in_channels=16,
         feat_channels=16,

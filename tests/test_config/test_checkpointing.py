@@ -43,7 +43,7 @@ def test_without_the_switch_the_model_decides():
 
 def test_parts_that_cannot_are_left_alone():
     cfg = config(use_checkpoint=True)
-    cfg.model.backbone = dict(type='TorchvisionMobileNetV2')
+    cfg.model.backbone = dict(type='CSPNet')
     apply_use_checkpoint(cfg)
     assert 'with_cp' not in cfg.model.backbone
     assert cfg.model.bbox_head.use_checkpoint

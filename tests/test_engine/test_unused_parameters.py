@@ -27,11 +27,19 @@ def shrunk(name: str) -> nn.Module:
         model.backbone.update(
             embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4
         )
-        model.neck.in_channels = [16, 32, 64]
-    model.neck.out_channels = 16
+        pyramid = model.neck.get('neck', model.neck)
+        pyramid.in_channels = [16, 32, 64]
+    channels = 16
+    if model.neck.type == 'ClassSpaceNeck':
+        model.neck.update(num_classes=8, num_bins=1)
+    else:
+        model.neck.out_channels = channels
     fusion = dict(model.bbox_head.get('fusion') or {}, embed_dim=16, num_heads=2)
     model.bbox_head.update(
-        in_channels=16, feat_channels=16, num_dyhead_blocks=2, fusion=fusion
+        in_channels=channels,
+        feat_channels=channels,
+        num_dyhead_blocks=2,
+        fusion=fusion,
     )
     model.language_model.update(pretrained=False, config=SMALL_BERT)
     torch.manual_seed(0)
@@ -45,7 +53,7 @@ def shrunk(name: str) -> nn.Module:
         'glip_atss_swin-t_a_fpn_dyhead_pretrain_obj365',
         'glip_atss_swin-t_b_fpn_dyhead_pretrain_obj365',
         'glip_atss_swin-l_fpn_dyhead_pretrain_mixeddata',
-        'glip_nano_mbv2_minilm',
+        'glip_nano_csp_minilm',
         'glip_nano_swin_minilm',
     ],
 )

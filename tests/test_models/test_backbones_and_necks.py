@@ -5,10 +5,9 @@ import torch
 import torch.nn.functional as F
 from mmdet.models.backbones import SwinTransformer as MMDetSwin
 from mmengine.registry import DefaultScope
-from torchvision.models import mobilenet_v2
 
 from glip.errors import CheckpointError
-from glip.models import SwinTransformer, TorchvisionMobileNetV2
+from glip.models import CSPNet, SwinTransformer
 from glip.models.necks.fpn_drop_block import drop_block
 
 from .conftest import build
@@ -88,50 +87,24 @@ def test_frozen_stages_see_the_same_picture_twice():
     assert same == [True, True, False, False]
 
 
-def test_mobilenet_is_torchvisions():
+def test_backbone_starts_from_its_part_of_a_file(tmp_path):
     torch.manual_seed(0)
-    theirs = mobilenet_v2().eval()
-    ours = TorchvisionMobileNetV2().eval()
-    own = ours.state_dict()
-    ours.load_state_dict({k: v for k, v in theirs.state_dict().items() if k in own})
-    x = torch.randn(1, 3, 64, 96)
-    with torch.no_grad():
-        found = ours(x)
-        for i, layer in enumerate(theirs.features[:18]):
-            x = layer(x)
-            if i in (6, 13, 17):
-                torch.testing.assert_close(found[(6, 13, 17).index(i)], x)
-    assert [f.shape[1] for f in found] == [32, 96, 320]
-
-
-def test_mobilenet_freezes_layers_and_statistics():
-    model = TorchvisionMobileNetV2(frozen_layers=7).train()
-    trains = {
-        int(n.split('.')[1]) for n, p in model.named_parameters() if p.requires_grad
-    }
-    assert trains == set(range(7, 18))
-    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    assert norms
-    assert not any(m.training for m in norms)
-
-
-def test_backbone_starts_from_a_file(tmp_path):
-    source = mobilenet_v2()
-    torch.save(source.state_dict(), tmp_path / 'weights.pth')
-    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))
-    cfg = dict(type='TorchvisionMobileNetV2', init_cfg=init)
-    model = build(cfg)
+    source = CSPNet(stem_channels=4)
+    state = {f'backbone.{name}': w for name, w in source.state_dict().items()}
+    file = tmp_path / 'weights.pth'
+    torch.save({**state, 'neck.weight': torch.zeros(3)}, file)
+    init = dict(type='Pretrained', checkpoint=str(file), prefix='backbone')
+    model = build(dict(type='CSPNet', stem_channels=4, init_cfg=init))
     with DefaultScope.overwrite_default_scope('glip'):
         model.init_weights()
-    torch.testing.assert_close(
-        model.features[3].conv[0][0].weight, source.features[3].conv[0][0].weight
-    )
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor), name
 
 
 def test_backbone_refuses_another_models_file(tmp_path):
     torch.save({'fc.weight': torch.zeros(3)}, tmp_path / 'weights.pth')
     init = dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))
-    model = build(dict(type='TorchvisionMobileNetV2', init_cfg=init))
+    model = build(dict(type='CSPNet', stem_channels=4, init_cfg=init))
     with (
         DefaultScope.overwrite_default_scope('glip'),
         pytest.raises(CheckpointError, match='does not fit'),

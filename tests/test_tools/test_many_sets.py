@@ -164,7 +164,7 @@ def test_a_zoo_name_stands_for_its_config(test_tool, tmp_path, capsys):
     assert test_tool([*arguments, 'custom_data.num_workers=0']) == 0
     table = json.loads(next((tmp_path / 'run').glob('*/sets.json')).read_text())
     assert table['checkpoint'] == 'glip-nano' and table['sets'][0]['name'] == 'cells'
-    assert Path(table['config']).name == 'glip_nano_mbv2_minilm.py'
+    assert Path(table['config']).name == 'glip_nano_csp_minilm.py'
     assert test_tool(['glip-nanno']) == 1
     assert 'glip-nano?' in capsys.readouterr().err
     assert test_tool([table['config']]) == 1
