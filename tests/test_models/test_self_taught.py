@@ -78,11 +78,33 @@ def test_the_target_of_a_drawn_word_is_the_quality_of_the_box():
     loss = model._soft_loss(
         logits, teacher, torch.tensor([[0.8, 0.0]]), targets, prompt
     )
-    # The teacher knows dog. At the first anchor: 0.25 * 0.4 + 0.75 * 0.8 = 0.7; all others: 0.1.
+    # dog at the first anchor: 0.25 * 0.4 + 0.75 * 0.8 = 0.7; all others: 0.1.
     # Binary cross-entropy at probability 0.5 is log 2, whatever the target.
     expected = 0.6931472 * ((0.5 - 0.7) ** 2 + 3 * (0.5 - 0.1) ** 2)
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert cat != dog
+
+
+def test_people_decide_about_a_word_that_the_teacher_does_not_know():
+    """As above, but the teacher is silent on 'dog' all over the picture."""
+    model = make(0.25, soft_loss_weight=1.0)
+    prompt = model._single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
+    cat, dog = (tokens[0] for tokens in prompt[0].entity_tokens)
+    width = len(prompt[0].input_ids)
+    teacher = torch.full((1, 2, width), 0.4)
+    teacher[..., dog] = 0.002
+    tokens = torch.zeros(1, 2, width, dtype=torch.bool)
+    tokens[0, 0, dog] = True
+    targets = type(
+        'Targets', (), dict(positive=torch.tensor([[True, False]]), tokens=tokens)
+    )
+    qualities = torch.tensor([[0.8, 0.0]])
+    loss = model._soft_loss(
+        torch.zeros(1, 2, width), teacher, qualities, targets, prompt
+    )
+    # dog: 0.8 and 0; cat: 0.1 at both anchors.
+    expected = 0.6931472 * (0.3**2 + 0.5**2 + 2 * 0.4**2)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_mistakes_are_told():
