@@ -1,3 +1,4 @@
+import official
 import pytest
 
 from glip.text.names import clean_name, has_words
@@ -25,8 +26,8 @@ def test_clean_name(name, cleaned):
     assert clean_name(name) == cleaned
 
 
-def test_clean_name_as_recorded_from_the_original(official):
-    for name, cleaned in official['clean_name'].items():
+def test_clean_name_as_recorded_from_the_original():
+    for name, cleaned in official.figures('data')['clean_name'].items():
         assert clean_name(name) == cleaned
 
 

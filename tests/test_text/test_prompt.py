@@ -2,6 +2,7 @@ import copy
 import logging
 import pickle
 
+import official
 import pytest
 
 from glip.errors import PromptError
@@ -124,8 +125,8 @@ class TestCaptionPrompt:
         with pytest.raises(PromptError, match='caption_prompt'):
             TextPrompt.from_classes(['dog'], caption_prompt=caption_prompt)
 
-    def test_as_recorded_from_the_original(self, official):
-        for query in official['queries']:
+    def test_as_recorded_from_the_original(self):
+        for query in official.figures('data')['queries']:
             names = query['categories']
             overrides = dict(zip(names, query.get('prompt', []), strict=False))
             prompt = TextPrompt.from_classes(names, caption_prompt=overrides)
