@@ -269,12 +269,12 @@ def test_only_what_metrics_keep_stays_in_memory(folder, tmp_path):
         loop = runner.test_loop
         metric = loop.evaluator.metrics[0]
         assert metric.results == []
-        kept.extend(key for found in loop._found.values() for key in found[0][0])
+        kept.extend(key for results in loop._results.values() for key in results[0][0])
 
     runner.call_hook = look
     runner.load_or_resume()
     runner.test_loop.run()
-    assert set(kept) <= {'img_id', 'bboxes', 'scores', 'labels'}
+    assert kept and set(kept) <= {'img_id', 'bboxes', 'scores', 'labels'}
 
 
 def test_a_loader_of_the_users_own_is_gone_through(folder, whole, tmp_path):
