@@ -107,10 +107,10 @@ def _listed(value: Any) -> list[Any]:
 
 def splits(refs: list[dict[str, Any]]) -> dict[str, int]:
     """Split -> number of its references."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for ref in refs:
-        found[str(ref['split'])] = found.get(str(ref['split']), 0) + 1
-    return found
+        counts[str(ref['split'])] = counts.get(str(ref['split']), 0) + 1
+    return counts
 
 
 def read_referring(
@@ -136,12 +136,12 @@ def read_referring(
         if image is None:
             dropped.add('references to pictures that are not listed', where)
             continue
-        found = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
-        if not found:
+        counts = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
+        if not counts:
             # gRefCOCO has sentences that mean nothing in the picture, on purpose.
             dropped.add('references to no box', where)
             continue
-        corners = tuple((x, y, x + w, y + h) for x, y, w, h in found)
+        corners = tuple((x, y, x + w, y + h) for x, y, w, h in counts)
         for sentence in ref['sentences']:
             caption = sentence['sent']
             yield GroundingSample.checked(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, Found, box_ap
+from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, DetectionRows, box_ap
 from glip.registry import METRICS
 from glip.runtime.atomic import atomic_write
 
@@ -177,7 +177,7 @@ class CocoMetric(BaseMetric):
         thresholds = IOU_THRESHOLDS if self.iou_thrs is None else self.iou_thrs
         evaluation = box_ap(
             coco,
-            Found.of(results),
+            DetectionRows.of(results),
             limits=self.proposal_nums,
             thresholds=thresholds,
         )
@@ -265,12 +265,12 @@ def write_results(path: str | os.PathLike[str], detections: Iterable[Any]) -> No
 
 def compact(sample: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of one evaluated picture: plain arrays of its detections."""
-    found = sample['pred_instances']
+    instances = sample['pred_instances']
     return {
         'img_id': sample['img_id'],
-        'bboxes': _numbers(found['bboxes']).reshape(-1, 4),
-        'scores': _numbers(found['scores']),
-        'labels': np.asarray(found['labels'].cpu()),
+        'bboxes': _numbers(instances['bboxes']).reshape(-1, 4),
+        'scores': _numbers(instances['scores']),
+        'labels': np.asarray(instances['labels'].cpu()),
     }
 
 
@@ -287,10 +287,10 @@ def class_rows(
     for image_id in image_ids:
         for box in coco.boxes[image_id]:
             counts[coco.labels[box['category_id']]] += 1
-    found = [evaluation.by_class(iou=iou).tolist() for iou in (None, 0.5, 0.75)]
+    columns = [evaluation.by_class(iou=iou).tolist() for iou in (None, 0.5, 0.75)]
     return [
         {'name': name, 'boxes': boxes, 'AP': ap, 'AP50': ap50, 'AP75': ap75}
-        for name, boxes, ap, ap50, ap75 in zip(coco.names, counts.tolist(), *found)
+        for name, boxes, ap, ap50, ap75 in zip(coco.names, counts.tolist(), *columns)
     ]
 
 

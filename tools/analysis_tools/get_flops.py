@@ -82,10 +82,10 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError('--num-classes is a number from 1 on, without --texts')
         # Two tokens for a name are about what detection data has.
         text = [f'name {i}' for i in range(args.num_classes)]
-    found = picture_complexity(cfg, shape=shape, text=text, device=args.device)
+    complexity = picture_complexity(cfg, shape=shape, text=text, device=args.device)
     line = '=' * 30
     print(f'{line}\nCompute type: direct: a picture of noise')
-    print('\n'.join(summary(found)), line, sep='\n')
+    print('\n'.join(summary(complexity)), line, sep='\n')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -49,9 +49,9 @@ class CaptionLinker:
         """
         spoken = defaultdict(list)
         for span in noun_phrases(caption):
-            found = self._class_of(caption[slice(*span)])
-            if found is not None:
-                name, *may_mean = found
+            match = self._class_of(caption[slice(*span)])
+            if match is not None:
+                name, *may_mean = match
                 spoken[name].append((span, may_mean))
         linked = []
         for name, mentions in spoken.items():
@@ -128,15 +128,15 @@ def coco_captions_to_odvg(
 def _sentences(path: PathLike) -> list[Mapping[str, Any]]:
     """Annotations of a captions file."""
     content = read_json(os.fspath(path))
-    found = content.get('annotations') if isinstance(content, dict) else None
-    if not isinstance(found, list) or not all(
-        isinstance(entry, dict) and entry.get('caption') for entry in found
+    annotations = content.get('annotations') if isinstance(content, dict) else None
+    if not isinstance(annotations, list) or not all(
+        isinstance(entry, dict) and entry.get('caption') for entry in annotations
     ):
         raise DatasetError(
             f'{os.fspath(path)} has no captions: give captions_*.json of COCO, whose '
             'annotations have an image_id and a caption each'
         )
-    return found
+    return annotations
 
 
 def _boxes_of(coco: CocoFile, image: Mapping[str, Any]) -> dict[str, list[Box]]:
@@ -152,4 +152,4 @@ def _boxes_of(coco: CocoFile, image: Mapping[str, Any]) -> dict[str, list[Box]]:
             crowds.add(name)
         x, y, w, h = annotation['bbox']
         boxes[name].append((x, y, x + w, y + h))
-    return {name: found for name, found in boxes.items() if name not in crowds}
+    return {name: entries for name, entries in boxes.items() if name not in crowds}

@@ -112,10 +112,10 @@ def _original(
     output = Path(out_dir or folder) / f'{folder.resolve().name}_{split}_vg.json'
     check_files([references[0], instances], [output])
     refs = read_refs(references[0])
-    found = splits(refs)
-    if split not in found:
+    present = splits(refs)
+    if split not in present:
         raise DatasetError(
-            f'{references[0]} has no split {split!r}, but {", ".join(sorted(found))}'
+            f'{references[0]} has no split {split!r}, but {", ".join(sorted(present))}'
         )
     refs = [ref for ref in refs if str(ref['split']) == split]
     dropped = Dropped(os.fspath(references[0]))

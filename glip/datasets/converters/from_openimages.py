@@ -139,15 +139,15 @@ def _samples(
                     f'for {name}); name the folder of the pictures'
                 )
             continue
-        kept = [row for row in mine if keep_groups or row[1]['IsGroupOf'] != '1']
-        if len(kept) < len(mine):
-            dropped.add(_GROUPS, name, len(mine) - len(kept))
+        chosen = [row for row in mine if keep_groups or row[1]['IsGroupOf'] != '1']
+        if len(chosen) < len(mine):
+            dropped.add(_GROUPS, name, len(mine) - len(chosen))
         yield DetectionSample.checked(
             file_name=name,
             width=size[0],
             height=size[1],
-            boxes=[_box(row, size, dropped.source, line) for line, row in kept],
-            labels=[index[row['LabelName']] for _, row in kept],
+            boxes=[_box(row, size, dropped.source, line) for line, row in chosen],
+            labels=[index[row['LabelName']] for _, row in chosen],
             dropped=dropped,
             where=name,
             image_id=image_id,

@@ -129,10 +129,10 @@ def _read(file: Path) -> tuple[int, int, list[tuple[str, Box]]]:
 
 def _names_in(files: list[Path]) -> list[str]:
     """All class names of the files, in alphabetic order."""
-    found = set()
+    names = set()
     for file in track(files, len(files), 'class names'):
-        found.update(name for name, _ in _read(file)[2])
-    return sorted(found)
+        names.update(name for name, _ in _read(file)[2])
+    return sorted(names)
 
 
 def _read_names(path: str) -> dict[str, str]:

@@ -92,7 +92,7 @@ def _readable(
     path: str, pictures: str, dropped: Dropped
 ) -> Iterator[tuple[str, bytes, Mapping[str, Any]]]:
     """Extension and bytes of each picture that is there, and its record."""
-    missing = found = 0
+    missing = num_present = 0
     for number, record in json_lines(path):
         name = record.get('filename')
         if not isinstance(name, str) or not {'detection', 'grounding'} & record.keys():
@@ -107,13 +107,13 @@ def _readable(
         except (OSError, ValueError) as error:  # the latter for names no file can have
             dropped.add('records of pictures that cannot be read', name)
             missing += 1
-            if missing == _PROBED and not found:
+            if missing == _PROBED and not num_present:
                 raise DatasetError(
                     f'none of the first {_PROBED} pictures can be read (looked for '
                     f'{picture!r}: {getattr(error, "strerror", None) or error})'
                 ) from error
             continue
-        found += 1
+        num_present += 1
         yield os.path.splitext(name)[1].lower() or '.jpg', data, record
 
 
