@@ -11,19 +11,7 @@ from typing import Any, NoReturn
 from glip.datasets.coco_file import CocoFile, is_id
 from glip.datasets.sample import Dropped, GroundingSample, Phrase
 from glip.errors import DatasetError
-
-# What reading a damaged pickle raises, beside its own error.
-_DAMAGES = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ImportError,
-    MemoryError,
-    OverflowError,
-)
+from glip.runtime.reading import PICKLE_DAMAGE
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -69,7 +57,7 @@ def read_refs(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
     except DatasetError as error:
         raise DatasetError(f'{path}: {error}') from error
-    except _DAMAGES as error:
+    except PICKLE_DAMAGE as error:
         raise DatasetError(
             f'{path} is damaged or no file of references ({type(error).__name__})'
         ) from error
@@ -136,12 +124,12 @@ def read_referring(
         if image is None:
             dropped.add('references to pictures that are not listed', where)
             continue
-        counts = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
-        if not counts:
+        targets = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
+        if not targets:
             # gRefCOCO has sentences that mean nothing in the picture, on purpose.
             dropped.add('references to no box', where)
             continue
-        corners = tuple((x, y, x + w, y + h) for x, y, w, h in counts)
+        corners = tuple((x, y, x + w, y + h) for x, y, w, h in targets)
         for sentence in ref['sentences']:
             caption = sentence['sent']
             yield GroundingSample.checked(

@@ -70,14 +70,8 @@ class LVISMetric(CocoMetric):
             ann_file, metric=metric, classwise=classwise, iou_thrs=iou_thrs, **kwargs
         )
         self._items = _items(self.limit)
-        unknown = set(metric_items or ()) - set(self._items)
-        if unknown:
-            raise ConfigError(
-                f'metric_items {sorted(unknown)} are unknown; there are '
-                f'{list(self._items)}'
-            )
-        named = [name for name in self._items if not name.startswith('AR')]
-        self.metric_items = tuple(metric_items or named)
+        usual = [name for name in self._items if not name.startswith('AR')]
+        self.metric_items = self._choose(metric_items, usual)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Evaluate all detections.

@@ -13,20 +13,8 @@ import numpy as np
 import torch
 
 from glip.errors import DatasetError
+from glip.runtime.reading import PICKLE_DAMAGE
 
-# What unpickling raises on bytes that are none, or are cut off.
-_DAMAGE = (
-    pickle.UnpicklingError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _PLAIN = {
     ('collections', 'OrderedDict'),
     ('torch._utils', '_rebuild_tensor_v2'),
@@ -92,7 +80,7 @@ def read_predictions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         ) from error
     except DatasetError:
         raise
-    except _DAMAGE as error:
+    except PICKLE_DAMAGE as error:
         raise DatasetError(
             f'{path} is no .pkl file or is cut short; tools/test.py --out writes one'
         ) from error
