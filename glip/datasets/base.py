@@ -342,5 +342,7 @@ def _unpack(packed: tuple[Any, ...]) -> Sample:
         boxes, labels, ignored = rest
         return DetectionSample(name, width, height, boxes, labels, image_id, ignored)
     caption, phrases, dataset_name = rest
-    made = tuple(Phrase(spans, boxes, (), types) for spans, boxes, types in phrases)
-    return GroundingSample(name, width, height, caption, made, image_id, dataset_name)
+    unpacked = tuple(Phrase(spans, boxes, (), types) for spans, boxes, types in phrases)
+    return GroundingSample(
+        name, width, height, caption, unpacked, image_id, dataset_name
+    )

@@ -283,13 +283,15 @@ def _group(
     dropped: Dropped | None,
 ) -> dict[Any, tuple[Mapping[str, Any], ...]]:
     """Usable annotations by picture."""
-    found: dict[Any, list[Mapping[str, Any]]] = {image_id: [] for image_id in image_ids}
+    by_image: dict[Any, list[Mapping[str, Any]]] = {
+        image_id: [] for image_id in image_ids
+    }
     stray, strays, sizeless = [], [], []
     for annotation in annotations:
         if annotation['category_id'] not in labels:
             continue
         image_id = annotation.get('image_id')
-        if not is_id(image_id) or image_id not in found:
+        if not is_id(image_id) or image_id not in by_image:
             stray.append(annotation.get('id'))
             strays.append(image_id)
             continue
@@ -301,7 +303,7 @@ def _group(
         annotation['bbox'] = box
         annotation['iscrowd'] = int(annotation.get('iscrowd') in (1, '1'))
         annotation['area'] = annotation.get('area') or box[2] * box[3]
-        found[annotation['image_id']].append(annotation)
+        by_image[annotation['image_id']].append(annotation)
     for ids, why in (
         (stray, 'belong to pictures that it does not list'),
         (sizeless, 'have no box of positive size'),
@@ -316,15 +318,15 @@ def _group(
             )
     if (
         stray
-        and not any(found.values())
-        and set(map(str, strays)) & set(map(str, found))
+        and not any(by_image.values())
+        and set(map(str, strays)) & set(map(str, by_image))
     ):
         raise DatasetError(
             f'annotation file {path}: none of its annotations belongs to a picture it '
-            f'lists: image ids are such as {next(iter(found))!r}, image_id of '
+            f'lists: image ids are such as {next(iter(by_image))!r}, image_id of '
             f'annotation {stray[0]!r} is {strays[0]!r}'
         )
-    return {image_id: tuple(boxes) for image_id, boxes in found.items()}
+    return {image_id: tuple(boxes) for image_id, boxes in by_image.items()}
 
 
 def _box(value: object) -> list[float] | None:

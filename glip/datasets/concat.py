@@ -58,15 +58,17 @@ class ConcatDataset(_MMEngineConcatDataset):
 
         ``cumulative_sizes`` says where the parts end, once they are read.
         """
-        parts = [dataset.metainfo for dataset in self.datasets]
-        names = [name for part in parts for name in part.get('classes', ())]
-        metainfo: dict[str, Any] = {
-            'classes': tuple(dict.fromkeys(names)),
-            'parts': parts,
-        }
+        metainfo = joint_metainfo(self.datasets)
         if self._fully_initialized:
             metainfo['cumulative_sizes'] = list(self.cumulative_sizes)
         return metainfo
+
+
+def joint_metainfo(datasets: Sequence[Any]) -> dict[str, Any]:
+    """All class names in order of appearance, and each part's own metainfo."""
+    parts = [dataset.metainfo for dataset in datasets]
+    names = [name for part in parts for name in part.get('classes', ())]
+    return {'classes': tuple(dict.fromkeys(names)), 'parts': parts}
 
 
 def _check_annotations(datasets: Sequence[Any]) -> None:

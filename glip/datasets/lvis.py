@@ -52,21 +52,21 @@ class LVISDataset(CocoDataset):
         if self.subset is None:
             return images
         if self.subset == 'minival':
-            found = [i for i in images if _MINIVAL in _address(i)]
-            if not found:
+            selected = [i for i in images if _MINIVAL in _address(i)]
+            if not selected:
                 raise DatasetError(
                     f'{self.ann_file}: no picture has {_MINIVAL} in its coco_url or '
                     "file_name, so there is no minival in it; is it LVIS's val file?"
                 )
-            return found
+            return selected
         wanted = self._ids()
-        found = [image for image in images if image['id'] in wanted]
-        if len(found) < len(wanted):
+        selected = [image for image in images if image['id'] in wanted]
+        if len(selected) < len(wanted):
             raise DatasetError(
-                f'{len(wanted) - len(found)} of the {len(wanted)} image ids of subset '
-                f'{self.subset!r:.60} are not in {self.ann_file}'
+                f'{len(wanted) - len(selected)} of the {len(wanted)} image ids of '
+                f'subset {self.subset!r:.60} are not in {self.ann_file}'
             )
-        return found
+        return selected
 
     def _ids(self) -> set[Any]:
         """Image ids of the subset."""

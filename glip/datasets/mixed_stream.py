@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from glip.datasets.concat import joint_metainfo
 from glip.datasets.seeding import derived_seed, drawn_with
 from glip.datasets.stream import SampleStream
 from glip.errors import ConfigError
@@ -61,9 +62,7 @@ class MixedStream(SampleStream):
     @property
     def metainfo(self) -> dict[str, Any]:
         """All class names in order of appearance, and each part's own metainfo."""
-        parts = [dataset.metainfo for dataset in self.datasets]
-        names = [name for part in parts for name in part.get('classes', ())]
-        return {'classes': tuple(dict.fromkeys(names)), 'parts': parts}
+        return joint_metainfo(self.datasets)
 
     def packed(self, seed: int, place: int, places: int) -> Iterator[Any]:
         """Draw the source, then its next sample."""

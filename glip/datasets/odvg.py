@@ -193,8 +193,8 @@ class ODVGDataset(PromptedDataset):
         regions = self._entries(part, 'regions', where)
         phrases = []
         if isinstance(caption, str):
-            found = find_phrases(caption, [_asked(region) for region in regions])
-            for region, spans in zip(regions, found, strict=True):
+            matches = find_phrases(caption, [_asked(region) for region in regions])
+            for region, spans in zip(regions, matches, strict=True):
                 if not spans:
                     place = f'{where}: {region.get("phrase")!r:.40}'
                     self.dropped.add('phrases that the caption does not have', place)

@@ -34,21 +34,21 @@ def find_phrases(caption: str, asked: Sequence[Any]) -> list[tuple[Any, ...]]:
         if isinstance(words, str)
     )
     taken: list[Span] = []
-    found: list[tuple[Any, ...]] = []
+    matches: list[tuple[Any, ...]] = []
     for one in asked:
         if not isinstance(one, (list, tuple)) or not one:
-            found.append(())
+            matches.append(())
         elif all(isinstance(words, str) for words in one):
             spans = [
                 _find(caption, words.strip(), counts[words.strip()], taken)
                 for words in one
             ]
-            found.append(tuple(span for span in spans if span is not None))
+            matches.append(tuple(span for span in spans if span is not None))
         elif all(isinstance(span, (list, tuple)) for span in one):
-            found.append(tuple(one))
+            matches.append(tuple(one))
         else:
-            found.append((one,))
-    return found
+            matches.append((one,))
+    return matches
 
 
 def merge_phrases(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:

@@ -63,11 +63,11 @@ class RefCOCODataset(PromptedDataset):
                 'data_root joined with refs_file; set both in the config)'
             )
         refs = read_refs(self.refs_file)
-        found = splits(refs)
-        if self.split not in found:
+        known_splits = splits(refs)
+        if self.split not in known_splits:
             raise DatasetError(
                 f'{self.refs_file} has no split {self.split!r}, but '
-                f'{", ".join(sorted(found))}'
+                f'{", ".join(sorted(known_splits))}'
             )
         refs = [ref for ref in refs if str(ref['split']) == self.split]
         coco = read_coco(

@@ -96,7 +96,7 @@ class GroundingSample:
                 f'{dropped.source}, {where}: no caption; a grounding record needs its '
                 'sentence as a string'
             )
-        kept = []
+        valid_phrases = []
         for phrase in phrases:
             spans = checked_spans(phrase.spans, caption, dropped, where)
             boxes, index = checked_boxes(phrase.boxes, width, height, dropped, where)
@@ -104,9 +104,15 @@ class GroundingSample:
                 dropped.add('phrases left without words or boxes', where)
                 continue
             scores = tuple(phrase.scores[i] for i in index) if phrase.scores else ()
-            kept.append(Phrase(spans, boxes, scores, phrase.types))
+            valid_phrases.append(Phrase(spans, boxes, scores, phrase.types))
         return cls(
-            file_name, width, height, caption, tuple(kept), image_id, dataset_name
+            file_name,
+            width,
+            height,
+            caption,
+            tuple(valid_phrases),
+            image_id,
+            dataset_name,
         )
 
 
@@ -158,12 +164,12 @@ class DetectionSample:
             DatasetError: The picture has no size.
         """
         width, height = check_size(width, height, dropped.source, where)
-        kept, index = checked_boxes(boxes, width, height, dropped, where)
+        valid_boxes, index = checked_boxes(boxes, width, height, dropped, where)
         return cls(
             file_name,
             width,
             height,
-            kept,
+            valid_boxes,
             tuple(labels[i] for i in index),
             image_id,
             tuple(ignored[i] for i in index) if any(ignored) else (),
@@ -226,7 +232,7 @@ def checked_spans(
     spans: Iterable[Sequence[int]], caption: str, dropped: Dropped, where: Any
 ) -> tuple[Span, ...]:
     """The spans that lie within the caption and have words in them, each once."""
-    kept: list[Span] = []
+    valid_spans: list[Span] = []
     for span in spans:
         pair = isinstance(span, (list, tuple)) and len(span) == 2
         if not pair or not all(_is_whole(end) for end in span):
@@ -239,8 +245,8 @@ def checked_spans(
         elif not caption[begin:end].strip():
             dropped.add('empty spans', f'{where}: [{begin}, {end})')
         else:
-            kept.append((begin, end))
-    return tuple(sorted(set(kept)))
+            valid_spans.append((begin, end))
+    return tuple(sorted(set(valid_spans)))
 
 
 def checked_boxes(
@@ -251,7 +257,7 @@ def checked_boxes(
     where: Any,
 ) -> tuple[tuple[Box, ...], tuple[int, ...]]:
     """The boxes that can be learned, clipped to the picture, and their indices."""
-    kept: list[Box] = []
+    valid_boxes: list[Box] = []
     index: list[int] = []
     for number, box in enumerate(boxes):
         four = isinstance(box, (list, tuple)) and len(box) == 4
@@ -267,9 +273,9 @@ def checked_boxes(
         if x2 - x1 < _SMALLEST or y2 - y1 < _SMALLEST:
             dropped.add('boxes outside their picture or below a pixel', where)
             continue
-        kept.append((x1, y1, x2, y2))
+        valid_boxes.append((x1, y1, x2, y2))
         index.append(number)
-    return tuple(kept), tuple(index)
+    return tuple(valid_boxes), tuple(index)
 
 
 def is_finite(value: Any) -> bool:

@@ -141,7 +141,7 @@ class ODVGStream(SampleStream):
         seed: int | None = None,
     ) -> None:
         super().__init__(epoch_size, seed)
-        self.shards = _found_shards(shards, data_root)
+        self.shards = _existing_shards(shards, data_root)
         self.shuffle = shuffle
         self.pipeline = Compose(list(pipeline))
         source = self.shards[0] if len(self.shards) == 1 else f'{self.shards[0]}, ...'
@@ -197,9 +197,9 @@ class ODVGStream(SampleStream):
                 return None
             results = self._reader.record_of(sample, len(recent))
             if isinstance(sample, GroundingSample):
-                own = (sample.file_name, sample.caption)
-                results['captions'] = [*recent, own]
-                recent.append(own)
+                current = (sample.file_name, sample.caption)
+                results['captions'] = [*recent, current]
+                recent.append(current)
             if content is not None:
                 results['img_path'] = f'{where}/{sample.file_name}'
                 results['img_bytes'] = content
@@ -287,17 +287,17 @@ def _shuffled(records: Iterator[Any], size: int, rng: random.Random) -> Iterator
     yield from buffer
 
 
-def _found_shards(shards: str | Sequence[str], root: str) -> tuple[str, ...]:
+def _existing_shards(shards: str | Sequence[str], root: str) -> tuple[str, ...]:
     """Every shard, those on this machine checked to be there."""
     patterns = [shards] if isinstance(shards, str) else list(shards)
-    found: list[str] = []
+    files: list[str] = []
     for pattern in patterns:
         remote = any(mark in pattern for mark in _REMOTE)
         if root and not remote:
             pattern = os.path.join(root, pattern)
         for name in _expanded(pattern):
             if remote:
-                found.append(name)
+                files.append(name)
                 continue
             paths = sorted(glob.glob(name)) if glob.has_magic(name) else [name]
             missing = [path for path in paths if not os.path.exists(path)]
@@ -306,12 +306,12 @@ def _found_shards(shards: str | Sequence[str], root: str) -> tuple[str, ...]:
                     f'shard not found: {os.path.abspath((missing or [name])[0])} (of '
                     f'shards={pattern!r}; odvg2shards.py makes them)'
                 )
-            found += paths
-    if not found:
+            files += paths
+    if not files:
         raise DatasetError('shards is empty: name at least one tar or jsonl file')
-    if not all(name.endswith(('.jsonl', '.json')) for name in found):
+    if not all(name.endswith(('.jsonl', '.json')) for name in files):
         _webdataset()
-    return tuple(found)
+    return tuple(files)
 
 
 def _expanded(pattern: str) -> list[str]:

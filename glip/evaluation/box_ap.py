@@ -22,7 +22,7 @@ _PAIRS = 1_000_000  # pictures times classes that are evaluated together
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectionRows:
     """Detections of all pictures, one row each.
 
     Attributes:
@@ -40,7 +40,7 @@ class Found:
     ids: tuple[Any, ...]
 
     @classmethod
-    def of(cls, results: Sequence[Mapping[str, Any]]) -> Found:
+    def of(cls, results: Sequence[Mapping[str, Any]]) -> DetectionRows:
         """Join entries of single pictures, in the order of their ids.
 
         That order settles which of two equal scores comes first, as in COCO's tool.
@@ -64,9 +64,9 @@ class Found:
             tuple(entry['img_id'] for entry in results),
         )
 
-    def take(self, rows: np.ndarray) -> Found:
+    def take(self, rows: np.ndarray) -> DetectionRows:
         """Some of the detections."""
-        return Found(
+        return DetectionRows(
             self.images[rows],
             self.labels[rows],
             self.boxes[rows],
@@ -74,11 +74,11 @@ class Found:
             self.ids,
         )
 
-    def best_per_image(self, limit: int) -> Found:
+    def best_per_image(self, limit: int) -> DetectionRows:
         """At most ``limit`` of each picture, those of the highest scores."""
         return self.take(_best(self.images, self.scores, limit))
 
-    def best_per_class(self, limit: int) -> Found:
+    def best_per_class(self, limit: int) -> DetectionRows:
         """At most ``limit`` of each class over all pictures."""
         return self.take(_best(self.labels, self.scores, limit))
 
@@ -159,17 +159,17 @@ def _mean(values: np.ndarray) -> float:
 
 def box_ap(
     coco: CocoFile,
-    found: Found,
+    detections: DetectionRows,
     *,
     limits: Sequence[int] = (1, 10, 100),
     thresholds: np.ndarray = IOU_THRESHOLDS,
     federated: bool = False,
 ) -> BoxAP:
-    """Evaluate detections of the pictures in ``found.ids``.
+    """Evaluate detections of the pictures in ``detections.ids``.
 
     Args:
-        coco: What is there.
-        found: What was found; labels index the classes of ``coco``.
+        coco: Annotations.
+        detections: Labels index the classes of ``coco``.
         limits: Of detections per picture and class.
         thresholds: Of IoU.
         federated: LVIS's rule: a class is judged only on pictures that have it or are
@@ -180,7 +180,7 @@ def box_ap(
     shape = (len(thresholds), 101, len(coco.names), len(AREAS), len(limits))
     precision, recall = np.full(shape, -1.0), np.full((shape[0], *shape[2:]), -1.0)
     for labels, _, evaluation in _evaluations(
-        _Images(coco, found.ids, federated), found
+        _Images(coco, detections.ids, federated), detections
     ):
         evaluation.params.maxDets = list(limits)
         evaluation.params.iouThrs = np.asarray(thresholds)
@@ -193,7 +193,7 @@ def box_ap(
 
 def box_hits(
     coco: CocoFile,
-    found: Found,
+    detections: DetectionRows,
     *,
     iou: float = 0.5,
     limit: int = 100,
@@ -202,8 +202,8 @@ def box_hits(
     """Tell right detections from wrong ones, as the evaluator counts them.
 
     Args:
-        coco: Annotations of the pictures in ``found.ids``.
-        found: Detections; labels index the classes of ``coco``.
+        coco: Annotations of the pictures in ``detections.ids``.
+        detections: Labels index the classes of ``coco``.
         iou: Threshold of a hit.
         limit: Detections per picture and class that count.
         federated: LVIS's rule, see :func:`box_ap`.
@@ -213,12 +213,12 @@ def box_hits(
         Neither right nor wrong is what lies on a crowd, exceeds the limit, or is of a
         class that is not judged in its picture.
     """
-    images = _Images(coco, found.ids, federated)
-    hits = np.zeros(len(found.labels), dtype=bool)
+    images = _Images(coco, detections.ids, federated)
+    hits = np.zeros(len(detections.labels), dtype=bool)
     counted = np.zeros_like(hits)
-    groups = found.images * len(coco.names) + found.labels
-    counted[_best(groups, found.scores, limit)] = True
-    for _, rows, evaluation in _evaluations(images, found):
+    groups = detections.images * len(coco.names) + detections.labels
+    counted[_best(groups, detections.scores, limit)] = True
+    for _, rows, evaluation in _evaluations(images, detections):
         evaluation.params.maxDets = [limit]
         evaluation.params.iouThrs = np.array([iou])
         evaluation.params.areaRng = evaluation.params.areaRng[:1]
@@ -234,7 +234,7 @@ def box_hits(
         counted &= [
             hit or images.is_judged(label, place)
             for hit, label, place in zip(
-                hits.tolist(), found.labels.tolist(), found.images.tolist()
+                hits.tolist(), detections.labels.tolist(), detections.images.tolist()
             )
         ]
     return hits & counted, counted
@@ -321,40 +321,44 @@ class _Images:
 
 
 def _evaluations(
-    images: _Images, found: Found
+    images: _Images, detections: DetectionRows
 ) -> Iterator[tuple[np.ndarray, np.ndarray, COCOeval_faster]]:
     """Classes, rows of their detections, and an evaluator that is ready to run.
 
     Classes without any box are left out.
     """
-    by_class = np.argsort(found.labels, kind='stable')
+    by_class = np.argsort(detections.labels, kind='stable')
     classes = len(images.boxes)
-    starts = np.searchsorted(found.labels[by_class], np.arange(classes + 1))
-    for labels in _chunks(classes, len(found.ids)):
+    starts = np.searchsorted(detections.labels[by_class], np.arange(classes + 1))
+    for labels in _chunks(classes, len(detections.ids)):
         if not any(images.boxes[label] for label in labels.tolist()):
             continue
         rows = by_class[starts[labels[0]] : starts[labels[-1] + 1]]
         places = images.places(labels)
         if not images.federated:
-            places |= set(found.images[rows].tolist())
+            places |= set(detections.images[rows].tolist())
         elif len(rows):
-            rows = rows[np.isin(found.images[rows], list(places))]
-        yield labels, rows, _evaluation(images, labels, sorted(places), found, rows)
+            rows = rows[np.isin(detections.images[rows], list(places))]
+        yield (
+            labels,
+            rows,
+            _evaluation(images, labels, sorted(places), detections, rows),
+        )
 
 
 def _evaluation(
     images: _Images,
     labels: np.ndarray,
     places: Sequence[int],
-    found: Found,
+    detections: DetectionRows,
     rows: np.ndarray,
 ) -> COCOeval_faster:
     """An evaluator of some classes; ids of detections are their place in rows + 1."""
     truth = COCO()
     truth.dataset = images.dataset(labels, places)
     truth.createIndex()
-    detections = COCO()
-    detections.dataset = dict(
+    predicted = COCO()
+    predicted.dataset = dict(
         truth.dataset,
         annotations=[
             {
@@ -368,20 +372,20 @@ def _evaluation(
             }
             for number, (place, label, box, score) in enumerate(
                 zip(
-                    found.images[rows].tolist(),
-                    found.labels[rows].tolist(),
-                    found.boxes[rows].tolist(),
-                    found.scores[rows].tolist(),
+                    detections.images[rows].tolist(),
+                    detections.labels[rows].tolist(),
+                    detections.boxes[rows].tolist(),
+                    detections.scores[rows].tolist(),
                     strict=True,
                 ),
                 start=1,
             )
         ],
     )
-    detections.createIndex()
+    predicted.createIndex()
     evaluation = COCOeval_faster(
         truth,
-        detections,
+        predicted,
         'bbox',
         print_function=lambda *_: None,
         lvis_style=images.federated,

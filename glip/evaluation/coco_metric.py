@@ -18,7 +18,7 @@ from torch import Tensor
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, Found, box_ap
+from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, DetectionRows, box_ap
 from glip.registry import METRICS
 from glip.runtime.atomic import atomic_write
 
@@ -91,28 +91,30 @@ class CocoMetric(BaseMetric):
             )
         self.proposal_nums = sorted(proposal_nums)
         self._items = _items(self.proposal_nums)
+        self.metric_items = self._choose(metric_items, _AP_ITEMS)
+        self.ann_file = os.fspath(ann_file)
+        if not backend_args and '://' not in self.ann_file:
+            # Asked here, as the metric itself comes after an epoch of training.
+            check_annotation_file(self.ann_file)
+        self._file: CocoFile | None = None
+        self.details: dict[str, Any] = {}
+        self.classwise = classwise
+        self.iou_thrs = None if iou_thrs is None else np.atleast_1d(iou_thrs)
+        self.format_only = format_only
+        self.outfile_prefix = outfile_prefix
+        self.backend_args = backend_args
+
+    def _choose(
+        self, metric_items: Sequence[str] | None, usual: Sequence[str]
+    ) -> tuple[str, ...]:
+        """The results that are asked for, all of which exist; else the usual ones."""
         unknown = set(metric_items or ()) - set(self._items)
         if unknown:
             raise ConfigError(
                 f'metric_items {sorted(unknown)} are unknown; there are '
                 f'{list(self._items)}'
             )
-        self.ann_file = os.fspath(ann_file)
-        if not backend_args and '://' not in self.ann_file:
-            # Asked here, as the metric itself comes after an epoch of training.
-            if not os.path.isfile(self.ann_file):
-                raise DatasetError(
-                    'annotation file of the evaluator not found: '
-                    f'{os.path.abspath(self.ann_file)}'
-                )
-        self._file: CocoFile | None = None
-        self.details: dict[str, Any] = {}
-        self.classwise = classwise
-        self.iou_thrs = None if iou_thrs is None else np.atleast_1d(iou_thrs)
-        self.metric_items = tuple(metric_items or _AP_ITEMS)
-        self.format_only = format_only
-        self.outfile_prefix = outfile_prefix
-        self.backend_args = backend_args
+        return tuple(metric_items or usual)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep the detections of one batch.
@@ -177,7 +179,7 @@ class CocoMetric(BaseMetric):
         thresholds = IOU_THRESHOLDS if self.iou_thrs is None else self.iou_thrs
         evaluation = box_ap(
             coco,
-            Found.of(results),
+            DetectionRows.of(results),
             limits=self.proposal_nums,
             thresholds=thresholds,
         )
@@ -203,6 +205,18 @@ def _items(limits: Sequence[int]) -> dict[str, Callable[[BoxAP], float]]:
     for area in ('small', 'medium', 'large'):
         items[f'AR_{area[0]}@{limits[-1]}'] = partial(BoxAP.ar, area=area)
     return items
+
+
+def check_annotation_file(path: str) -> None:
+    """Make sure that a file is there.
+
+    Raises:
+        DatasetError: It is not.
+    """
+    if not os.path.isfile(path):
+        raise DatasetError(
+            f'annotation file of the evaluator not found: {os.path.abspath(path)}'
+        )
 
 
 def check_results(results: Sequence[Mapping[str, Any]], coco: CocoFile) -> None:
@@ -265,12 +279,12 @@ def write_results(path: str | os.PathLike[str], detections: Iterable[Any]) -> No
 
 def compact(sample: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of one evaluated picture: plain arrays of its detections."""
-    found = sample['pred_instances']
+    instances = sample['pred_instances']
     return {
         'img_id': sample['img_id'],
-        'bboxes': _numbers(found['bboxes']).reshape(-1, 4),
-        'scores': _numbers(found['scores']),
-        'labels': np.asarray(found['labels'].cpu()),
+        'bboxes': _numbers(instances['bboxes']).reshape(-1, 4),
+        'scores': _numbers(instances['scores']),
+        'labels': np.asarray(instances['labels'].cpu()),
     }
 
 
@@ -287,10 +301,10 @@ def class_rows(
     for image_id in image_ids:
         for box in coco.boxes[image_id]:
             counts[coco.labels[box['category_id']]] += 1
-    found = [evaluation.by_class(iou=iou).tolist() for iou in (None, 0.5, 0.75)]
+    columns = [evaluation.by_class(iou=iou).tolist() for iou in (None, 0.5, 0.75)]
     return [
         {'name': name, 'boxes': boxes, 'AP': ap, 'AP50': ap50, 'AP75': ap75}
-        for name, boxes, ap, ap50, ap75 in zip(coco.names, counts.tolist(), *found)
+        for name, boxes, ap, ap50, ap75 in zip(coco.names, counts.tolist(), *columns)
     ]
 
 

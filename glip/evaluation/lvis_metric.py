@@ -10,7 +10,7 @@ from terminaltables import AsciiTable
 
 from glip.datasets.coco_file import CocoFile, read_sections
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation.box_ap import BoxAP, Found, box_ap
+from glip.evaluation.box_ap import BoxAP, DetectionRows, box_ap
 from glip.evaluation.coco_metric import (
     CocoMetric,
     as_coco,
@@ -70,14 +70,8 @@ class LVISMetric(CocoMetric):
             ann_file, metric=metric, classwise=classwise, iou_thrs=iou_thrs, **kwargs
         )
         self._items = _items(self.limit)
-        unknown = set(metric_items or ()) - set(self._items)
-        if unknown:
-            raise ConfigError(
-                f'metric_items {sorted(unknown)} are unknown; there are '
-                f'{list(self._items)}'
-            )
-        named = [name for name in self._items if not name.startswith('AR')]
-        self.metric_items = tuple(metric_items or named)
+        usual = [name for name in self._items if not name.startswith('AR')]
+        self.metric_items = self._choose(metric_items, usual)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Evaluate all detections.
@@ -87,14 +81,14 @@ class LVISMetric(CocoMetric):
         """
         coco = self._read()
         check_results(results, coco)
-        found = self._limited(Found.of(results))
+        detections = self._limited(DetectionRows.of(results))
         if self.outfile_prefix:
             write_results(f'{self.outfile_prefix}.bbox.json', as_coco(results, coco))
         if self.format_only:
             return {}
         frequencies = self._frequencies(coco)
         evaluation = box_ap(
-            coco, found, limits=self._limits, federated=True, **self._thresholds
+            coco, detections, limits=self._limits, federated=True, **self._thresholds
         )
         values = {}
         for item in self.metric_items:
@@ -116,9 +110,9 @@ class LVISMetric(CocoMetric):
     def _thresholds(self) -> dict[str, Any]:
         return {} if self.iou_thrs is None else {'thresholds': self.iou_thrs}
 
-    def _limited(self, found: Found) -> Found:
+    def _limited(self, detections: DetectionRows) -> DetectionRows:
         """What the rules look at."""
-        return found.best_per_image(self.limit)
+        return detections.best_per_image(self.limit)
 
     def _named(self, values: Mapping[str, float]) -> dict[str, float]:
         return {f'bbox_{name}': value for name, value in values.items()}
@@ -130,16 +124,16 @@ class LVISMetric(CocoMetric):
             DatasetError: The file does not say.
         """
         content = read_sections(coco.path, self.backend_args)
-        said = {c['id']: c.get('frequency') for c in content['categories']}
+        frequency = {c['id']: c.get('frequency') for c in content['categories']}
         groups: dict[str, list[int]] = {letter: [] for letter in _FREQUENCIES}
         for label, category in enumerate(coco.category_ids):
-            if said[category] not in groups:
+            if frequency[category] not in groups:
                 raise DatasetError(
                     f'{coco.path}: category {coco.names[label]!r} has the frequency '
-                    f'{said[category]!r}, not one of {", ".join(groups)}; LVIS files '
-                    'have it, CocoMetric evaluates files without'
+                    f'{frequency[category]!r}, not one of {", ".join(groups)}; LVIS '
+                    'files have it, CocoMetric evaluates files without'
                 )
-            groups[said[category]].append(label)
+            groups[frequency[category]].append(label)
         if not any('neg_category_ids' in image for image in coco.images):
             raise DatasetError(
                 f'{coco.path}: its images have no neg_category_ids, without which no '
@@ -174,8 +168,8 @@ class LVISFixedAPMetric(LVISMetric):
     def _limits(self) -> tuple[int, ...]:
         return (self.topk,)
 
-    def _limited(self, found: Found) -> Found:
-        return found.best_per_class(self.topk)
+    def _limited(self, detections: DetectionRows) -> DetectionRows:
+        return detections.best_per_class(self.topk)
 
     def _named(self, values: Mapping[str, float]) -> dict[str, float]:
         return dict(values)

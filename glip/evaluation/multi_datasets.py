@@ -130,17 +130,17 @@ class MultiDatasetsEvaluator(Evaluator):
             self.dataset_prefixes, [0, *ends], ends, self.metrics
         ):
             MMLogger.get_current_instance().info(f'Evaluating {name}')
-            own = {
+            named = {
                 f'{metric.prefix}/{key}' if metric.prefix else key: value
                 for key, value in metric.compute_metrics(results[start:end]).items()
             }
-            rows[name] = _row(name, own, end - start, metric)
-            for key, value in own.items():
+            rows[name] = _row(name, named, end - start, metric)
+            for key, value in named.items():
                 values[f'{name}/{key}'] = value
                 by_name.setdefault(key, []).append(value)
-        for key, found in by_name.items():
-            if len(found) == len(self.dataset_prefixes):
-                defined = [value for value in found if value >= 0]
+        for key, numbers in by_name.items():
+            if len(numbers) == len(self.dataset_prefixes):
+                defined = [value for value in numbers if value >= 0]
                 values[key] = round(float(np.mean(defined)), 4) if defined else -1.0
         absent = len(self.sets) - len(rows)
         if absent:

@@ -76,31 +76,31 @@ def phrase_hits(
     Returns:
         The phrases in ascending order.
     """
-    made = []
+    hits = []
     for phrase in np.unique(phrases).tolist():
         mine = np.flatnonzero(entry['labels'] == phrase)
         # Stable: of equal scores the model's first stays first.
         mine = mine[np.argsort(-entry['scores'][mine], kind='stable')]
-        found, true = entry['bboxes'][mine], boxes[phrases == phrase]
-        separate = overlaps(found, true).max(axis=1)
+        detected, true = entry['bboxes'][mine], boxes[phrases == phrase]
+        separate = overlaps(detected, true).max(axis=1)
         merged = separate
         if len(true) > 1:
             whole = np.concatenate([true[:, :2].min(0), true[:, 2:].max(0)])
-            merged = overlaps(found, whole[None])[:, 0]
-        own = tuple(spans[phrase]) if phrase < len(spans) else ()
-        made.append(
+            merged = overlaps(detected, whole[None])[:, 0]
+        phrase_spans = tuple(spans[phrase]) if phrase < len(spans) else ()
+        hits.append(
             PhraseHits(
-                words=' / '.join(caption[begin:end] for begin, end in own),
-                spans=tuple((int(begin), int(end)) for begin, end in own),
+                words=' / '.join(caption[begin:end] for begin, end in phrase_spans),
+                spans=tuple((int(begin), int(end)) for begin, end in phrase_spans),
                 types=tuple(types[phrase]) if phrase < len(types) else (),
                 targets=len(true),
                 separate=separate,
                 merged=merged,
-                box=tuple(found[0].tolist()) if len(found) else None,
-                score=float(entry['scores'][mine[0]]) if len(found) else None,
+                box=tuple(detected[0].tolist()) if len(detected) else None,
+                score=float(entry['scores'][mine[0]]) if len(detected) else None,
             )
         )
-    return made
+    return hits
 
 
 def hits_of_sample(sample: Mapping[str, Any], metric: str) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def hits_of_sample(sample: Mapping[str, Any], metric: str) -> dict[str, Any]:
     phrases = sample.get('phrase_ids', truth['labels'])
     spans = sample.get('tokens_positive')
     spans = spans if isinstance(spans, (list, tuple)) else ()
-    found = phrase_hits(
+    hits = phrase_hits(
         entry_of(sample),
         as_array(truth['bboxes'], np.float64).reshape(-1, 4),
         as_array(phrases, np.int64).reshape(-1),
@@ -151,7 +151,7 @@ def hits_of_sample(sample: Mapping[str, Any], metric: str) -> dict[str, Any]:
         'caption': caption or '',
         'dataset_name': sample.get('dataset_name', ''),
         'asked': len(spans),
-        'phrases': found,
+        'phrases': hits,
     }
 
 

@@ -12,6 +12,7 @@ from terminaltables import AsciiTable
 
 from glip.datasets.coco_file import checked_images, read_sections
 from glip.errors import ConfigError, DatasetError
+from glip.evaluation.coco_metric import check_annotation_file
 from glip.evaluation.phrase_hits import (
     PhraseHits,
     check_entries,
@@ -74,11 +75,8 @@ class RefExpMetric(BaseMetric):
         check_thresholds(topk, iou_thrs)
         self.ann_file = None if ann_file is None else os.fspath(ann_file)
         # Asked here, as the metric itself comes after all pictures.
-        if self.ann_file and not os.path.isfile(self.ann_file):
-            raise DatasetError(
-                'annotation file of the evaluator not found: '
-                f'{os.path.abspath(self.ann_file)}'
-            )
+        if self.ann_file:
+            check_annotation_file(self.ann_file)
         self.topk = tuple(topk)
         self.iou_thrs = iou_thrs
         self.outfile_prefix = outfile_prefix

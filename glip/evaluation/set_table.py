@@ -125,7 +125,7 @@ class SetTable:
         return out.getvalue()
 
     def json(self) -> dict[str, Any]:
-        """All of it for programs; None where there is no number."""
+        """Rows, mean and description for a JSON file; None where there is no number."""
         sets = []
         for row in self.rows:
             if row.absent is not None:
@@ -185,13 +185,13 @@ def read_table(path: str | os.PathLike[str]) -> SetTable:
     """
     path = Path(path)
     if path.is_dir():
-        found = [*path.glob('sets.json'), *path.glob('*/sets.json')]
-        if not found:
+        files = [*path.glob('sets.json'), *path.glob('*/sets.json')]
+        if not files:
             raise DatasetError(
                 f'{path} has no sets.json, neither itself nor in a run below it; '
                 'tools/test.py with several sets writes one'
             )
-        path = max(found, key=lambda file: file.stat().st_mtime)
+        path = max(files, key=lambda file: file.stat().st_mtime)
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
         rows = [_row(entry) for entry in content['sets']]

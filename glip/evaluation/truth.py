@@ -126,10 +126,14 @@ class TruthSet:
 
 def _truth(image: Mapping[str, Any], coco: CocoFile, path: str) -> Truth:
     """What the file says about one picture."""
-    kept = [box for box in coco.boxes[image['id']] if not box.get('ignore', False)]
-    boxes = np.array([box['bbox'] for box in kept], dtype=np.float64).reshape(-1, 4)
+    annotations = [
+        box for box in coco.boxes[image['id']] if not box.get('ignore', False)
+    ]
+    boxes = np.array([box['bbox'] for box in annotations], dtype=np.float64).reshape(
+        -1, 4
+    )
     boxes[:, 2:] += boxes[:, :2]
-    labels = [coco.labels[box['category_id']] for box in kept]
+    labels = [coco.labels[a['category_id']] for a in annotations]
     checked = None
     if 'neg_category_ids' in image:
         checked = frozenset(labels) | _labels(image['neg_category_ids'], coco)
@@ -138,7 +142,7 @@ def _truth(image: Mapping[str, Any], coco: CocoFile, path: str) -> Truth:
         path=path,
         boxes=boxes,
         labels=np.array(labels, dtype=np.int64),
-        ignored=np.array([bool(box['iscrowd']) for box in kept], dtype=bool),
+        ignored=np.array([bool(a['iscrowd']) for a in annotations], dtype=bool),
         checked=checked,
         partial=_labels(image.get('not_exhaustive_category_ids', ()), coco),
     )

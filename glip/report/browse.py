@@ -34,7 +34,7 @@ class Counts:
         boxes: Of each sample, those to ignore left out.
         ignored: Boxes to ignore.
         asked: Phrases and classes that the captions ask for.
-        found: Those of them that have boxes.
+        num_with_boxes: Those of them that have boxes.
         cut: Boxes whose words have no room in the caption.
         skipped: Why samples could not be shown, and how many.
     """
@@ -42,7 +42,7 @@ class Counts:
     boxes: list[int] = field(default_factory=list)
     ignored: int = 0
     asked: int = 0
-    found: int = 0
+    num_with_boxes: int = 0
     cut: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
@@ -56,7 +56,7 @@ class Counts:
         self.boxes.append(sum(counts.values()))
         self.ignored += int(scene.ignored.sum())
         self.asked += sum(map(bool, scene.phrases))
-        self.found += len(counts)
+        self.num_with_boxes += len(counts)
         self.cut += shown.num_cut
 
     def facts(self) -> list[tuple[str, str]]:
@@ -74,8 +74,8 @@ class Counts:
             ('boxes', boxes),
             (
                 'phrases and classes',
-                f'{self.asked} asked for, {self.found} with boxes, '
-                f'{self.asked - self.found} without',
+                f'{self.asked} asked for, {self.num_with_boxes} with boxes, '
+                f'{self.asked - self.num_with_boxes} without',
             ),
         ]
         if self.ignored:
@@ -204,14 +204,14 @@ def _about(browser: SampleBrowser) -> list[tuple[str, str]]:
     for leaf in browser.leaves:
         dataset = leaf.dataset
         source = getattr(dataset, 'ann_file', '') or getattr(dataset, 'shards', '')
-        said = f'{type(dataset).__name__} {relative(str(source))}'.strip()
+        words = f'{type(dataset).__name__} {relative(str(source))}'.strip()
         if hasattr(dataset, '__len__'):
-            said += f', {counted(len(dataset), "picture", "pictures")}'
+            words += f', {counted(len(dataset), "picture", "pictures")}'
         if leaf.names:
             some = ', '.join(map(str, leaf.names[:10]))
             more = ', ...' if len(leaf.names) > 10 else ''
-            said += f', {counted(len(leaf.names), "class", "classes")}: {some}{more}'
-        facts.append(('data set', said))
+            words += f', {counted(len(leaf.names), "class", "classes")}: {some}{more}'
+        facts.append(('data set', words))
         dropped = getattr(dataset, 'dropped', None)
         if dropped:
             facts.append(('left out of its annotations', dropped.reasons()))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from glip.datasets.coco_file import CocoFile
-from glip.evaluation.box_ap import AREAS, Found, box_ap, box_hits
+from glip.evaluation.box_ap import AREAS, DetectionRows, box_ap, box_hits
 
 RECALLS = np.linspace(0, 1, 101)
 _LVIS_LIMIT = 300  # detections of a class in a picture that count
@@ -56,7 +56,7 @@ def class_curves(
             detections of a class in a picture count instead of 100.
     """
     limit = _LVIS_LIMIT if federated else 100
-    detections = Found.of(entries)
+    detections = DetectionRows.of(entries)
     evaluation = box_ap(coco, detections, limits=(limit,), federated=federated)
     hits, counted = box_hits(coco, detections, limit=limit, federated=federated)
     order = np.argsort(-detections.scores, kind='stable')
@@ -67,8 +67,8 @@ def class_curves(
     counts = _box_counts(coco, detections.ids)
     best = np.full((len(counts), 3), np.nan)
     for label in np.flatnonzero(counts):
-        own = labels == label
-        best[label] = _best(scores[own], hits[own], int(counts[label]))
+        of_class = labels == label
+        best[label] = _best(scores[of_class], hits[of_class], int(counts[label]))
     precision = evaluation.precision[0, :, :, AREAS.index('all'), -1].T
     return ClassCurves(
         counts=counts,

@@ -147,13 +147,13 @@ def data_complexity(
         raise ConfigError(f'--num-images must be at least 1, not {number}')
     dataset = build_dataset(cfg, 'test')
     model = build_model(cfg).to(resolve_device(device)).eval()
-    found = []
+    counts = []
     with DefaultScope.overwrite_default_scope('glip'):
         for index in range(min(number, len(dataset))):
             packed = dataset[index]
             batch = {key: [value] for key, value in packed.items()}
-            found.append(_counted(model, batch))
-    return found
+            counts.append(_counted(model, batch))
+    return counts
 
 
 def mean_of(counts: Sequence[Complexity]) -> Complexity:
@@ -223,14 +223,16 @@ def _by_kind(
     sums = {name: sum(counts.values()) for name, counts in by_module.items()}
     inner = [n for n in sums if n in modules and n.startswith(f'{_HEAD}.')]
     outermost = [n for n in inner if not any(n.startswith(f'{o}.') for o in inner)]
-    found: dict[str, int] = {}
+    by_kind: dict[str, int] = {}
     for name in outermost:
         kind = type(modules[name]).__name__
-        found[kind] = found.get(kind, 0) + sums[name]
+        by_kind[kind] = by_kind.get(kind, 0) + sums[name]
     if _HEAD in sums:
         kind = type(modules[_HEAD]).__name__
-        found[kind] = sums[_HEAD] - sum(found.values())
-    return {kind: found[kind] for kind in sorted(found, key=found.get, reverse=True)}
+        by_kind[kind] = sums[_HEAD] - sum(by_kind.values())
+    return {
+        kind: by_kind[kind] for kind in sorted(by_kind, key=by_kind.get, reverse=True)
+    }
 
 
 def _params(module: nn.Module) -> int:

@@ -15,15 +15,15 @@ class Verdicts(NamedTuple):
     """Each detection and each box of one picture, judged.
 
     Attributes:
-        found: (N,) indices of the detections that are looked at, best first.
-        taken: (N,) the box each is on, or -1 where nothing is.
+        chosen: (N,) indices of the detections above the threshold, best first.
+        matched_box: (N,) the box each is on, or -1 where nothing is.
         doubtful: (N,) whether nobody can say: on a crowd, or of a class that is not
             annotated throughout the picture.
-        finder: (M,) the detection on each box, as place in ``found``, or -1.
+        finder: (M,) the detection on each box, as index into ``chosen``, or -1.
     """
 
-    found: np.ndarray
-    taken: np.ndarray
+    chosen: np.ndarray
+    matched_box: np.ndarray
     doubtful: np.ndarray
     finder: np.ndarray
 
@@ -49,25 +49,25 @@ def judge(
     chosen = chosen[np.argsort(-entry['scores'][chosen], kind='stable')]
     labels = entry['labels'][chosen]
     ious = overlaps(entry['bboxes'][chosen], truth.boxes, truth.ignored)
-    taken = np.full(len(chosen), -1)
+    matched_box = np.full(len(chosen), -1)
     finder = np.full(len(truth.labels), -1)
     same = labels[:, None] == truth.labels[None]
     usable = (ious >= iou_thr) & ~truth.ignored[None]
     for number in np.flatnonzero((usable & same).any(axis=1)):
         row = np.where(usable[number] & same[number] & (finder < 0), ious[number], -1)
         if row.max(initial=-1) >= 0:
-            taken[number], finder[row.argmax()] = row.argmax(), number
-    left = usable & (taken < 0)[:, None] & (finder < 0)[None]
+            matched_box[number], finder[row.argmax()] = row.argmax(), number
+    left = usable & (matched_box < 0)[:, None] & (finder < 0)[None]
     while left.any():  # the closest pair of different classes first
         number, box = np.unravel_index(np.where(left, ious, -1).argmax(), ious.shape)
-        taken[number], finder[box] = box, number
+        matched_box[number], finder[box] = box, number
         left[number], left[:, box] = False, False
     on_crowd = ((ious >= iou_thr) & truth.ignored[None]).any(axis=1)
     unsure = np.isin(labels, list(truth.partial))
     if truth.checked is not None:
         unsure |= ~np.isin(labels, list(truth.checked))
-    doubtful = (taken < 0) & (on_crowd | unsure)
-    return Verdicts(chosen, taken, doubtful, finder)
+    doubtful = (matched_box < 0) & (on_crowd | unsure)
+    return Verdicts(chosen, matched_box, doubtful, finder)
 
 
 class ConfusionMatrix:
@@ -86,9 +86,9 @@ class ConfusionMatrix:
 
     def add(self, entry: Mapping[str, Any], truth: Truth, verdicts: Verdicts) -> None:
         """Count one picture."""
-        labels = entry['labels'][verdicts.found]
-        hit = verdicts.taken >= 0
-        true = truth.labels[verdicts.taken[hit]]
+        labels = entry['labels'][verdicts.chosen]
+        hit = verdicts.matched_box >= 0
+        true = truth.labels[verdicts.matched_box[hit]]
         np.add.at(self.counts, (true, labels[hit]), 1)
         alarms = labels[~hit & ~verdicts.doubtful]
         np.add.at(self.counts, (-1, alarms), 1)

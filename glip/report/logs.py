@@ -45,12 +45,12 @@ class TrainingLog:
         keys = self.keys
         if name in keys:
             return name
-        found = [key for key in keys if key.rpartition('/')[2] == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        matches = [key for key in keys if key.rpartition('/')[2] == name]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise DatasetError(
-                f'{self.path} has several {name}: {", ".join(found)}; name one'
+                f'{self.path} has several {name}: {", ".join(matches)}; name one'
             )
         close = difflib.get_close_matches(name, keys, n=1)
         hint = f'; did you mean {close[0]}?' if close else ''

@@ -122,17 +122,19 @@ def write_plots(
     folders = _folders(parts, names)
     files, start, refused = [], 0, []
     for part, folder in zip(parts, folders):
-        own = entries[start : start + len(part)]
+        part_entries = entries[start : start + len(part)]
         start += len(part)
         if has_phrases(part):
-            files += _write_phrases(own, part, Path(out_dir, folder), iou_thr, worst)
+            files += _write_phrases(
+                part_entries, part, Path(out_dir, folder), iou_thr, worst
+            )
             continue
         try:
             truth = TruthSet.of_dataset(part)
         except DatasetError as error:
             refused.append(error)
             continue
-        files += _write(own, truth, Path(out_dir, folder), **options)
+        files += _write(part_entries, truth, Path(out_dir, folder), **options)
     if refused and len(refused) == len(parts):
         raise refused[0]
     for error in refused:
@@ -153,8 +155,8 @@ def plot_sets(table: SetTable, folder: str | os.PathLike[str]) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         file = draw_sets(table, Path(folder, 'sets.png'))
     except OSError as error:
-        said = f'no plot of the sets in {folder}: {error.strerror or error}'
-        print_log(said, 'current', logging.WARNING)
+        message = f'no plot of the sets in {folder}: {error.strerror or error}'
+        print_log(message, 'current', logging.WARNING)
     else:
         print_log(f'written: {file}', 'current')
 
@@ -240,7 +242,7 @@ def _write(
         verdicts = judge(entry, picture, score_thr=score_thr, iou_thr=iou_thr)
         judged.append(JudgedPicture(entry, picture, verdicts))
         matrix.add(*judged[-1])
-    said = facts(truth, curves, matrix, score_thr, iou_thr)
+    key_facts = facts(truth, curves, matrix, score_thr, iou_thr)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         figures = [
@@ -256,7 +258,7 @@ def _write(
         tables = [
             write_classes(curves, matrix, truth.names, folder / 'classes.csv'),
             write_matrix(matrix, truth.names, folder / 'confusion_matrix.csv'),
-            write_summary(said, curves, matrix, truth, folder / 'summary.json'),
+            write_summary(key_facts, curves, matrix, truth, folder / 'summary.json'),
         ]
         pages = []
         if worst:
@@ -266,7 +268,7 @@ def _write(
                 count=worst,
                 names=truth.names,
                 score_thr=score_thr,
-                facts=said,
+                facts=key_facts,
             )
             pages = [page]
     except OSError as error:

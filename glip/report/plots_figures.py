@@ -50,8 +50,8 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
     if len(others) > _MOST_LINES:
         for low, color in ((10, '#ececec'), (25, '#d4d4d4')):
             ends = np.percentile(curves.precision[there], [low, 100 - low], axis=0)
-            said = f'{100 - 2 * low}% of the classes'
-            ax.fill_between(RECALLS, *ends, color=color, lw=0, zorder=0, label=said)
+            words = f'{100 - 2 * low}% of the classes'
+            ax.fill_between(RECALLS, *ends, color=color, lw=0, zorder=0, label=words)
     elif len(others):
         for label in others:
             ax.plot(RECALLS, curves.precision[label], color=_GRAY, lw=0.5, zorder=1)
@@ -131,10 +131,10 @@ def draw_confusion(
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 ink = 'white' if shares[row, column] > 0.55 else '#303030'
-                said = compact_number(int(count))
-                size = 8 if len(said) < 5 else 7
+                words = compact_number(int(count))
+                size = 8 if len(words) < 5 else 7
                 ax.text(
-                    *(column, row, said),
+                    *(column, row, words),
                     ha='center',
                     va='center',
                     color=ink,

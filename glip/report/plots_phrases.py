@@ -63,18 +63,18 @@ def write_phrase_plots(
         protocols['merged boxes'] = _ranks(phrases, iou_thr, merged=True)
     by_type = {k: _ranks(v, iou_thr) for k, v in group_by_type(phrases).items()}
     kinds = {'all': protocols['any box'], **by_type, **_kinds(judged, iou_thr)}
-    said = _facts(dataset, judged, protocols, iou_thr)
+    key_facts = _facts(dataset, judged, protocols, iou_thr)
     folder.mkdir(parents=True, exist_ok=True)
     files = [
         draw_recall(protocols, folder / 'recall.png', thin=by_type),
         draw_kinds(kinds, folder / 'recall_by_kind.png'),
         _write_table(judged, folder / 'phrases.csv', iou_thr),
-        _write_summary(said, protocols, kinds, folder / 'summary.json'),
+        _write_summary(key_facts, protocols, kinds, folder / 'summary.json'),
     ]
     if not worst:
         return files
     page = write_worst_captions(
-        judged, folder / 'worst', count=worst, iou_thr=iou_thr, facts=said
+        judged, folder / 'worst', count=worst, iou_thr=iou_thr, facts=key_facts
     )
     return [page, *files]
 
@@ -110,7 +110,7 @@ def _hits(entry: Mapping[str, Any], sample: GroundingSample) -> dict[int, Phrase
     """Phrase -> what was found for it, as the metrics count."""
     places = [i for i, phrase in enumerate(sample.phrases) if phrase.boxes]
     boxes = [(i, box) for i in places for box in sample.phrases[i].boxes]
-    found = phrase_hits(
+    hits = phrase_hits(
         entry,
         # Metrics get single precision from the pipeline.
         np.array([box for _, box in boxes], np.float32).reshape(-1, 4).astype(float),
@@ -119,7 +119,7 @@ def _hits(entry: Mapping[str, Any], sample: GroundingSample) -> dict[int, Phrase
         spans=[phrase.spans for phrase in sample.phrases],
         types=[phrase.types for phrase in sample.phrases],
     )
-    return dict(zip(places, found, strict=True))
+    return dict(zip(places, hits, strict=True))
 
 
 def _ranks(
@@ -156,7 +156,7 @@ def _facts(
 ) -> list[tuple[str, str]]:
     """Name and value of what matters most, in words."""
     phrases = len(protocols['any box'])
-    said = [
+    key_facts = [
         ('annotations', str(dataset.ann_file or type(dataset).__name__)),
         ('captions', f'{len(judged)} of {len({c.path for c in judged})} pictures'),
         ('phrases', f'{phrases} with boxes'),
@@ -164,8 +164,8 @@ def _facts(
     for name, ranks in protocols.items():
         recalls = ', '.join(f'{100 * share_within(ranks, k):.1f}' for k in _KS)
         asked = ', '.join(f'R@{k}' for k in _KS)
-        said.append((f'{asked} ({name}, IoU from {iou_thr:g})', recalls))
-    return said
+        key_facts.append((f'{asked} ({name}, IoU from {iou_thr:g})', recalls))
+    return key_facts
 
 
 def _write_table(judged: Sequence[JudgedCaption], path: Path, iou_thr: float) -> Path:
@@ -198,19 +198,19 @@ def _write_table(judged: Sequence[JudgedCaption], path: Path, iou_thr: float) ->
 
 
 def _write_summary(
-    said: Sequence[tuple[str, str]],
+    key_facts: Sequence[tuple[str, str]],
     protocols: Mapping[str, Sequence[int | None]],
     kinds: Mapping[str, Sequence[int | None]],
     path: Path,
 ) -> Path:
-    """The same for programs, in percent."""
+    """Write facts and recalls in percent as JSON."""
 
     def recalls(ranks: Sequence[int | None]) -> dict[str, float]:
         shares = {f'R@{k}': 100 * share_within(ranks, k) for k in _KS}
         return {'phrases': len(ranks), **shares}
 
     content = {
-        'facts': dict(said),
+        'facts': dict(key_facts),
         **{name.replace(' ', '_'): recalls(r) for name, r in protocols.items()},
         'kinds': {name: recalls(ranks) for name, ranks in kinds.items()},
     }

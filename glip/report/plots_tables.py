@@ -26,22 +26,22 @@ def facts(
     """Name and value of what matters most, in words."""
     there = curves.counts > 0
     boxes = int(curves.counts.sum())
-    said = [
+    key_facts = [
         ('annotations', truth.source),
         ('pictures', str(len(truth.pictures))),
         ('boxes', f'{boxes} of {int(there.sum())} of {len(there)} classes'),
     ]
     if there.any():
         mean = [float(v[there].mean()) for v in (curves.ap, curves.ap50, curves.ap75)]
-        said.append(('AP, AP50, AP75', ', '.join(f'{100 * v:.1f}' for v in mean)))
-    said.append(
+        key_facts.append(('AP, AP50, AP75', ', '.join(f'{100 * v:.1f}' for v in mean)))
+    key_facts.append(
         (
             f'score from {score_thr:g}, IoU from {iou_thr:g}',
             f'{matrix.right} found, {matrix.confused} taken for another class, '
             f'{matrix.missed} missed, {matrix.false_alarms} false alarms',
         )
     )
-    return said
+    return key_facts
 
 
 def write_classes(
@@ -81,25 +81,27 @@ def write_matrix(matrix: ConfusionMatrix, names: Sequence[str], path: Path) -> P
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow(['true', 'found', 'count'])
-        for true, found in _by_count(matrix.counts):
-            writer.writerow([called[true], called[found], matrix.counts[true, found]])
+        for true, detected in _by_count(matrix.counts):
+            writer.writerow(
+                [called[true], called[detected], matrix.counts[true, detected]]
+            )
     return path
 
 
 def write_summary(
-    said: Sequence[tuple[str, str]],
+    key_facts: Sequence[tuple[str, str]],
     curves: ClassCurves,
     matrix: ConfusionMatrix,
     truth: TruthSet,
     path: Path,
 ) -> Path:
-    """The same for programs."""
+    """Write facts, counts and values of each class as JSON."""
     called = [*truth.names, 'background']
     wrong = matrix.counts.copy()
     np.fill_diagonal(wrong, 0)
     wrong[-1], wrong[:, -1] = 0, 0
     content = {
-        'facts': dict(said),
+        'facts': dict(key_facts),
         'found': matrix.right,
         'taken_for_another': matrix.confused,
         'missed': matrix.missed,

@@ -39,9 +39,11 @@ class JudgedPicture(NamedTuple):
     @property
     def num_right(self) -> int:
         """Boxes with a detection of their class."""
-        labels = self.entry['labels'][self.verdicts.found]
-        hit = self.verdicts.taken >= 0
-        return int((labels[hit] == self.truth.labels[self.verdicts.taken[hit]]).sum())
+        labels = self.entry['labels'][self.verdicts.chosen]
+        hit = self.verdicts.matched_box >= 0
+        return int(
+            (labels[hit] == self.truth.labels[self.verdicts.matched_box[hit]]).sum()
+        )
 
     @property
     def quality(self) -> tuple[float, int]:
@@ -53,7 +55,7 @@ class JudgedPicture(NamedTuple):
     def note(self) -> str:
         """Counts in words."""
         verdicts, right = self.verdicts, self.num_right
-        hit = verdicts.taken >= 0
+        hit = verdicts.matched_box >= 0
         missed = int(((verdicts.finder < 0) & ~self.truth.ignored).sum())
         alarms = int((~hit & ~verdicts.doubtful).sum())
         doubtful = int(verdicts.doubtful.sum())
@@ -127,18 +129,18 @@ def _detected(
     """The detections, and of each what is wrong."""
     entry, truth, verdicts = picture
     tags = []
-    for number, taken, doubtful in zip(
-        verdicts.found, verdicts.taken, verdicts.doubtful
+    for number, matched_box, doubtful in zip(
+        verdicts.chosen, verdicts.matched_box, verdicts.doubtful
     ):
         label = int(entry['labels'][number])
         tag = names[label]
-        if taken >= 0 and truth.labels[taken] != label:
-            tag += f': is {names[int(truth.labels[taken])]}'
-        elif taken < 0 and not doubtful:
+        if matched_box >= 0 and truth.labels[matched_box] != label:
+            tag += f': is {names[int(truth.labels[matched_box])]}'
+        elif matched_box < 0 and not doubtful:
             tag += ': false alarm'
         tags.append(tag)
-    boxes = entry['bboxes'][verdicts.found] * factor
-    scores = entry['scores'][verdicts.found]
+    boxes = entry['bboxes'][verdicts.chosen] * factor
+    scores = entry['scores'][verdicts.chosen]
     return _scene(image, boxes, tags, ignored=verdicts.doubtful, scores=scores)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from glip.datasets.coco_file import CocoFile
 from glip.errors import ConfigError, DatasetError, ImageError, one_line
-from glip.evaluation.box_ap import Found, box_ap
+from glip.evaluation.box_ap import DetectionRows, box_ap
 from glip.evaluation.predictions import check_pictures, entry_of
 from glip.evaluation.truth import Truth, TruthSet
 from glip.images import load_image
@@ -64,7 +64,7 @@ def rank_pictures(
     pairs = [(truth, part.coco) for part in truths for truth in part.pictures]
     source = ', '.join(part.source for part in truths)
     check_pictures(predictions, (truth.img_id for truth, _ in pairs), source)
-    found, empty = [], 0
+    ranked, empty = [], 0
     for number, (prediction, (truth, coco)) in enumerate(zip(predictions, pairs)):
         entry = entry_of(prediction)
         if entry['labels'].max(initial=-1) >= len(coco.names):
@@ -77,8 +77,8 @@ def rank_pictures(
         if math.isnan(ap):
             empty += 1
         else:
-            found.append(Ranked(number, ap, entry, truth, coco.names))
-    return sorted(found, key=lambda one: (one.ap, one.number)), empty
+            ranked.append(Ranked(number, ap, entry, truth, coco.names))
+    return sorted(ranked, key=lambda one: (one.ap, one.number)), empty
 
 
 def picture_ap(entry: Mapping[str, Any], truth: Truth, coco: CocoFile) -> float:
@@ -105,7 +105,7 @@ def picture_ap(entry: Mapping[str, Any], truth: Truth, coco: CocoFile) -> float:
         boxes={truth.img_id: tuple(boxes)},
     )
     chosen = np.isin(entry['labels'], classes)
-    detections = Found.of(
+    detections = DetectionRows.of(
         [
             {
                 'img_id': truth.img_id,
@@ -181,7 +181,7 @@ def draw_best_and_worst(
 def _drawn(one: Ranked, score_thr: float) -> Image.Image:
     """Truth and detections side by side."""
     image = load_image(one.truth.path)[..., ::-1]
-    kept = one.entry['scores'] >= score_thr
+    shown = one.entry['scores'] >= score_thr
     shared = {
         'image': image,
         'caption': '',
@@ -194,13 +194,13 @@ def _drawn(one: Ranked, score_thr: float) -> Image.Image:
         labels=one.truth.labels,
         ignored=one.truth.ignored,
     )
-    found = Scene(
+    detected = Scene(
         **shared,
-        boxes=one.entry['bboxes'][kept],
-        labels=one.entry['labels'][kept],
-        ignored=np.zeros(int(kept.sum()), dtype=bool),
-        scores=one.entry['scores'][kept],
+        boxes=one.entry['bboxes'][shown],
+        labels=one.entry['labels'][shown],
+        ignored=np.zeros(int(shown.sum()), dtype=bool),
+        scores=one.entry['scores'][shown],
     )
     title = f'{Path(one.truth.path).name}  AP {one.ap:.3f}'
     heading = f'found with a score from {score_thr:g}' if score_thr else 'found'
-    return render_beside([('annotated', truth), (heading, found)], title=title)
+    return render_beside([('annotated', truth), (heading, detected)], title=title)

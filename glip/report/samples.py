@@ -151,8 +151,8 @@ class SampleBrowser:
         cut = int(seen.get('num_boxes_cut') or 0)
         has_text = seen.get('text') is not None
         if self._budget is not None and has_text:
-            said, lost = self._budget.measure(seen.prompt, scene)
-            facts.append(said)
+            budget, lost = self._budget.measure(seen.prompt, scene)
+            facts.append(budget)
             cut += lost
         notes = [', '.join(facts)]
         if cut:

@@ -22,7 +22,7 @@ class Leaf:
     Attributes:
         dataset: The data set, without wrappers.
         is_mixed: Whether its samples are made into others further out.
-        transforms: Its pipeline.
+        transforms: Steps of its pipeline.
     """
 
     dataset: Any
@@ -35,7 +35,7 @@ class Leaf:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its classes."""
+        """Classes of the data set."""
         return tuple((getattr(self.dataset, 'metainfo', None) or {}).get('classes', ()))
 
     @property
@@ -207,7 +207,7 @@ def _of_record(
 
 
 def _of_sample(sample: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same of a packed sample."""
+    """Boxes (N, 4), labels and ignore flags of a packed sample."""
     boxes, labels, ignored = [np.zeros((0, 4))], [np.zeros(0)], [np.zeros(0)]
     for key in ('gt_instances', 'ignored_instances'):
         part = sample.get(key)

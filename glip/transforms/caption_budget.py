@@ -16,12 +16,12 @@ class FittingCaption(NamedTuple):
     Attributes:
         caption: The whole one or its beginning.
         spans: Entity -> its characters; only entities that are still there.
-        kept: Their numbers in the caption as it was.
+        entities: Their numbers in the caption as it was.
     """
 
     caption: str
     spans: tuple[Spans, ...]
-    kept: tuple[int, ...]
+    entities: tuple[int, ...]
 
 
 def fit_caption(
@@ -42,13 +42,13 @@ def fit_caption(
         max_tokens: Budget, ``[CLS]`` and ``[SEP]`` included.
     """
     end = _end(caption, tokenizer, max(max_tokens - 2, 0))
-    spans, kept = [], []
+    spans, entities = [], []
     for entity, given in enumerate(tokens_positive):
         left = tuple((int(b), int(e)) for b, e in given if e <= end)
         if left:
             spans.append(left)
-            kept.append(entity)
-    return FittingCaption(caption[:end], tuple(spans), tuple(kept))
+            entities.append(entity)
+    return FittingCaption(caption[:end], tuple(spans), tuple(entities))
 
 
 def _end(caption: str, tokenizer: Tokenizer, room: int) -> int:

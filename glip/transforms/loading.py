@@ -111,13 +111,13 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
         return np.ascontiguousarray(back(image))
 
     def _warn(
-        self, path: str, annotated: tuple[int, int], found: tuple[int, int]
+        self, path: str, annotated: tuple[int, int], actual: tuple[int, int]
     ) -> None:
         """Say once that boxes and pixels do not belong together."""
         if not self._warned:
             self._warned = True
             print_log(
-                f'{path} is {found[1]}x{found[0]} but annotated as '
+                f'{path} is {actual[1]}x{actual[0]} but annotated as '
                 f'{annotated[1]}x{annotated[0]}: its boxes will not fit (further such '
                 'pictures are not reported)',
                 logger='current',

@@ -114,8 +114,8 @@ class NegativeCaptions(BaseTransform):
         if np.random.random() >= self.prob:
             return results
         spans = results['tokens_positive']
-        own = results.get('sample_idx') if self._captions is None else None
-        picture = None if own is None else source[own][0]
+        sample_index = results.get('sample_idx') if self._captions is None else None
+        picture = None if sample_index is None else source[sample_index][0]
         others = self._draw(source, caption, spans, picture)
         if not others:
             return results

@@ -191,7 +191,7 @@ class RandomSamplingNegPos(BaseTransform):
             spans = (((begin, len(words.rstrip())),),)
         results['text'] = fitting.caption
         results['tokens_positive'] = spans
-        return {old: new for new, old in enumerate(fitting.kept)}
+        return {old: new for new, old in enumerate(fitting.entities)}
 
     def _ask_for_classes(
         self, results: dict[str, Any], text: Any, labels: np.ndarray

@@ -11,7 +11,7 @@ from pycocotools.cocoeval import COCOeval
 
 from glip.datasets import read_coco
 from glip.evaluation import box_ap as module
-from glip.evaluation.box_ap import Found, box_ap
+from glip.evaluation.box_ap import DetectionRows, box_ap
 
 
 def twelve(evaluation) -> list[float]:
@@ -50,7 +50,7 @@ def same_as_pycocotools(path, monkeypatch):
     expected = by_pycocotools(coco, found)
     for pairs in (1_000_000, 200):  # all classes together, and few at a time
         monkeypatch.setattr(module, '_PAIRS', pairs)
-        evaluation = box_ap(coco, Found.of(found))
+        evaluation = box_ap(coco, DetectionRows.of(found))
         assert twelve(evaluation) == pytest.approx(expected.stats, abs=1e-12)
     for label, category in enumerate(coco.category_ids):
         place = sorted(coco.category_ids).index(category)
@@ -100,7 +100,9 @@ def test_drawn_pictures_with_crowds_and_ids_in_any_order(tmp_path, monkeypatch):
 def test_order_of_pictures_changes_nothing(tmp_path):
     coco = read_coco(coco_folder.write(tmp_path, num_images=9))
     found = made_from(coco)
-    one, other = (twelve(box_ap(coco, Found.of(f))) for f in (found, found[::-1]))
+    one, other = (
+        twelve(box_ap(coco, DetectionRows.of(f))) for f in (found, found[::-1])
+    )
     assert one == other
 
 
@@ -115,7 +117,9 @@ def entry(image_id, scores, labels):
 
 
 def test_limits_keep_the_best():
-    found = Found.of([entry(2, [0.1, 0.9, 0.5], [0, 0, 1]), entry(1, [0.7], [0])])
+    found = DetectionRows.of(
+        [entry(2, [0.1, 0.9, 0.5], [0, 0, 1]), entry(1, [0.7], [0])]
+    )
     assert found.ids == (1, 2)
     assert found.best_per_image(2).scores.tolist() == [0.7, 0.9, 0.5]
     assert found.best_per_class(1).scores.tolist() == [0.9, 0.5]
@@ -124,6 +128,6 @@ def test_limits_keep_the_best():
 
 def test_nothing_at_all(tmp_path):
     coco = read_coco(coco_folder.write(tmp_path))
-    assert twelve(box_ap(coco, Found.of([])))[0] == -1
+    assert twelve(box_ap(coco, DetectionRows.of([])))[0] == -1
     empty = [entry(image['id'], [], []) for image in coco.images]
-    assert twelve(box_ap(coco, Found.of(empty)))[0] == 0
+    assert twelve(box_ap(coco, DetectionRows.of(empty)))[0] == 0

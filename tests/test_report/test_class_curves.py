@@ -9,7 +9,7 @@ from predictions import coco_of, entry, truth
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from glip.evaluation.box_ap import Found, box_hits
+from glip.evaluation.box_ap import DetectionRows, box_hits
 from glip.evaluation.overlaps import overlaps
 from glip.report.class_curves import class_curves
 from glip.report.ranking import picture_ap
@@ -29,7 +29,7 @@ def test_overlaps_by_hand():
 def hits_of(found, there, num_classes=1, **options):
     """Of each detection whether it hits, and whether it counts."""
     coco = coco_of([there], num_classes)
-    hits, counted = box_hits(coco, Found.of([found]), **options)
+    hits, counted = box_hits(coco, DetectionRows.of([found]), **options)
     return hits.tolist(), counted.tolist()
 
 

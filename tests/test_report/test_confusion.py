@@ -57,7 +57,7 @@ def test_nothing_found_and_nothing_there():
 def test_of_several_wrong_ones_the_closest_takes_the_box():
     found = entry([[2, 0, 12, 10], A], [0.9, 0.8], [1, 1])
     verdicts = judge(found, truth([A], [0]))
-    assert verdicts.taken.tolist() == [-1, 0]
+    assert verdicts.matched_box.tolist() == [-1, 0]
     assert verdicts.finder.tolist() == [1]
 
 
