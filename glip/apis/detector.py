@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, repeat
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class Detector:
     def __init__(
         self, model: nn.Module, cfg: Config, *, amp: bool | str = False
     ) -> None:
-        self.model = model
+        self.model: Any = model
         self.cfg = cfg
         self.precision = half_precision(amp)
         self.pipeline = InferencePipeline.from_config(cfg)
@@ -93,7 +93,7 @@ class Detector:
         tokens_positive: Any = None,
         chunked_size: int | None = None,
         on_error: OnError = 'raise',
-    ) -> Detections | list[Detections | ImageError]:
+    ) -> Detections | ImageError | list[Detections | ImageError]:
         """Find what the words name.
 
         Args:
@@ -125,7 +125,7 @@ class Detector:
         """
         single = _is_single(images)
         results = self.stream(
-            [images] if single else images,
+            cast(Iterable[Picture], [images] if single else images),
             text,
             texts=[texts] if single and isinstance(texts, (str, TextPrompt)) else texts,
             threshold=threshold,
@@ -135,8 +135,8 @@ class Detector:
             chunked_size=chunked_size,
             on_error=on_error,
         )
-        found = list(results)
-        return found[0] if single else found
+        detections = list(results)
+        return detections[0] if single else detections
 
     def stream(
         self,
@@ -240,19 +240,19 @@ class Detector:
         while chunk := list(islice(pairs, batch_size)):
             results: list[Detections | ImageError | None] = [None] * len(chunk)
             batch = []
-            for place, (source, prompt) in enumerate(chunk):
+            for number, (source, prompt) in enumerate(chunk):
                 if isinstance(source, EncodedPicture):
                     with _chunks_of(self.model, chunked_size):
-                        results[place] = self._ask(source, prompt).above(threshold)
+                        results[number] = self._ask(source, prompt).above(threshold)
                     continue
                 try:
                     pixels = load_image(source)
                 except ImageError as error:
                     if on_error == 'raise':
                         raise
-                    results[place] = error
+                    results[number] = error
                 else:
-                    batch.append((place, source, prompt, pixels))
+                    batch.append((number, source, prompt, pixels))
             if batch:
                 prepared = [
                     self.pipeline(pixels, path=_path_of(source), text=prompt)
@@ -260,12 +260,12 @@ class Detector:
                 ]
                 with _chunks_of(self.model, chunked_size):
                     samples = self._predict(prepared)
-                for (place, source, prompt, pixels), sample in zip(batch, samples):
+                for (number, source, prompt, pixels), sample in zip(batch, samples):
                     drawable = _drawable(source, pixels)
                     size = pixels.shape[1], pixels.shape[0]
-                    found = _to_detections(sample, source, drawable, prompt, size)
-                    results[place] = found.above(threshold)
-            yield from results
+                    detections = _to_detections(sample, source, drawable, prompt, size)
+                    results[number] = detections.above(threshold)
+            yield from cast(list[Detections | ImageError], results)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
@@ -304,7 +304,7 @@ class Detector:
 
 
 @contextmanager
-def _chunks_of(model: nn.Module, chunked_size: int | None) -> Iterator[None]:
+def _chunks_of(model: Any, chunked_size: int | None) -> Iterator[None]:
     """Let the model split class lists by another size for a while."""
     if chunked_size is None:
         yield

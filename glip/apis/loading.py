@@ -57,8 +57,8 @@ def load(
     """
     where = resolve_device(device)
     compile_options(compile)  # said before the weights are read
-    cfg, own_weights = _resolve(model)
-    source = weights if weights is not None else own_weights
+    cfg, zoo_weights = _resolve(model)
+    source = weights if weights is not None else zoo_weights
     if source is None:
         raise ConfigError(
             f'{model if not isinstance(model, Config) else "a config"} has no weights '
@@ -109,8 +109,10 @@ def read_config(path: str | os.PathLike[str]) -> Config:
         raise ConfigError(f'{os.fspath(path)}: {error}') from error
     # A config is code, and may raise anything.
     except Exception as error:  # noqa: BLE001
-        said = f'{type(error).__name__}: {_one_line(error)}'
-        raise ConfigError(f'{os.fspath(path)}: not a usable config ({said})') from error
+        message = f'{type(error).__name__}: {_one_line(error)}'
+        raise ConfigError(
+            f'{os.fspath(path)}: not a usable config ({message})'
+        ) from error
 
 
 def config_of(name: str | os.PathLike[str]) -> Path:

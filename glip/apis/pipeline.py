@@ -33,10 +33,10 @@ class InferencePipeline:
         names = [str(transform['type']).rpartition('.')[2] for transform in transforms]
         loaders = [t for t, n in zip(transforms, names) if n.startswith('LoadImage')]
         self._float = any(loader.get('to_float32', False) for loader in loaders)
-        kept = [t for t, n in zip(transforms, names) if not n.startswith('Load')]
+        used = [t for t, n in zip(transforms, names) if not n.startswith('Load')]
         with DefaultScope.overwrite_default_scope('glip'):
             try:
-                self._steps = [TRANSFORMS.build(dict(step)) for step in kept]
+                self._steps = [TRANSFORMS.build(dict(step)) for step in used]
             except (KeyError, TypeError) as error:
                 raise ConfigError(f'unusable test pipeline: {error}') from error
         if not names or not names[-1].startswith('Pack'):

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
+from transformers import AutoTokenizer, BertConfig, BertModel
+from transformers import BertTokenizerFast as FastTokenizer  # type: ignore[attr-defined]
 
 from glip.errors import CheckpointError
 
@@ -38,7 +39,7 @@ def save_language_model(
     try:
         if source == PACKAGED and not weights:
             config = BertConfig()
-            tokenizer = BertTokenizerFast(vocab=str(_VOCABULARY), do_lower_case=True)
+            tokenizer = FastTokenizer(vocab=str(_VOCABULARY), do_lower_case=True)
         else:
             config = BertConfig.from_pretrained(source)
             tokenizer = AutoTokenizer.from_pretrained(source)

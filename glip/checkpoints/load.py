@@ -59,8 +59,11 @@ def load_into(model: nn.Module, source: Source, *, strict: bool = True) -> None:
     content = source if isinstance(source, Mapping) else read_checkpoint(source)
     name = 'the state dict' if isinstance(source, Mapping) else str(source)
     fitting = fit(model, _normalise(content, name), name=name, strict=strict)
-    inner = model.module if is_model_wrapper(model) else model
-    inner.load_state_dict(fitting, strict=False)
+    _unwrapped(model).load_state_dict(fitting, strict=False)
+
+
+def _unwrapped(model: Any) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
 
 
 def fit(
@@ -80,15 +83,14 @@ def fit(
     Raises:
         CheckpointError: Keys disagree (strict), or none agrees.
     """
-    inner = model.module if is_model_wrapper(model) else model
-    own = inner.state_dict()
-    result = match(state, own)
+    expected = _unwrapped(model).state_dict()
+    result = match(state, expected)
     if not result.complete:
         agreeing = [key for key in result.fitting if key in state]
         if strict or not agreeing:
             raise CheckpointError(f'{name} does not fit the model; {result.describe()}')
         print_log(f'{name} fits only in part; {result.describe()}', 'current', WARNING)
-    if PROMPT_KEY in state and PROMPT_KEY not in own:
+    if PROMPT_KEY in state and PROMPT_KEY not in expected:
         print_log(
             f'{name} holds a tuned prompt ({PROMPT_KEY}) that the model does not '
             'have; results will be those of the untuned model',

@@ -108,15 +108,18 @@ def _hint(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> str:
             'config builds none: take the config of that variant'
         )
     if _PATCH in state and _PATCH in model:
-        theirs, ours = len(state[_PATCH]), len(model[_PATCH])
-        if theirs != ours:
+        channels, expected = len(state[_PATCH]), len(model[_PATCH])
+        if channels != expected:
             return (
-                f'the Swin in the file has {theirs} channels and that of the config '
-                f'{ours} (96 in GLIP-T, 192 in GLIP-L)'
+                f'the Swin in the file has {channels} channels and that of the config '
+                f'{expected} (96 in GLIP-T, 192 in GLIP-L)'
             )
-    theirs, ours = _tower(state), _tower(model)
-    if theirs and ours and theirs != ours:
-        return f'the head in the file has {theirs} layers and that of the config {ours}'
+    layers, expected = _tower(state), _tower(model)
+    if layers and expected and layers != expected:
+        return (
+            f'the head in the file has {layers} layers and that of the config '
+            f'{expected}'
+        )
     return ''
 
 

@@ -4,6 +4,7 @@ import hashlib
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, cast
 
 from torch import Tensor, nn
 
@@ -73,7 +74,7 @@ def _open(source: Path) -> tuple[bytes, Callable[[str], bytes]]:
         with tarfile.open(source) as archive:
             folder = _MODEL.rpartition('/')[0]
             contents = {
-                name: archive.extractfile(f'{folder}/{name}').read()
+                name: cast(IO[bytes], archive.extractfile(f'{folder}/{name}')).read()
                 for name in ('nanodet.json', 'nanodet.bin')
             }
         return contents['nanodet.json'], contents.__getitem__

@@ -95,7 +95,7 @@ class ATSSAssigner(MMDetATSSAssigner):
         self, anchors: Tensor, level_sizes: Sequence[int], boxes: Tensor
     ) -> Tensor:
         """Anchors whose centers are nearest to each box, ``topk`` a level, (K, M)."""
-        found, start = [], 0
+        indices, start = [], 0
         box_centers = _centers(boxes)
         for level in _centers(anchors).split(list(level_sizes)):
             topk = min(self.topk, len(level))
@@ -104,9 +104,9 @@ class ATSSAssigner(MMDetATSSAssigner):
                 _distances(some, level).topk(topk, dim=1, largest=False).indices
                 for some in box_centers.split(part)
             ]
-            found.append(torch.cat(nearest).t() + start)
+            indices.append(torch.cat(nearest).t() + start)
             start += len(level)
-        return torch.cat(found)
+        return torch.cat(indices)
 
 
 def _centers(boxes: Tensor) -> Tensor:

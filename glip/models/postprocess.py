@@ -63,18 +63,18 @@ class EntityScores:
         self.aggregation = aggregation
         self.num_tokens = num_tokens
         self.labels = torch.tensor(prompt.prompt.labels).to(device)
-        entities = prompt.entity_tokens
+        entities: Sequence[tuple[int, ...]] = prompt.entity_tokens
         if aggregation == 'ONEHOT':
             entities = [(e,) for e in range(min(len(entities), num_tokens))]
         used = sorted({token for tokens in entities for token in tokens}) or [0]
-        place = {token: i for i, token in enumerate(used)}
+        column_of = {token: i for i, token in enumerate(used)}
         weights = torch.zeros(len(used), len(entities))
         # Row e lists the tokens of entity e, the first one repeated to equal length.
         longest = max(1, *map(len, entities))
         index = torch.zeros(len(entities), longest, dtype=torch.long)
         for e, tokens in enumerate(entities):
             if tokens:
-                columns = [place[token] for token in tokens]
+                columns = [column_of[token] for token in tokens]
                 weights[columns, e] = 1 / len(tokens)
                 index[e] = columns[0]
                 index[e, : len(tokens)] = torch.tensor(columns)
@@ -150,7 +150,7 @@ def _select_among_all(
     entities = scores.shape[1]
     joint = scores * centerness[:, None]
     joint = joint.where(scores > score_thr, joint.new_tensor(-1.0))
-    found, start = [], 0
+    candidates, start = [], 0
     for level in joint.split(sizes):
         level = level.flatten()
         if 0 < nms_pre < level.numel():
@@ -158,9 +158,9 @@ def _select_among_all(
         else:
             best, index = level, torch.arange(level.numel(), device=level.device)
         places = index // entities + start
-        found.append((places, best, scores_of.labels[index % entities]))
+        candidates.append((places, best, scores_of.labels[index % entities]))
         start += level.numel() // entities
-    return Candidates(*map(torch.cat, zip(*found, strict=True)))
+    return Candidates(*map(torch.cat, zip(*candidates, strict=True)))
 
 
 def _select_among_few(
@@ -193,8 +193,8 @@ def _select_among_few(
             else:
                 parts.append(torch.arange(start, start + count))
             start += count
-        kept = torch.cat(parts)
-        places, joint, entity = places[kept], joint[kept], entity[kept]
+        strongest = torch.cat(parts)
+        places, joint, entity = places[strongest], joint[strongest], entity[strongest]
     return Candidates(places, joint, scores_of.labels[entity])
 
 

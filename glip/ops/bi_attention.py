@@ -179,7 +179,8 @@ def absorbed_bi_attention(
         read = read + mass.unsqueeze(-1) * value_bias.unsqueeze(-2)
         return linear(read.transpose(1, 2).flatten(2), *projections.out_l)
 
-    levels, means, mass = tiled_attention(levels, *keep_little(to_read), dropout)
+    keys, bias, values = keep_little(to_read)
+    outs, means, mass = tiled_attention(levels, keys, bias, values, dropout)
     if dropout:
-        levels = tuple(level + out_bias for level in levels)
-    return levels, keep_little(from_read, means, mass)
+        outs = tuple(level + out_bias for level in outs)
+    return outs, keep_little(from_read, means, mass)

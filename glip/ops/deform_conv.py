@@ -55,18 +55,24 @@ def modulated_deform_conv2d(
     dtype, device = x.dtype, x.device.type
     mixed = torch.is_autocast_enabled(device)
     x = deform_conv_input(x)
-    geometry = dict(stride=stride, padding=padding)
     with torch.autocast(device, enabled=False) if mixed else nullcontext():
         if device == 'cpu' and not is_plain():
             out = gather_deform_conv2d(
-                *(x, _wide(offset), _wide(mask)), weight, bias, **geometry
+                x,
+                _wide(offset),
+                _wide(mask),
+                weight,
+                bias,
+                stride=stride,
+                padding=padding,
             )
         else:
-            tensors = x, offset, mask, weight, bias
             if mixed or device == 'cpu' or dtype is torch.bfloat16:
-                tensors = map(_wide, tensors)
-            x, offset, mask, weight, bias = tensors
-            out = deform_conv2d(x, offset, weight, bias, mask=mask, **geometry)
+                x, offset, mask, weight = map(_wide, (x, offset, mask, weight))
+                bias = None if bias is None else _wide(bias)
+            out = deform_conv2d(
+                x, offset, weight, bias, stride=stride, padding=padding, mask=mask
+            )
     return out if mixed else out.to(dtype)
 
 
@@ -85,6 +91,6 @@ def deform_conv_input(x: Tensor) -> Tensor:
     return x.float() if x.dtype is torch.float16 else x
 
 
-def _wide(tensor: Tensor | None) -> Tensor | None:
+def _wide(tensor: Tensor) -> Tensor:
     """At least float32."""
-    return tensor.float() if tensor is not None and tensor.itemsize < 4 else tensor
+    return tensor.float() if tensor.itemsize < 4 else tensor

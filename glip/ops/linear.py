@@ -48,7 +48,7 @@ def onednn_is_used() -> bool:
     if torch.compiler.is_compiling():  # first, as the rest cannot be traced
         return False
     mkldnn = torch.backends.mkldnn
-    return mkldnn.is_available() and mkldnn.enabled and not is_plain()
+    return bool(mkldnn.is_available() and mkldnn.enabled and not is_plain())
 
 
 class Linear(nn.Linear):

@@ -16,10 +16,10 @@ def recomputed(
         tensors: What is cheap to make.
         make: A function from a place in ``tensors`` to an equal tensor.
     """
-    places = {(x.data_ptr(), x.shape): place for place, x in enumerate(tensors)}
+    indices = {(x.data_ptr(), x.shape): index for index, x in enumerate(tensors)}
 
     def pack(x: Tensor) -> int | Tensor:
-        return places.get((x.data_ptr(), x.shape), x)
+        return indices.get((x.data_ptr(), x.shape), x)
 
     def unpack(saved: int | Tensor) -> Tensor:
         return make(saved) if isinstance(saved, int) else saved

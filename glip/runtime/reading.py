@@ -6,7 +6,6 @@ import difflib
 import json
 import logging
 import os
-import pickle
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,20 +16,6 @@ from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
 from glip.errors import DatasetError
-
-# Raised by unpickling bytes that are no pickle, or are cut off.
-PICKLE_DAMAGE = (
-    pickle.UnpicklingError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 _SHOWN = 8  # how many ids or names a message lists
 _LARGE = 200 * 2**20  # bytes from which on reading a file is worth a line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import index
+from typing import Any
 
 from glip.errors import PromptError
 from glip.text.names import has_words
@@ -22,7 +23,7 @@ def check_text(text: object, what: str) -> None:
 def check_words(text: object, what: str) -> None:
     """Raise PromptError unless it is text with at least one word in it."""
     check_text(text, what)
-    if not has_words(text):
+    if not has_words(str(text)):
         raise PromptError(
             f'{what} is {text!r:.60}, which has no word in it; name a thing to find'
         )
@@ -59,7 +60,7 @@ def checked_spans(
     return tuple(entities)
 
 
-def _checked_span(caption: str, span: object, number: int, shape: str) -> Span:
+def _checked_span(caption: str, span: Any, number: int, shape: str) -> Span:
     try:
         begin, end = span
         begin, end = index(begin), index(end)

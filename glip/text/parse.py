@@ -68,12 +68,12 @@ def parse_text(
         names = dataset_classes(dataset.group(1))
         return TextPrompt.from_classes(names, caption_prompt=caption_prompt)
     parts = [part.strip() for part in _SEPARATOR.split(text)]
-    names = [part for part in parts if part]
-    if not names:
+    entities = [part for part in parts if part]
+    if not entities:
         raise PromptError(f'the text {text!r:.60} names nothing to find')
-    as_list = len(parts) > 1 and not any(map(reads_as_sentence, names))
+    as_list = len(parts) > 1 and not any(map(reads_as_sentence, entities))
     if custom_entities or caption_prompt or as_list:
-        return TextPrompt.from_classes(names, caption_prompt=caption_prompt)
+        return TextPrompt.from_classes(entities, caption_prompt=caption_prompt)
     return TextPrompt.from_caption(text)
 
 

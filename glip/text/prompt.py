@@ -201,7 +201,8 @@ class TextPrompt:
         """
         if not mapping:
             raise PromptError('no prompts given; name at least one thing to find')
-        pieces, labels, classes = [], [], {}
+        pieces, labels = [], []
+        classes: dict[str, int] = {}
         for text, name in mapping.items():
             check_words(text, 'a prompt text')
             check_words(name, f'the class name of prompt {text!r}')

@@ -68,7 +68,8 @@ class Tokenizer:
                 f'the vocabulary of {self.name!r} has no {", ".join(missing)}; '
                 'a BERT WordPiece vocabulary is needed'
             )
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = ids.values()
+        present = [id for id in ids.values() if id is not None]  # all of them
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = present
 
     @property
     def vocab_size(self) -> int:

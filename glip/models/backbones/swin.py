@@ -1,6 +1,7 @@
 """Swin Transformer (arXiv 2103.14030) with the parameter names of mmdet's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -377,7 +378,7 @@ class SwinTransformer(BaseModule):
         """
         x = self.drop_after_pos(self.patch_embed(x))
         outs = []
-        for i, stage in enumerate(self.stages):
+        for i, stage in enumerate(cast(Iterable[SwinStage], self.stages)):
             x = stage(x)
             if i in self.out_indices:
                 out = getattr(self, f'norm{i}')(x)

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from glip.models.layers import dyhead
 from glip.ops import (
@@ -26,24 +26,38 @@ class DyConv(dyhead.DyConv):
             return super().forward(visual)
 
     def _merge(self, sources: list[dyhead.Source], size: torch.Size) -> Tensor:
-        attends = self.attnconv is not None and isinstance(self.relu, dyhead.DyReLU)
-        if attends and folding_applies(sources[0][1]):
-            return self._gather_folded(sources, size)
+        attention, relu = self.attnconv, self.relu
+        if attention is not None and isinstance(relu, dyhead.DyReLU):
+            if folding_applies(sources[0][1]):
+                return _gather_folded(sources, size, attention, relu)
         return super()._merge(sources, size)
 
-    def _gather_folded(self, sources: list[dyhead.Source], size: torch.Size) -> Tensor:
-        """What :meth:`_gather` computes, but on channel means, where that is exact."""
-        maps, scales, shifts, means = [], [], [], []
-        for norm, x in sources:
-            x = x.contiguous(memory_format=torch.channels_last)
-            x, scale, shift, mean = fold_group_norm(x, norm)
-            if x.shape[2:] != size:
-                mean = resampled_mean(x, size)
-            mean = mean * scale + shift
-            gate = F.hardsigmoid(self.attnconv(mean[..., None, None])).flatten(1)
-            gate = gate / len(sources)
-            maps.append(x)
-            for items, item in ((scales, scale), (shifts, shift), (means, mean)):
-                items.append(gate * item)
-        lines = self.relu.lines(sum(means))
-        return higher_line(maps, scales, sum(shifts), lines, size)
+
+def _gather_folded(
+    sources: list[dyhead.Source],
+    size: torch.Size,
+    attention: nn.Sequential,
+    relu: dyhead.DyReLU,
+) -> Tensor:
+    """What ``DyConv._gather`` computes, but on channel means, where that is exact."""
+    maps: list[Tensor] = []
+    scales: list[Tensor] = []
+    shifts: list[Tensor] = []
+    means: list[Tensor] = []
+    for norm, x in sources:
+        x = x.contiguous(memory_format=torch.channels_last)
+        x, scale, shift, mean = fold_group_norm(x, norm)
+        if x.shape[2:] != size:
+            mean = resampled_mean(x, size)
+        mean = mean * scale + shift
+        gate = F.hardsigmoid(attention(mean[..., None, None])).flatten(1)
+        gate = gate / len(sources)
+        maps.append(x)
+        for items, item in ((scales, scale), (shifts, shift), (means, mean)):
+            items.append(gate * item)
+    lines = relu.lines(_sum(means))
+    return higher_line(maps, scales, _sum(shifts), lines, size)
+
+
+def _sum(terms: list[Tensor]) -> Tensor:
+    return sum(terms[1:], terms[0])

@@ -1,7 +1,7 @@
 """Fusion whose attention projects tokens in place of positions, which are many more."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -70,7 +70,7 @@ class BiAttention(fusion.BiAttention):
         if not self.attn.absorbs(levels, l):
             return super().forward(levels, l, mask, recompute=recompute)
         normed, words, scale = self._normed(levels, l)
-        keeping = nullcontext()
+        keeping: AbstractContextManager[None] = nullcontext()
         if torch.is_grad_enabled():
             # The norms, made again in no time, are the most that would be kept.
             keeping = recomputed(normed, lambda i: self.layer_norm_v(levels[i]))

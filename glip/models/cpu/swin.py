@@ -1,5 +1,7 @@
 """Blocks of Swin that go over their maps in tiles that fit a cache."""
 
+from typing import Any, cast
+
 from torch import Tensor
 
 from glip.models.backbones import swin
@@ -19,7 +21,7 @@ class SwinBlock(swin.SwinBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x of shape (B, H, W, C) to the same shape."""
-        attention, ffn = self.attn.w_msa, self.ffn.layers
+        attention, ffn = self.attn.w_msa, cast(Any, self.ffn.layers)
         drops = self.training and max(attention.attn_drop, attention.proj_drop.p)
         if drops or not works_in_tiles(x):
             return super().forward(x)

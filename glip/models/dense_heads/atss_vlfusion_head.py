@@ -1,6 +1,7 @@
 """Grounding head: words as classifier weights on ATSS anchors."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,7 @@ _LOSS_CLS = dict(
     type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0
 )
 _LOSS_CENTERNESS = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0)
-_TEST_CFG = dict(
+_TEST_CFG: dict[str, Any] = dict(
     nms_pre=1000,
     score_thr=0.05,
     nms=dict(type='nms', iou_threshold=0.6),
@@ -122,7 +123,7 @@ class ATSSVLFusionHead(BaseModule):
         self.num_classes = num_classes
         self.early_fuse = early_fuse
         train_cfg = train_cfg or {}
-        self.test_cfg = _TEST_CFG | dict(test_cfg or {})
+        self.test_cfg: dict[str, Any] = _TEST_CFG | dict(test_cfg or {})
         check_aggregation(self.test_cfg['score_agg'])
         self.prior_generator = TASK_UTILS.build(anchor_generator or _ANCHORS)
         self.bbox_coder = TASK_UTILS.build(
@@ -210,7 +211,8 @@ class ATSSVLFusionHead(BaseModule):
         Returns:
             ``loss_cls``, ``loss_bbox`` and ``loss_centerness``.
         """
-        return self.loss_by_feat(*self(visual, text), text.mask, truth)
+        logits, deltas, centerness = self(visual, text)
+        return self.loss_by_feat(logits, deltas, centerness, text.mask, truth)
 
     def loss_by_feat(
         self,

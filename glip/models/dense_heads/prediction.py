@@ -7,7 +7,7 @@ and neck are the picture's own.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmdet.models.task_modules.prior_generators import AnchorGenerator
@@ -164,10 +164,10 @@ class Predictor:
         for positions, scores in zip(pictures.positions, scores_of, strict=True):
             tokens = [text.embedded[row + i, s.tokens] for i, s in enumerate(scores)]
             counts = list(map(len, tokens))
-            keys, bias = self._keys(torch.cat(tokens))
-            parts = (scores, keys.split(counts), bias.split(counts))
-            for prompt_scores, *match in zip(*parts, strict=True):
-                yield self._select(pictures.sizes, positions, *match, prompt_scores)
+            all_keys, all_biases = self._keys(torch.cat(tokens))
+            parts = (scores, all_keys.split(counts), all_biases.split(counts))
+            for prompt_scores, keys, bias in zip(*parts, strict=True):
+                yield self._select(pictures.sizes, positions, keys, bias, prompt_scores)
             row += len(scores)
 
     def _fused(
@@ -184,11 +184,12 @@ class Predictor:
             rows = range(start, min(start + size, len(every)))
             words = text.take(rows, [every[row].num_tokens for row in rows])
             visual = _pictures_of(pictures.levels, [owners[row] for row in rows])
-            visual, words = self.head.tower(visual, words)
+            visual, refined = self.head.tower(visual, words)
+            hidden = cast(TextFeatures, refined).hidden
             for i, row in enumerate(rows):
-                match = self._keys(words.hidden[i, every[row].tokens])
+                keys, bias = self._keys(hidden[i, every[row].tokens])
                 positions = self._positions(visual, i)
-                yield self._select(pictures.sizes, positions, *match, every[row])
+                yield self._select(pictures.sizes, positions, keys, bias, every[row])
 
     def _prompts_together(self, pictures: PictureFeatures) -> int:
         """Prompts that go through the tower at a time."""

@@ -1,8 +1,9 @@
 """The network of the grounding head: DyHead tower, fusion, and three predictions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -154,7 +155,7 @@ class VLFusionModule(BaseModule):
         self.scales = nn.ModuleList(Scale() for _ in range(num_levels))
         for conv in (self.bbox_pred, self.centerness):
             nn.init.normal_(conv.weight, std=0.01)
-            nn.init.zeros_(conv.bias)
+            nn.init.zeros_(cast(Tensor, conv.bias))
 
     def tower(
         self, visual: tuple[Tensor, ...], text: TextFeatures | None
@@ -167,8 +168,9 @@ class VLFusionModule(BaseModule):
             if isinstance(kind, VLFuse):
                 visual, text = layer(visual, text)
             elif isinstance(kind, BertLayer):
-                hidden = layer(text.hidden, text.attention_mask)
-                text = replace(text, hidden=hidden)
+                words = cast(TextFeatures, text)  # only with fusion is it a layer
+                hidden = layer(words.hidden, words.attention_mask)
+                text = replace(words, hidden=hidden)
             else:  # DyConv, the last layer of a block
                 visual = layer(visual)
                 if self.gates is not None:
@@ -236,10 +238,17 @@ class VLFusionModule(BaseModule):
         """
         convs = (self.bbox_pred, self.centerness)
         weight = torch.cat([conv.weight for conv in convs]).flatten(1)
-        out = linear(rows, weight, torch.cat([conv.bias for conv in convs]))
+        out = linear(
+            rows, weight, torch.cat([cast(Tensor, conv.bias) for conv in convs])
+        )
         deltas, centerness = out.split((4, 1), 1)
         scale = torch.cat(
-            [s.scale.expand(n) for s, n in zip(self.scales, sizes, strict=True)]
+            [
+                scale.scale.expand(count)
+                for scale, count in zip(
+                    cast(Iterable[Scale], self.scales), sizes, strict=True
+                )
+            ]
         )
         return deltas * scale[:, None], centerness[:, 0]
 
@@ -247,5 +256,6 @@ class VLFusionModule(BaseModule):
         self, visual: tuple[Tensor, ...], text: TextFeatures
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Token logits, deltas and centerness of B picture and prompt pairs."""
-        visual, text = self.tower(visual, text)
-        return (self.token_logits(visual, text), *self.boxes(visual))
+        visual, refined = self.tower(visual, text)
+        logits = self.token_logits(visual, cast(TextFeatures, refined))
+        return (logits, *self.boxes(visual))

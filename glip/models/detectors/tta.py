@@ -46,14 +46,18 @@ class DetTTAModel(BaseTTAModel):
         data_preprocessor: Any = None,
     ) -> None:
         super().__init__(module, data_preprocessor)
-        own = getattr(getattr(self.module, 'bbox_head', None), 'test_cfg', None) or {}
+        detector_cfg = (
+            getattr(getattr(self.module, 'bbox_head', None), 'test_cfg', None) or {}
+        )
         cfg = dict(tta_cfg or {})
-        nms = dict(own.get('nms') or {'iou_threshold': 0.6}) | dict(
+        nms = dict(detector_cfg.get('nms') or {'iou_threshold': 0.6}) | dict(
             cfg.get('nms') or {}
         )
         self.merging = nms.get('type', 'nms')
         self.iou_threshold = float(nms['iou_threshold'])
-        self.max_per_img = int(cfg.get('max_per_img', own.get('max_per_img', 100)))
+        self.max_per_img = int(
+            cfg.get('max_per_img', detector_cfg.get('max_per_img', 100))
+        )
         self.size_ranges = cfg.get('size_ranges')
         unknown = set(cfg) - {'nms', 'max_per_img', 'size_ranges'}
         if unknown or self.merging not in _MERGING:
@@ -98,12 +102,14 @@ class DetTTAModel(BaseTTAModel):
         boxes, scores, labels = [], [], []
         names: dict[int, str] = {}
         for view, (least, most) in zip(views, self._ranges(len(views)), strict=True):
-            found = view.pred_instances
-            names.update(zip(found.labels.tolist(), found.get('label_names', ())))
-            kept = _between(found.bboxes, view.metainfo, least, most)
-            boxes.append(unflipped(found.bboxes[kept], view.metainfo))
-            scores.append(found.scores[kept])
-            labels.append(found.labels[kept])
+            instances = view.pred_instances
+            names.update(
+                zip(instances.labels.tolist(), instances.get('label_names', ()))
+            )
+            counted = _between(instances.bboxes, view.metainfo, least, most)
+            boxes.append(unflipped(instances.bboxes[counted], view.metainfo))
+            scores.append(instances.scores[counted])
+            labels.append(instances.labels[counted])
         merged = merge_views(
             torch.cat(boxes),
             torch.cat(scores),
@@ -157,16 +163,16 @@ def merge_views(
     keep = batched_nms(boxes, scores, labels, iou_threshold)
     if max_per_img > 0:
         keep = keep[:max_per_img]
-    kept = boxes[keep]
+    kept_boxes = boxes[keep]
     if vote and len(keep):
         same = labels[keep][:, None] == labels[None]
-        overlap = (box_iou(kept, boxes) > iou_threshold) & same
+        overlap = (box_iou(kept_boxes, boxes) > iou_threshold) & same
         overlap[torch.arange(len(keep), device=keep.device), keep] = True
         # A box belongs to the best one that it overlaps, which is the first.
         first = overlap & (overlap.cumsum(0) == 1)
         weights = first * scores
-        kept = weights @ boxes / weights.sum(1, keepdim=True).clamp(min=1e-12)
-    return kept, scores[keep], labels[keep]
+        kept_boxes = weights @ boxes / weights.sum(1, keepdim=True).clamp(min=1e-12)
+    return kept_boxes, scores[keep], labels[keep]
 
 
 def unflipped(boxes: Tensor, meta: Mapping[str, Any]) -> Tensor:

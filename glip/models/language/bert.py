@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from mmengine.logging import print_log
@@ -44,7 +45,7 @@ class BertEncoder(nn.Module):
         self.model = HFBertModel(config, add_pooling_layer=add_pooling_layer)
         if add_pooling_layer:
             # Never used, so it has no gradient, which distributed training refuses.
-            self.model.pooler.requires_grad_(False)
+            cast(nn.Module, self.model.pooler).requires_grad_(False)
         if use_checkpoint:
             self.model.gradient_checkpointing_enable(dict(use_reentrant=False))
 
@@ -131,7 +132,7 @@ class BertModel(BaseModule):
             num_layers_of_embedded=num_layers_of_embedded,
             use_checkpoint=use_checkpoint,
         )
-        self.language_backbone = nn.Sequential(OrderedDict(body=encoder))
+        self.language_backbone: Any = nn.Sequential(OrderedDict(body=encoder))
         self.frozen = frozen
         if frozen:
             self.requires_grad_(False)
@@ -169,13 +170,15 @@ class BertModel(BaseModule):
         # A cut of the source: its first layers, and no more positions than are used.
         positions = 'embeddings.position_embeddings.weight'
         source[positions] = source[positions][: self.config.max_position_embeddings]
-        own = model.state_dict()
-        if any(k not in source or source[k].shape != v.shape for k, v in own.items()):
+        expected = model.state_dict()
+        if any(
+            k not in source or source[k].shape != v.shape for k, v in expected.items()
+        ):
             raise ConfigError(
                 f"the weights of '{name}' have another shape than the language model's "
                 'config'
             )
-        model.load_state_dict({key: source[key] for key in own})
+        model.load_state_dict({key: source[key] for key in expected})
         origin = 'directory' if Path(name).is_dir() else 'hub'
         print_log(f"language weights from {origin} '{name}'", 'current')
 
@@ -198,9 +201,7 @@ class BertModel(BaseModule):
             ids[i, : len(tokens)] = torch.tensor(tokens)
             mask[i, : len(tokens)] = True
         ids, mask = to_device(ids, device), to_device(mask, device)
-        features = TextFeatures(
-            *self.language_backbone.body(ids, mask),
-            mask,
-            padded=min(map(len, unique)) < length,
-        )
+        hidden, embedded = self.language_backbone.body(ids, mask)
+        padded = min(map(len, unique)) < length
+        features = TextFeatures(hidden, embedded, mask, padded)
         return features.take([row[p.input_ids] for p in prompts])

@@ -41,13 +41,20 @@ class TextFeatures:
                 others need is left out.
         """
         first, count = rows[0], len(rows)
+        index: slice | Tensor
         if list(rows) == list(range(first, first + count)):
             index = slice(first, first + count)  # a view
         else:
             index = to_device(torch.tensor(rows), self.mask.device)
-        taken = (self.hidden[index], self.embedded[index], self.mask[index])
+        hidden, embedded, mask = (
+            x[index] for x in (self.hidden, self.embedded, self.mask)
+        )
         if lengths is None:
-            return TextFeatures(*taken, self.padded)
+            return TextFeatures(hidden, embedded, mask, self.padded)
         longest = max(lengths)
-        taken = (x[:, :longest] for x in taken)
-        return TextFeatures(*taken, padded=min(lengths) < longest)
+        return TextFeatures(
+            hidden[:, :longest],
+            embedded[:, :longest],
+            mask[:, :longest],
+            padded=min(lengths) < longest,
+        )

@@ -1,5 +1,8 @@
 """Dynamic head block (arXiv 2106.08322) as GLIP uses it."""
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -29,7 +32,7 @@ class DeformConv3x3(nn.Module):
     def forward(
         self, x: Tensor, offset: Tensor | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        if offset is None:
+        if offset is None or mask is None:
             return F.conv2d(x, self.weight, self.bias, stride=self.stride, padding=1)
         return modulated_deform_conv2d(
             x, offset, mask, self.weight, self.bias, stride=self.stride, padding=1
@@ -134,13 +137,14 @@ class DyConv(BaseModule):
             )
             for stride in (1, 1, 2)
         )
-        self.attnconv = None
+        self.attnconv: nn.Sequential | None = None
         if use_dyfuse:
             self.attnconv = nn.Sequential(
                 nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, 1, 1), nn.ReLU()
             )
-            nn.init.normal_(self.attnconv[1].weight, std=0.01)
-            nn.init.zeros_(self.attnconv[1].bias)
+            score = cast(nn.Conv2d, self.attnconv[1])
+            nn.init.normal_(score.weight, std=0.01)
+            nn.init.zeros_(cast(Tensor, score.bias))
         self.relu = DyReLU(channels) if use_dyrelu else nn.ReLU()
         self.offset = None
         if use_dcn:
@@ -149,11 +153,12 @@ class DyConv(BaseModule):
     def _level(
         self, feature: Tensor, finer: Tensor | None, coarser: Tensor | None
     ) -> Tensor:
-        field = ()
+        field: tuple[Tensor, ...] = ()
         if self.offset is not None:
             offset, mask = self.offset(feature).split((18, 9), dim=1)
             field = (offset, mask.sigmoid())
-        from_coarser, from_same, from_finer = self.dyconvs
+        branches = cast(Iterable[Conv3x3Norm], self.dyconvs)
+        from_coarser, from_same, from_finer = branches
         sources = [
             (branch.bn, branch.conv(x, *field))
             for branch, x in (

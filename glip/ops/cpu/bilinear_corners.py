@@ -10,12 +10,12 @@ class _Axis(NamedTuple):
     """The lower and the higher neighbour along one axis, each of shape (N,).
 
     Attributes:
-        index: Whole coordinates, clamped into the map, int32.
+        pixel: Whole coordinates, clamped into the map, int32.
         weight: Linear weights, 0 for a neighbour outside.
         inside: 1 for a neighbour in the map, else 0.
     """
 
-    index: tuple[Tensor, Tensor]
+    pixel: tuple[Tensor, Tensor]
     weight: tuple[Tensor, Tensor]
     inside: tuple[Tensor, Tensor]
 
@@ -66,7 +66,7 @@ class BilinearCorners:
         self._y = _axis((shift[..., 0::2] + y).flatten(), height)
         self._x = _axis((shift[..., 1::2] + x).flatten(), width)
         first = torch.arange(batch, dtype=torch.int32, device=device) * (height * width)
-        for index in self._y.index:
+        for index in self._y.pixel:
             index.mul_(width).view(shift.shape[:3] + tap.shape).add_(
                 first[:, None, None, None]
             )
@@ -84,7 +84,7 @@ class BilinearCorners:
         weight = mask.new_empty(len(mask), 4)
         masked = [w * mask for w in self._y.weight]
         for number, (a, b) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
-            torch.add(self._y.index[a], self._x.index[b], out=index[:, number])
+            torch.add(self._y.pixel[a], self._x.pixel[b], out=index[:, number])
             torch.mul(masked[a], self._x.weight[b], out=weight[:, number])
         return index, weight
 

@@ -36,7 +36,7 @@ class _Options(NamedTuple):
 def tiled_feed_forward(
     x: Tensor,
     weights: FeedForwardWeights,
-    kept: Tensor | None = None,
+    factors: Tensor | None = None,
     *,
     eps: float,
     recompute: bool = False,
@@ -50,8 +50,8 @@ def tiled_feed_forward(
     Args:
         x: Maps on the CPU, shape (B, H, W, C).
         weights: What trains.
-        kept: What is added to each map is multiplied by this (stochastic depth), shape
-            (B,), or None for 1. Where it is 0 nothing is computed.
+        factors: What is added to each map is multiplied by this (stochastic depth),
+            shape (B,), or None for 1. Where it is 0 nothing is computed.
         eps: Of the layer norm.
         recompute: Compute the first product again in the backward pass.
         overwrite: Write the result over ``x`` where no gradient is asked for.
@@ -64,7 +64,7 @@ def tiled_feed_forward(
         _Options(eps),
         x,
         weights,
-        kept,
+        factors,
         recompute=recompute,
         overwrite=overwrite,
     )

@@ -204,7 +204,7 @@ def _channel_sum(x: Tensor) -> Tensor:
 
 def higher_line(
     maps: Sequence[Tensor],
-    scales: Sequence[Tensor],
+    scales: list[Tensor],
     shift: Tensor,
     lines: Sequence[tuple[Tensor, Tensor]],
     size: torch.Size,

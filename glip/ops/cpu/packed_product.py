@@ -35,7 +35,10 @@ def packing_once() -> Iterator[None]:
 
 
 def packed_product(
-    weight: Tensor, rows: int, bias: Tensor | None = None, dtype: torch.dtype = None
+    weight: Tensor,
+    rows: int,
+    bias: Tensor | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Callable[[Tensor], Tensor]:
     """A function that maps tiles, of shape (n, K), as ``F.linear`` would.
 
@@ -65,8 +68,8 @@ def packed_product(
 
 def _packed() -> dict:
     """What is laid out already, forgotten at once outside of :func:`packing_once`."""
-    found = getattr(_scope, 'packed', None)
-    return {} if found is None else found
+    packed = getattr(_scope, 'packed', None)
+    return {} if packed is None else packed
 
 
 def _packs(weight: Tensor, dtype: torch.dtype) -> bool:

@@ -75,8 +75,8 @@ class TiledBranch:
         """Gradient of the rows of a tile from that of what is added to them."""
         raise NotImplementedError
 
-    def weight(self, name: str) -> Tensor | None:
-        """A weight in the type of products."""
+    def weight(self, name: str) -> Any:
+        """A weight in the type of products, or None where there is none."""
         weight = getattr(self.weights, name)
         return None if weight is None else weight.to(self.dtype)
 
@@ -129,7 +129,7 @@ def add_branch(
     options: Any,
     x: Tensor,
     weights: Any,
-    kept: Tensor | None = None,
+    factors: Tensor | None = None,
     *,
     recompute: bool = False,
     overwrite: bool = False,
@@ -141,8 +141,8 @@ def add_branch(
         options: Handed to it.
         x: Shape (B, H, W, C); of half precision under autocast only.
         weights: Handed to it.
-        kept: What is added to each map is multiplied by this (stochastic depth), shape
-            (B,), or None for 1. Where it is 0 nothing is computed.
+        factors: What is added to each map is multiplied by this (stochastic depth),
+            shape (B,), or None for 1. Where it is 0 nothing is computed.
         recompute: Keep nothing but the input for the backward pass.
         overwrite: Write over ``x`` where no gradient is asked for.
 
@@ -152,7 +152,7 @@ def add_branch(
     x = x.contiguous()
     if torch.is_grad_enabled():
         return _AddBranch.apply(
-            branch, options, kept, recompute, type(weights), x, *weights
+            branch, options, factors, recompute, type(weights), x, *weights
         )
     dtype = x.dtype
     if torch.is_autocast_enabled('cpu'):
@@ -160,70 +160,70 @@ def add_branch(
         if x.dtype.itemsize == 2:
             x = x.float()
     with torch.autocast('cpu', enabled=False):
-        made = branch(x, weights, options, dtype)
-        return _forward(made, x, kept, x if overwrite else torch.empty_like(x))
+        tiled = branch(x, weights, options, dtype)
+        return _forward(tiled, x, factors, x if overwrite else torch.empty_like(x))
 
 
 class _AddBranch(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, branch, options, kept, recompute, kind, x, *weights):
+    def forward(ctx, branch, options, factors, recompute, kind, x, *weights):
         ctx.branch, ctx.options, ctx.kind = branch, options, kind
         products = None if recompute or not any(ctx.needs_input_grad) else []
-        made = branch(x, kind(*weights), options, x.dtype)
-        out = _forward(made, x, kept, torch.empty_like(x), products)
-        ctx.save_for_backward(kept, x, *weights, *(products or ()))
+        tiled = branch(x, kind(*weights), options, x.dtype)
+        out = _forward(tiled, x, factors, torch.empty_like(x), products)
+        ctx.save_for_backward(factors, x, *weights, *(products or ()))
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        kept, x, *tensors = ctx.saved_tensors
+        factors, x, *tensors = ctx.saved_tensors
         count = len(ctx.kind._fields)
         weights, products = ctx.kind(*tensors[:count]), iter(tensors[count:])
-        made = ctx.branch(x, weights, ctx.options, x.dtype)
-        made.grads = ctx.kind(
+        tiled = ctx.branch(x, weights, ctx.options, x.dtype)
+        tiled.grads = ctx.kind(
             *(None if w is None else torch.zeros_like(w) for w in weights)
         )
         grad, grad_x = grad.contiguous(), torch.empty_like(x)
-        for rows, above, target, factor in _maps(kept, x, grad, grad_x):
+        for rows, map_grad, target, factor in _maps(factors, x, grad, grad_x):
             if factor == 0:
-                target.copy_(above)
+                target.copy_(map_grad)
                 continue
-            for tile in made.tiles:
-                straight = _read(above, tile)
-                bent = straight if factor == 1 else straight * factor
-                bent = made.backward(
-                    _read(rows, tile), tile, next(products, None), bent
+            for tile in tiled.tiles:
+                tile_grad = _read(map_grad, tile)
+                branch_grad = tile_grad if factor == 1 else tile_grad * factor
+                branch_grad = tiled.backward(
+                    _read(rows, tile), tile, next(products, None), branch_grad
                 )
-                _write(target, tile, bent.add_(straight))
-        return *[None] * 5, grad_x, *made.grads
+                _write(target, tile, branch_grad.add_(tile_grad))
+        return *[None] * 5, grad_x, *tiled.grads
 
 
 def _forward(
     branch: TiledBranch,
     x: Tensor,
-    kept: Tensor | None,
+    factors: Tensor | None,
     out: Tensor,
     products: list[Tensor] | None = None,
 ) -> Tensor:
     """Fill ``out``, and ``products`` by tiles where it is a list."""
-    for rows, target, factor in _maps(kept, x, out):
+    for rows, target, factor in _maps(factors, x, out):
         if factor == 0:
             target.copy_(rows)
             continue
         for tile in branch.tiles:
             pixels = _read(rows, tile)
             added, product = branch.forward(pixels, tile, products is not None)
-            if products is not None:
+            if products is not None and product is not None:
                 products.append(product)
             _write(target, tile, torch.add(pixels, added, alpha=factor))
     return out
 
 
-def _maps(kept: Tensor | None, *maps: Tensor) -> Iterator[tuple[Any, ...]]:
+def _maps(factors: Tensor | None, *maps: Tensor) -> Iterator[tuple[Any, ...]]:
     """Rows of each map of batches, and the factor of what is added to it."""
-    factors = [1.0] * len(maps[0]) if kept is None else kept.flatten().tolist()
-    return zip(*(batch.flatten(1, 2) for batch in maps), factors, strict=True)
+    shares = [1.0] * len(maps[0]) if factors is None else factors.flatten().tolist()
+    return zip(*(batch.flatten(1, 2) for batch in maps), shares, strict=True)
 
 
 def _read(rows: Tensor, tile: Any) -> Tensor:

@@ -57,7 +57,7 @@ def tiled_window_attention(
     x: Tensor,
     weights: AttentionWeights,
     windows: AttentionWindows,
-    kept: Tensor | None = None,
+    factors: Tensor | None = None,
     *,
     recompute: bool = False,
 ) -> Tensor:
@@ -70,14 +70,16 @@ def tiled_window_attention(
         x: Maps on the CPU, shape (B, H, W, C).
         weights: What trains.
         windows: How it is done.
-        kept: What is added to each map is multiplied by this (stochastic depth), shape
-            (B,), or None for 1. Where it is 0 nothing is computed.
+        factors: What is added to each map is multiplied by this (stochastic depth),
+            shape (B,), or None for 1. Where it is 0 nothing is computed.
         recompute: Compute queries, keys and values again in the backward pass.
 
     Returns:
         Shape (B, H, W, C).
     """
-    return add_branch(_WindowAttention, windows, x, weights, kept, recompute=recompute)
+    return add_branch(
+        _WindowAttention, windows, x, weights, factors, recompute=recompute
+    )
 
 
 class _WindowAttention(TiledBranch):

@@ -47,24 +47,28 @@ def window_tiles(
         down, across = -(-height // window), -(-width // window)
         row = (torch.arange(down * window) + shift) % (down * window)
         column = (torch.arange(across * window) + shift) % (across * window)
-        place = row[:, None] * width + column
-        place[row >= height] = -1
-        place[:, column >= width] = -1
-        place = place.view(down, window, across, window).transpose(1, 2).flatten(2)
-        place = place.reshape(down * across, -1)
+        positions = row[:, None] * width + column
+        positions[row >= height] = -1
+        positions[:, column >= width] = -1
+        positions = (
+            positions.view(down, window, across, window).transpose(1, 2).flatten(2)
+        )
+        positions = positions.reshape(down * across, -1)
         pattern = pattern_of_windows(down, across)
-        tiles = -(-place.numel() // TILE_ROWS)
-        count = -(-len(place) // tiles)
+        tiles = -(-positions.numel() // TILE_ROWS)
+        count = -(-len(positions) // tiles)
         return tuple(
             _tile(rows.flatten(), patterns if shift else None)
             for rows, patterns in zip(
-                place.split(count), pattern.split(count), strict=True
+                positions.split(count), pattern.split(count), strict=True
             )
         )
 
 
-def _tile(place: Tensor, pattern: Tensor | None) -> WindowTile:
+def _tile(positions: Tensor, pattern: Tensor | None) -> WindowTile:
     if pattern is not None and not pattern.any():
         pattern = None
-    inside, padding = (place >= 0).nonzero()[:, 0], (place < 0).nonzero()[:, 0]
-    return WindowTile(place[inside], inside, padding if len(padding) else None, pattern)
+    inside, padding = (positions >= 0).nonzero()[:, 0], (positions < 0).nonzero()[:, 0]
+    return WindowTile(
+        positions[inside], inside, padding if len(padding) else None, pattern
+    )
