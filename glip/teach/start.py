@@ -17,6 +17,7 @@ from glip.checkpoints import read_checkpoint, save_state_dict
 from glip.errors import CheckpointError, ConfigError, ImageError
 from glip.images import find_images, load_image
 from glip.models import GLIP, ClassSpaceNeck
+from glip.models.cpu import use_cpu_kernels
 from glip.teach.closed_form import class_space, fit_words, put_into
 from glip.teach.text_distillation import collect_positions, distill_text
 from glip.teach.words import PromptSampler, WordList
@@ -61,7 +62,7 @@ def start_from_detector(
     torch.manual_seed(seed)
     cfg = read_config(config)
     cfg.model.language_model.pretrained = str(language)
-    model = build_model(cfg).eval()
+    model = use_cpu_kernels(build_model(cfg)).eval()
     if not isinstance(model.neck, ClassSpaceNeck):
         raise ConfigError(
             f'{config}: the neck must be a ClassSpaceNeck, which gives the class '

@@ -77,7 +77,8 @@ class SelfTaughtGLIP(GLIP):
         Raises:
             ConfigError: No teacher was put in.
         """
-        if self.teacher is None:
+        teacher = self.teacher
+        if teacher is None:
             raise ConfigError(
                 'SelfTaughtGLIP has no teacher: add the SelfTeacherHook to custom_hooks'
             )
@@ -92,7 +93,7 @@ class SelfTaughtGLIP(GLIP):
         deltas = torch.cat([d.flatten(2) for d in outputs[1]], 2).transpose(1, 2)
         losses['loss_soft'] = self.soft_loss_weight * self._soft_loss(
             torch.cat(outputs[0], 1).float(),
-            self._teacher_scores(batch_inputs, visual, prompts),
+            self._teacher_scores(teacher, batch_inputs, visual, prompts),
             self._qualities(anchors, deltas.detach().float(), targets),
             targets,
             prompts,
@@ -102,12 +103,12 @@ class SelfTaughtGLIP(GLIP):
     @torch.no_grad()
     def _teacher_scores(
         self,
+        teacher: GLIP,
         batch_inputs: Tensor,
         visual: tuple[Tensor, ...],
         prompts: Sequence[EncodedPrompt],
     ) -> Tensor:
         """Probabilities of the teacher, (B, N, T)."""
-        teacher = self.teacher
         if any(
             p.requires_grad for m in (self.backbone, self.neck) for p in m.parameters()
         ):
