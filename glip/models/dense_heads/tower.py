@@ -164,10 +164,9 @@ class VLFusionModule(BaseModule):
         gates = iter(self.gates or ())
         block_input = visual, text
         for layer in self.dyhead_tower:
-            kind = getattr(layer, 'module', layer)  # what FSDP has wrapped
-            if isinstance(kind, VLFuse):
+            if isinstance(layer, VLFuse):
                 visual, text = layer(visual, text)
-            elif isinstance(kind, BertLayer):
+            elif isinstance(layer, BertLayer):
                 words = cast(TextFeatures, text)  # only with fusion is it a layer
                 hidden = layer(words.hidden, words.attention_mask)
                 text = replace(words, hidden=hidden)
