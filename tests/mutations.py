@@ -59,14 +59,16 @@ MUTATIONS = (
     ),
     Mutation(
         'mask ignored in the first BERT layer of the tower',
-        '(text.hidden, text.attention_mask)',
-        '(text.hidden, None if kind is self.dyhead_tower[1] else text.attention_mask)',
+        '(words.hidden, words.attention_mask)',
+        '(words.hidden, None if layer is self.dyhead_tower[1] '
+        'else words.attention_mask)',
         (BLOCKS,),
     ),
     Mutation(
         'mask ignored in the last BERT layer of the tower',
-        '(text.hidden, text.attention_mask)',
-        '(text.hidden, None if kind is self.dyhead_tower[-2] else text.attention_mask)',
+        '(words.hidden, words.attention_mask)',
+        '(words.hidden, None if layer is self.dyhead_tower[-2] '
+        'else words.attention_mask)',
         (BLOCKS,),
     ),
     Mutation(
