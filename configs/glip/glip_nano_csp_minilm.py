@@ -64,7 +64,7 @@ model = dict(
     test_cfg=dict(
         nms_pre=1000,
         score_thr=0.05,
-        nms=dict(type='nms', iou_threshold=0.6),
+        nms=dict(type='nms', iou_threshold=0.5),
         max_per_img=100,
     ),
 )
