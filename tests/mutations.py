@@ -99,7 +99,7 @@ MUTATIONS = (
     Mutation(
         'centerness left out of ranking, all candidates',
         'best, index = level.topk(nms_pre)',
-        'index = scores.split(sizes)[len(found)].flatten().topk(nms_pre).indices\n'
+        'index = scores.split(sizes)[len(candidates)].flatten().topk(nms_pre).indices\n'
         '            best = level[index]',
         (SCORES,),
     ),

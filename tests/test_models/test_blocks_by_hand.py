@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import BertConfig
 
+from glip.models.cpu import use_cpu_kernels
 from glip.models.language import BertLayer, TextFeatures
 from glip.models.layers import DyConv, DyReLU, VLFuse
 from glip.ops import modulated_deform_conv2d, plain_path
@@ -28,7 +29,7 @@ def kernels(request):
 def zeroed(module):
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
-    return module.eval()
+    return use_cpu_kernels(module).eval()
 
 
 @torch.no_grad()
@@ -188,7 +189,8 @@ def test_padding_is_masked_in_every_layer(number):
                 'language_model.max_tokens': 8,
             }
         )
-    ).eval()
+    )
+    use_cpu_kernels(model).eval()
     prompts = [model.language_model.tokenizer.encode(prompt) for prompt in PROMPTS]
     real = model.language_model(prompts).mask
     assert real.sum(1).tolist() == [3, 5]

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from glip.models.cpu import use_cpu_kernels
 from glip.ops import plain_path
 
 from .conftest import build, sample, tiny
@@ -60,7 +61,8 @@ def kernels(request):
 def model(request):
     """Model whose head reads logit, deltas and centerness from channels 0 to 5."""
     torch.manual_seed(0)
-    model = build(tiny(**{'bbox_head.early_fuse': request.param})).eval()
+    model = use_cpu_kernels(build(tiny(**{'bbox_head.early_fuse': request.param})))
+    model.eval()
     head = model.bbox_head.head
     for layer in (head.dot_product_projection_text, head.bbox_pred, head.centerness):
         nn.init.zeros_(layer.weight)
