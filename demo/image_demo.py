@@ -1,7 +1,7 @@
 """Find what words name in a picture, a folder of pictures, or one behind an address.
 
 Example:
-    python demo/image_demo.py demo/demo.jpg glip-nano --texts 'dog. bicycle. truck'
+    python demo/image_demo.py demo/demo.jpg glip-nano --texts 'dog. bicycle. car'
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ num_bins = 11
 channels = num_classes + 4 + 4 * num_bins
 strides = [8, 16, 32]
 # Detections below are not shown unless asked for: the best F1 on coco_mini val.
-default_threshold = 0.3
+default_threshold = 0.4
 
 model = dict(
     type='GLIP',
