@@ -39,7 +39,7 @@ def collect_positions(
         Coordinates, (N, C).
     """
     classes = len(space.bias)
-    kept = []
+    positions = []
     for picture in pictures:
         levels = model.extract_feat(picture)
         rows = torch.cat([level[0, :classes].flatten(1).t() for level in levels])
@@ -48,8 +48,8 @@ def collect_positions(
         shown = order[: min(most, int((best > threshold).sum()))]
         rest = order[len(shown) :]
         rest = rest[torch.randperm(len(rest))[:background]]
-        kept.append(rows[torch.cat((shown, rest))].half())
-    return torch.cat(kept)
+        positions.append(rows[torch.cat((shown, rest))].half())
+    return torch.cat(positions)
 
 
 def _target_logits(logits: Tensor, words: list[Word]) -> Tensor:
