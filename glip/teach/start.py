@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
-from tqdm import tqdm
 
 from glip.apis.loading import build_model, read_config
 from glip.apis.pipeline import InferencePipeline
@@ -18,6 +17,7 @@ from glip.errors import CheckpointError, ConfigError, ImageError
 from glip.images import find_images, load_image
 from glip.models import GLIP, ClassSpaceNeck
 from glip.models.cpu import use_cpu_kernels
+from glip.runtime.progress import track
 from glip.teach.closed_form import class_space, fit_words, put_into
 from glip.teach.text_distillation import collect_positions, distill_text
 from glip.teach.words import PromptSampler, WordList
@@ -59,6 +59,10 @@ def start_from_detector(
         ConfigError: Config, words and detector do not belong together.
         CheckpointError: The detector's weights are missing or of another model.
     """
+    if steps < 1 or max_pictures < 1:
+        raise ConfigError(
+            f'steps={steps} and max_pictures={max_pictures} must be 1 or more'
+        )
     torch.manual_seed(seed)
     cfg = read_config(config)
     cfg.model.language_model.pretrained = str(language)
@@ -91,6 +95,8 @@ def start_from_detector(
         pipeline = InferencePipeline.from_config(cfg)
         prepared = _prepared(model, pipeline, chosen)
         positions = collect_positions(model, prepared, space)
+        if not len(positions):
+            raise ConfigError(f'{pictures}: none of its pictures can be read')
         print_log(f'{len(positions)} positions of {len(chosen)} pictures', 'current')
         sampler = PromptSampler(word_list, seed=seed + 1)
         distill_text(model, space, positions, sampler, steps=steps, seed=seed)
@@ -140,7 +146,7 @@ def _prepared(
     model: GLIP, pipeline: InferencePipeline, paths: list[Path]
 ) -> Iterator[Tensor]:
     """Pictures as the model sees them, one by one; broken ones are passed over."""
-    for path in tqdm(paths, desc='pictures', unit='picture'):
+    for path in track(paths, len(paths), 'pictures'):
         try:
             item = pipeline(load_image(path))
         except ImageError as error:

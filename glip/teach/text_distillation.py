@@ -39,7 +39,7 @@ def collect_positions(
         Coordinates, (N, C).
     """
     classes = len(space.bias)
-    positions = []
+    positions = [space.vectors.new_empty(0, classes).half()]
     for picture in pictures:
         levels = model.extract_feat(picture)
         rows = torch.cat([level[0, :classes].flatten(1).t() for level in levels])

@@ -99,6 +99,16 @@ def test_wrong_files_are_refused(files):
         _start(files)
 
 
+def test_unusable_pictures_and_numbers_are_refused(files):
+    broken = files / 'broken'
+    broken.mkdir()
+    (broken / '0.png').write_bytes(b'no picture')
+    with pytest.raises(ConfigError, match='broken'):
+        _start(files, pictures=broken, steps=1)
+    with pytest.raises(ConfigError, match='steps=0'):
+        _start(files, pictures=files / 'pictures', steps=0)
+
+
 def _without(files, name):
     state = load_file(files / 'detector.safetensors')
     del state[name]
