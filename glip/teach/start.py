@@ -73,6 +73,7 @@ def start_from_detector(
             f'space; it is {type(model.neck).__name__}'
         )
     word_list = WordList.read(words)
+    chosen = [] if pictures is None else _choose(pictures, max_pictures, seed)
     state = read_checkpoint(detector)['state_dict']
     weight, bias = _class_layers(state, detector)
     num_classes = len(word_list.names)
@@ -91,7 +92,6 @@ def start_from_detector(
     print_log('fitting words to the class space', 'current')
     fit_words(model, space, PromptSampler(word_list, seed=seed, sentences=0.2))
     if pictures is not None:
-        chosen = _choose(pictures, max_pictures, seed)
         pipeline = InferencePipeline.from_config(cfg)
         prepared = _prepared(model, pipeline, chosen)
         positions = collect_positions(model, prepared, space)

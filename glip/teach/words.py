@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from glip.errors import ConfigError
-from glip.runtime.reading import read_json
 from glip.text import TextPrompt
 
 _ADJECTIVES = (
@@ -67,12 +67,13 @@ class WordList:
         Raises:
             ConfigError: The file is not of this form.
         """
-        content = read_json(str(path))
         try:
-            return cls.from_dict(content)
-        except (KeyError, TypeError, AttributeError) as error:
+            return cls.from_dict(json.loads(Path(path).read_text(encoding='utf-8')))
+        except OSError as error:
+            raise ConfigError(f'word list {path}: {error.strerror}') from error
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ConfigError(
-                f'{path}: not a word list with synonyms and other_words ({error})'
+                f'{path}: not a word list, JSON with synonyms and other_words ({error})'
             ) from error
 
     @classmethod

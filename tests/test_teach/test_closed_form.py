@@ -88,6 +88,11 @@ def test_word_list_is_read_or_refused(tmp_path):
     path.write_text(json.dumps(dict(synonyms=dict(cat=[]))))
     with pytest.raises(ConfigError, match='other_words'):
         WordList.read(path)
+    path.write_text('no JSON')
+    with pytest.raises(ConfigError, match='not a word list'):
+        WordList.read(path)
+    with pytest.raises(ConfigError, match='none'):
+        WordList.read(tmp_path / 'none.json')
 
 
 def test_prompts_say_what_they_mean():
