@@ -44,9 +44,11 @@ def test_resume_goes_on_after_the_last_epoch(trained, tiny, train_tool):
     steps = [entry['step'] for entry in scalars(trained) if 'loss' in entry]
     assert steps == [3, 4]
     assert (trained / 'epoch_2.pth').is_file()
-    by_path = [*arguments, str(trained / 'epoch_1.pth'), *more]
-    assert train_tool(by_path) == 0
-    assert [e['step'] for e in scalars(trained) if 'loss' in e] == [3, 4]
+    # A folder of its own: runs that start within one second share a log folder.
+    again = tiny / 'run_by_path'
+    by_path = [arguments[0], '--work-dir', str(again), '--resume', str(trained / 'epoch_1.pth')]
+    assert train_tool([*by_path, *more]) == 0
+    assert [e['step'] for e in scalars(again) if 'loss' in e] == [3, 4]
 
 
 def test_evaluation_writes_predictions_and_pictures(trained, tiny, test_tool):
