@@ -10,6 +10,7 @@ from glip.apis.loading import weights_of
 from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
 from glip.config.launch import work_dir_of
+from glip.models.detectors import TUNING_MODES
 from glip.runtime.command import command
 from glip.teach.few_shot.run import FewShotRun
 from glip.teach.few_shot.sets import few_shot_sets
@@ -37,7 +38,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--tuning',
         nargs='+',
-        choices=['full'],
+        choices=TUNING_MODES,
         default=['full'],
         help='what is trained (full)',
     )

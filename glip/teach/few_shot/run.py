@@ -279,8 +279,8 @@ class FewShotRun:
 
     def _settle(self, folder: Path, best: Path) -> Path | None:
         """Keep of the checkpoints what is of use later."""
-        for path in folder.glob('epoch_*.pth'):
-            path.unlink()
+        for path in (*folder.glob('epoch_*.pth'), folder / 'last_checkpoint'):
+            path.unlink(missing_ok=True)
         if self.keep_weights:
             return best
         best.unlink()

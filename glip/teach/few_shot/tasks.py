@@ -149,7 +149,8 @@ def training_config(
 
     Data, schedule, seed and tuning are replaced; model, pipelines, optimiser and
     evaluator stay. Averaging of weights is left out, as in the original: it would lag
-    behind trainings of a few steps.
+    behind trainings of a few steps. ``few_shot`` of the config may have rates of its
+    own for a mode of tuning: ``few_shot = dict(prompt=dict(lr=0.01))``.
 
     Args:
         base: Not changed.
@@ -161,7 +162,10 @@ def training_config(
     cfg = _with_data(base, {'val': _entry(val), 'test': _entry(task.data.tested)})
     plan = plan_for(task.shots)
     cfg.custom_data['train'] = {**_entry(train), 'repeat': plan.copies}
-    cfg.tuning = task.tuning
+    rates = dict((cfg.pop('few_shot', None) or {}).get(task.tuning) or {})
+    if task.tuning == 'full':
+        cfg.optim_wrapper.optimizer.update(rates)
+    cfg.tuning = {'mode': task.tuning} | ({} if task.tuning == 'full' else rates)
     cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': task.seed}
     cfg.train_cfg = {
         'type': 'EpochBasedTrainLoop',
