@@ -18,7 +18,7 @@ from glip.checkpoints.latest import latest_checkpoint
 from glip.config.custom_sets import CustomSet
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.engine.run import run_test, run_training
-from glip.errors import DatasetError, TrainingError, one_line
+from glip.errors import ConfigError, DatasetError, ImageError, TrainingError, one_line
 from glip.report.log_figures import draw_curves
 from glip.runtime.feature_cache import Recent
 from glip.runtime.leaves import iter_leaves
@@ -58,7 +58,8 @@ class FewShotRun:
         keep_weights: Keep the best weights of each task.
 
     Raises:
-        ConfigError: The folder holds runs of other settings.
+        ConfigError: The folder holds runs of other settings, or a number is too small.
+        DatasetError: A set cannot be used.
     """
 
     def __init__(
@@ -72,6 +73,9 @@ class FewShotRun:
         val_shots: int | None = None,
         keep_weights: bool = True,
     ) -> None:
+        for flag, value in (('max-epochs', max_epochs), ('val-shots', val_shots)):
+            if value is not None and value < 1:
+                raise ConfigError(f'--{flag} must be 1 or more, not {value}')
         self.cfg, self.weights = cfg, weights
         self.work_dir = Path(work_dir)
         self.max_epochs, self.val_shots = max_epochs, val_shots
@@ -104,6 +108,8 @@ class FewShotRun:
             GLIPError: Config or weights cannot be used. What concerns one task alone
                 is noted below the table.
         """
+        if negative := [seed for seed in seeds if seed < 0]:
+            raise ConfigError(f'--seeds must be 0 or more, not {negative[0]}')
         tasks = list_tasks(self.sets, shots, tunings, seeds)
         notes = list(notes)
         todo = [task for task in tasks if self._result(task) is None]
@@ -113,7 +119,7 @@ class FewShotRun:
             print_log(f'[{number}/{len(todo)}] {task.label}')
             try:
                 result = self._run(task)
-            except (DatasetError, TrainingError) as error:
+            except (DatasetError, ImageError, TrainingError) as error:
                 notes.append(f'{task.label} failed: {one_line(error)}')
                 print_log(f'  failed: {one_line(error)}')
                 continue
