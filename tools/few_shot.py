@@ -10,7 +10,7 @@ from glip.apis.loading import weights_of
 from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
 from glip.config.launch import work_dir_of
-from glip.models.detectors import TUNING_MODES
+from glip.models.detectors import TUNING_MODES, check_tuning
 from glip.runtime.command import command
 from glip.teach.few_shot.run import FewShotRun
 from glip.teach.few_shot.sets import few_shot_sets
@@ -38,9 +38,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--tuning',
         nargs='+',
-        choices=TUNING_MODES,
+        metavar='MODE',
         default=['full'],
-        help='what is trained (full)',
+        help=f'what is trained: {", ".join(TUNING_MODES)} (full)',
     )
     parser.add_argument(
         '--seeds',
@@ -92,6 +92,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Run all tasks and print the table."""
     shots = parse_shots(args.shots)
+    tunings = list(dict.fromkeys(map(check_tuning, args.tuning)))
+    seeds = list(dict.fromkeys(args.seeds))
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)
     weights = args.checkpoint or weights_of(args.config)
     sets, left_out = few_shot_sets(
@@ -106,7 +108,7 @@ def main(args: argparse.Namespace) -> int:
         val_shots=args.val_shots,
         keep_weights=not args.no_weights,
     )
-    table = run.run(shots, args.tuning, args.seeds, notes=left_out)
+    table = run.run(shots, tunings, seeds, notes=left_out)
     if table.results:
         print(table.markdown())
     return int(len(table.notes) > len(left_out))

@@ -154,6 +154,7 @@ def test_what_concerns_one_task_stops_no_other(few_shot, colours, tmp_path, caps
         (('--shots', 'few'), 'few'),
         (('--shots', '-1'), '-1'),
         (('--seeds', '-3'), '-3'),
+        (('--tuning', 'fine'), 'fine'),
         (('--max-epochs', '0'), '0'),
         (('--val-shots', '0'), '0'),
     ],

@@ -183,7 +183,8 @@ class FewShotTable:
     def markdown(self) -> str:
         """AP in percent, a line for each set and tuning, as in the paper."""
         lines = [['set', 'tuning', *map(str, self.shots)]]
-        for name in [*self.sets, None]:
+        means = [None] if len(self.sets) > 1 else []
+        for name in [*self.sets, *means]:
             for tuning in self.tunings or ['-']:
                 curve = self.curve(tuning, [name] if name else None)
                 shown = {
@@ -257,8 +258,9 @@ class FewShotTable:
             tested = next(r.tested for r in self.results if r.set == name)
             yield f'- {name}: {tested}'
         longest = {r.shots: r.max_epochs for r in self.results if r.shots != 0}
-        listed = ', '.join(f'{s}: {longest[s]}' for s in self.shots if s in longest)
-        yield f'- epochs at most, by shots: {listed}'
+        if longest:
+            listed = ', '.join(f'{s}: {longest[s]}' for s in self.shots if s in longest)
+            yield f'- epochs at most, by shots: {listed}'
         short = {
             (r.set, name): count
             for r in sorted(self.results, key=lambda r: shots_order(r.shots))

@@ -17,6 +17,21 @@ Shots = int | str
 ALL = 'all'
 BATCH_SIZE = 4  # the original's, all processes together
 MONITOR = 'coco/bbox_mAP'
+# Of the original's few-shot commands; other rates are those of the config.
+_FULL_RATES = {'weight_decay': 0.05}
+# For configs that only evaluate.
+_OPTIM_WRAPPER = {
+    'type': 'OptimWrapper',
+    'constructor': 'GLIPOptimWrapperConstructor',
+    'optimizer': {'type': 'AdamW', 'lr': 1e-4},
+    'paramwise_cfg': {
+        'custom_keys': {'language_model': {'lr_mult': 0.1}},
+        'bias_lr_mult': 2.0,
+        'bias_decay_mult': 0.0,
+        'norm_decay_mult': 0.0,
+    },
+    'clip_grad': {'max_norm': 1.0},
+}
 
 
 @dataclass(frozen=True)
@@ -162,10 +177,7 @@ def training_config(
     cfg = _with_data(base, {'val': _entry(val), 'test': _entry(task.data.tested)})
     plan = plan_for(task.shots)
     cfg.custom_data['train'] = {**_entry(train), 'repeat': plan.copies}
-    rates = dict((cfg.pop('few_shot', None) or {}).get(task.tuning) or {})
-    if task.tuning == 'full':
-        cfg.optim_wrapper.optimizer.update(rates)
-    cfg.tuning = {'mode': task.tuning} | ({} if task.tuning == 'full' else rates)
+    _set_tuning(cfg, task.tuning)
     cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': task.seed}
     cfg.train_cfg = {
         'type': 'EpochBasedTrainLoop',
@@ -197,6 +209,18 @@ def test_config(base: Config, task: Task) -> Config:
     return _with_data(base, {'test': _entry(task.data.tested)})
 
 
+def _set_tuning(cfg: Config, tuning: str | None) -> None:
+    """What is trained, with rates of the config or else of the original."""
+    if not cfg.get('optim_wrapper'):
+        cfg.optim_wrapper = copy.deepcopy(_OPTIM_WRAPPER)
+    rates = dict((cfg.pop('few_shot', None) or {}).get(tuning) or {})
+    cfg.tuning = {'mode': tuning}
+    if tuning == 'full':
+        cfg.optim_wrapper.optimizer.update(_FULL_RATES | rates)
+    else:
+        cfg.tuning.update(rates)
+
+
 def _with_data(base: Config, stages: dict[str, dict[str, Any]]) -> Config:
     """A copy with other data; what the config says about loading stays."""
     cfg = copy.deepcopy(base)
@@ -204,6 +228,8 @@ def _with_data(base: Config, stages: dict[str, dict[str, Any]]) -> Config:
     kept = {key: given[key] for key in ('batch_size', 'num_workers') if key in given}
     cfg.custom_data = {'batch_size': BATCH_SIZE, **kept, **stages}
     cfg.resume = False
+    for stage, loop in (('val_cfg', 'ValLoop'), ('test_cfg', 'TestLoop')):
+        cfg[stage] = cfg.get(stage) or {'type': loop}
     return cfg
 
 
