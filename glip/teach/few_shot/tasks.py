@@ -223,7 +223,8 @@ def _set_tuning(cfg: Config, tuning: str | None) -> None:
 
 def _with_data(base: Config, stages: dict[str, dict[str, Any]]) -> Config:
     """A copy with other data; what the config says about loading stays."""
-    cfg = copy.deepcopy(base)
+    # Laying out its text takes a second, and every checkpoint holds it.
+    cfg = Config(base.to_dict(), filename=base.filename, format_python_code=False)
     given = cfg.get('custom_data') or {}
     kept = {key: given[key] for key in ('batch_size', 'num_workers') if key in given}
     cfg.custom_data = {'batch_size': BATCH_SIZE, **kept, **stages}
