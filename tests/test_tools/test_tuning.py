@@ -156,11 +156,11 @@ def test_a_prompt_cannot_be_tuned_for_words_that_differ(tiny, base, train_tool, 
     data = json.loads((tiny / 'train' / 'annotations.json').read_text())
     data['categories'].reverse()
     (tiny / 'train' / 'reversed.json').write_text(json.dumps(data))
-    options = [
-        "custom_data.train=[{'ann_file':'train/annotations.json'},"
-        "{'ann_file':'train/reversed.json'}]"
-    ]
-    arguments = [str(tiny / 'tiny.py'), '--work-dir', str(tiny / 'two_lists')]
-    code = train_tool([*arguments, '--tuning', 'prompt', '--cfg-options', *options])
+    files = ['train/annotations.json', 'train/reversed.json']
+    (tiny / 'two_lists.py').write_text(
+        f"_base_ = 'tiny.py'\ncustom_data = dict(train={files})\n"
+    )
+    arguments = [str(tiny / 'two_lists.py'), '--work-dir', str(tiny / 'two_lists')]
+    code = train_tool([*arguments, '--tuning', 'prompt'])
     assert code == 1
     assert 'differ' in capsys.readouterr().err.strip().splitlines()[-1]
