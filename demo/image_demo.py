@@ -36,6 +36,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add('inputs', help='a picture, a folder of pictures, or an http(s) address')
     add('model', help='a config file, or a name from the zoo such as glip-nano')
     add('--weights', help='checkpoint; a name from the zoo has its own')
+    add(
+        '--prompt',
+        help='tuned prompt, a file that tools/train.py --tuning prompt has written; '
+        'without --texts its words are looked for',
+    )
     add('--out-dir', default='outputs', help='where vis/ and preds/ go [outputs]')
     add(
         '--texts',
@@ -254,11 +259,13 @@ def main(args: argparse.Namespace) -> int:
     Returns:
         0 if at least one picture was done, 1 if none.
     """
-    prompt = parse_text(
-        read_texts(args.texts),
-        custom_entities=args.custom_entities or None,
-        tokens_positive=read_tokens_positive(args.tokens_positive),
-    )
+    words = None
+    if args.texts is not None or args.prompt is None:
+        words = parse_text(
+            read_texts(args.texts),
+            custom_entities=args.custom_entities or None,
+            tokens_positive=read_tokens_positive(args.tokens_positive),
+        )
     inputs = find_inputs(args.inputs)
     writer = Writer(args)
     detector = glip.apis.load(
@@ -267,11 +274,12 @@ def main(args: argparse.Namespace) -> int:
         args.device,
         amp=args.amp,
         compile=dict(mode=args.compile) if args.compile else False,
+        prompt=args.prompt,
     )
     several = len(inputs) > 1
     results = detector.stream(
         inputs,
-        prompt,
+        words,
         threshold=args.pred_score_thr,
         batch_size=args.batch_size,
         chunked_size=args.chunked_size,

@@ -65,6 +65,7 @@ def set_training_options(
     amp: bool | str = False,
     auto_scale_lr: bool = False,
     resume: str | None = None,
+    cache_features: bool | str | None = None,
 ) -> None:
     """Put the flags of ``tools/train.py`` into a config.
 
@@ -75,10 +76,14 @@ def set_training_options(
         auto_scale_lr: Scale the learning rate with the batch size.
         resume: A checkpoint to go on from, or ``'auto'`` for the last one of the
             work directory.
+        cache_features: See
+            :func:`glip.config.cached_features.apply_cached_features`.
 
     Raises:
         ConfigError: The machine or the config lacks what a flag needs.
     """
+    if cache_features:
+        cfg.cache_features = cache_features
     if amp:
         if not cfg.get('optim_wrapper'):
             raise ConfigError('--amp needs an optim_wrapper in the config')
@@ -118,6 +123,7 @@ def set_test_options(
     batch_size: int | None = None,
     amp: bool = False,
     compile: str | None = None,
+    prompt: str | None = None,
 ) -> None:
     """Put the flags of ``tools/test.py`` into a config.
 
@@ -133,6 +139,8 @@ def set_test_options(
             on it.
         amp: Evaluate in half precision.
         compile: Mode of ``torch.compile`` to evaluate in.
+        prompt: What a tuning mode has trained, see
+            :func:`glip.checkpoints.load_tuned`.
 
     Raises:
         ConfigError: The config lacks what a flag needs, or a value has no meaning.
@@ -153,7 +161,12 @@ def set_test_options(
             hook.test_out_dir = show_dir
     if tta:
         cfg.tta = True
-    options = dict(resume=resume, amp=amp, compile=compile and dict(mode=compile))
+    options = dict(
+        resume=resume,
+        amp=amp,
+        compile=compile and dict(mode=compile),
+        prompt=prompt,
+    )
     options = {name: value for name, value in options.items() if value}
     if options:
         loop = cfg.get('test_cfg') or {}

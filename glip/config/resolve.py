@@ -6,6 +6,7 @@ import copy
 
 from mmengine.config import Config
 
+from glip.config.cached_features import apply_cached_features
 from glip.config.checkpointing import apply_use_checkpoint
 from glip.config.custom_data import apply_custom_data
 from glip.config.launch import apply_launch_defaults
@@ -33,6 +34,7 @@ def resolve(cfg: Config) -> Config:
     apply_custom_data(cfg)  # fills the loaders, whose pipelines TTA changes
     apply_use_checkpoint(cfg)
     apply_tuning(cfg)
+    apply_cached_features(cfg)
     if cfg.pop('tta', False):
         apply_tta(cfg)  # wraps the model, whose parts are no longer seen then
     apply_loggers(cfg)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from glip.checkpoints import admit_prompt, fit, read_checkpoint
+from glip.checkpoints import add_tuned_weights, admit_prompt, fit, read_checkpoint
+from glip.checkpoints.fingerprint import digest
 from glip.checkpoints.latest import latest_checkpoint
 from glip.datasets.loader import build_dataloader
 from glip.engine.building import (
@@ -33,7 +35,16 @@ from glip.models.cpu import use_cpu_kernels
 from glip.registry import OPTIMIZERS, RUNNERS
 from glip.runtime.atomic import atomic_write
 from glip.runtime.compiling import compile_parts
+from glip.runtime.feature_store import FeatureStore
 
+# What reads pictures; the tower of the head may.
+_PICTURE_PARTS = ('backbone', 'neck', 'bbox_head')
+_PICTURES = (
+    'backbone.',
+    'neck.',
+    'bbox_head.head.dyhead_tower.',
+    'bbox_head.head.gates.',
+)
 _TRAINING_STATE = ('meta', 'message_hub')
 _KEEP_NAMES = [(r'^module.', '')]  # mmengine's default, done when a file is read
 
@@ -123,7 +134,22 @@ class GLIPRunner(Runner):
                 )
             self._init_model_weights()
             self._sharded = ShardedModel(self.model, **self._sharding)
-        return super().train()
+        with self._features_kept():
+            return super().train()
+
+    def _features_kept(self) -> AbstractContextManager:
+        """Keep on disk what frozen parts compute of pictures, where that is wanted."""
+        options = self.cfg.get('cache_features')
+        if not options:
+            return nullcontext()
+
+        def weights() -> str:
+            state = self._detector.state_dict()
+            parts = {name: state[name] for name in state if name.startswith(_PICTURES)}
+            settings = [self.cfg.model.get(part) for part in _PICTURE_PARTS]
+            return f'{digest(parts.items())} {settings}'
+
+        return FeatureStore(**options, weights=weights).in_use()
 
     @explained
     def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper:
@@ -164,6 +190,14 @@ class GLIPRunner(Runner):
         """Build one of this run; mmengine would hand on that of an earlier run."""
         forget_visualizers()
         return super().build_visualizer(visualizer)
+
+    @property
+    def _detector(self) -> nn.Module:
+        """The model without what wraps it, DDP and TTA."""
+        model = self.model
+        while hasattr(model, 'module'):
+            model = model.module
+        return model
 
     def _maybe_compile(self, target: str) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model
@@ -229,6 +263,14 @@ class GLIPRunner(Runner):
         checkpoint['state_dict'] = fit(
             self.model, state, name=str(filename), strict=strict
         )
+        tuned = getattr(self._test_loop, 'prompt', None)  # only built for a test
+        if tuned is not None:
+            checkpoint['state_dict'] = add_tuned_weights(
+                self._detector, checkpoint['state_dict'], tuned
+            )
+        if 'tuned' in (checkpoint.get('meta') or {}) and 'ema_state_dict' in checkpoint:
+            for name, tensor in checkpoint['state_dict'].items():
+                checkpoint['ema_state_dict'].setdefault(f'module.{name}', tensor)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         if self._sharded is not None:
             self._sharded.load_state_dict(checkpoint['state_dict'])

@@ -53,6 +53,8 @@ class TestLoop(_TestLoop):
         compile: Evaluate compiled: True, or arguments of ``torch.compile``, see
             :func:`glip.runtime.compiling.compile_for_inference`.
         resume: Go on with an evaluation in the same work directory.
+        prompt: What a tuning mode has trained, which the runner loads with the weights,
+            see :func:`glip.checkpoints.load_tuned`.
 
     Raises:
         ConfigError: By ``run``: what is to be resumed was of another checkpoint,
@@ -68,12 +70,14 @@ class TestLoop(_TestLoop):
         resume: bool = False,
         amp: bool | str = False,
         compile: bool | Mapping[str, Any] = False,
+        prompt: str | None = None,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
         self.precision = half_precision('fp16' if fp16 else amp)
         compile_options(compile)  # reported before the weights are read
         self.compile = compile
         self.resume = resume
+        self.prompt = prompt
         self._spool: Spool | None = None
         self._results: dict[int, list[list[Any]]] = {}
         self._indices: list[int] = []
