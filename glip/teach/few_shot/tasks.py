@@ -217,6 +217,7 @@ def _set_tuning(cfg: Config, tuning: str | None) -> None:
     cfg.tuning = {'mode': tuning}
     if tuning == 'full':
         cfg.optim_wrapper.optimizer.update(_FULL_RATES | rates)
+        cfg.pop('cache_features', None)  # nothing is frozen
     else:
         cfg.tuning.update(rates)
 
