@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -24,7 +23,7 @@ from glip.report.figures import Bars, draw_bars
 from glip.report.plots_classes import write_class_plots
 from glip.report.plots_phrases import has_phrases, write_phrase_plots
 from glip.runtime.leaves import iter_leaves
-from glip.runtime.writing import writing_to
+from glip.runtime.writing import safe_name, writing_to
 
 
 def write_plots(
@@ -238,7 +237,7 @@ def _folders(parts: Sequence[Any], names: Sequence[str] | None) -> list[str]:
         raise ConfigError(f'{len(names)} names for {len(parts)} data sets: {names}')
     folders: list[str] = []
     for name in names:
-        folder = re.sub(r'[^\w.-]+', '_', str(name)).strip('._') or 'part'
+        folder = safe_name(str(name)).strip('._') or 'part'
         while folder in folders:
             folder += '_'
         folders.append(folder)

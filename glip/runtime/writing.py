@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,11 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     with writing_to(path):
         Path(path).mkdir(parents=True, exist_ok=True)
     return Path(path)
+
+
+def safe_name(name: str) -> str:
+    """A name of a file or folder on every system: at most 80 letters, no signs."""
+    return re.sub(r'[^\w.-]+', '_', name)[-80:]
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:
