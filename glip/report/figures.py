@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glip.evaluation.phrase_recall import share_within
+from glip.evaluation.phrase_hits import share_within
 from glip.report.class_curves import RECALLS, ClassCurves
 
 _NAMED_CURVES = 10  # as many as there are colours that can be told apart

@@ -11,8 +11,13 @@ import numpy as np
 from glip.datasets.base import PromptedDataset
 from glip.datasets.sample import GroundingSample
 from glip.errors import DatasetError
-from glip.evaluation.phrase_hits import PhraseHits, phrase_hits, rank_from_one
-from glip.evaluation.phrase_recall import group_by_type, share_within
+from glip.evaluation.phrase_hits import (
+    PhraseHits,
+    group_by_type,
+    phrase_hits,
+    rank_from_one,
+    share_within,
+)
 from glip.evaluation.predictions import check_pictures
 from glip.report.figures import Bars, draw_bars, draw_recall
 from glip.report.judged_captions import JudgedCaption
