@@ -117,6 +117,17 @@ class CocoMetric(BaseMetric):
         precisions = [name for name in self._items if not name.startswith('AR')]
         return tuple(metric_items or precisions)
 
+    def check_pictures(self, image_ids: Sequence[Any]) -> None:
+        """Make sure that pictures and classes are those of the annotation file.
+
+        Args:
+            image_ids: Of the data set, whose ``dataset_meta`` the metric has.
+
+        Raises:
+            DatasetError: They are not, or a picture comes twice.
+        """
+        check_ids(image_ids, self._read())
+
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep the detections of one batch.
 
@@ -233,25 +244,32 @@ def check_annotation_file(path: str) -> None:
         )
 
 
-def check_results(results: Sequence[Mapping[str, Any]], coco: CocoFile) -> None:
-    """Make sure that pictures and labels are those of the annotation file.
+def check_ids(image_ids: Iterable[Any], coco: CocoFile) -> None:
+    """Make sure that evaluated pictures are those of the annotation file.
 
     Raises:
-        DatasetError: One is not, or a picture comes twice.
+        DatasetError: One is not, or comes twice.
     """
     seen = set()
-    for result in results:
-        image_id = result['img_id']
+    for image_id in image_ids:
         if image_id not in coco.boxes:
             raise DatasetError(
                 f'the evaluated picture {image_id} is not in {coco.path}: the '
                 "metric's ann_file must be that of the data set"
             )
         if image_id in seen:
-            raise DatasetError(
-                f'the picture {image_id} of {coco.path} was evaluated twice'
-            )
+            raise DatasetError(f'{coco.path}: picture {image_id} is evaluated twice')
         seen.add(image_id)
+
+
+def check_results(results: Sequence[Mapping[str, Any]], coco: CocoFile) -> None:
+    """Make sure that pictures and labels are those of the annotation file.
+
+    Raises:
+        DatasetError: One is not, or a picture comes twice.
+    """
+    check_ids([result['img_id'] for result in results], coco)
+    for result in results:
         labels = result['labels']
         if labels.size and not 0 <= labels.min() <= labels.max() < len(coco.names):
             raise DatasetError(
