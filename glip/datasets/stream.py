@@ -112,7 +112,9 @@ class ODVGStream(SampleStream):
         data_root: What relative paths start from.
         data_prefix: ``img``: folder of the pictures that jsonl shards name.
         label_map_file: Id -> class name, for detection records.
-        score_thr: Boxes whose teacher was less sure are left out.
+        min_score: Boxes whose teacher was less sure are left out.
+        score_thr: Another name of ``min_score``.
+        weigh_by_score: See :class:`ODVGDataset`.
         filter_cfg: ``min_size`` and ``filter_empty_gt``, see :class:`ODVGDataset`.
         caption_prompt: See :class:`ODVGDataset`.
         shuffle: Records in the buffer that mixes their order; 0 keeps it.
@@ -132,7 +134,9 @@ class ODVGStream(SampleStream):
         data_root: str = '',
         data_prefix: Mapping[str, str] | None = None,
         label_map_file: str | None = None,
+        min_score: float | None = None,
         score_thr: float = 0.0,
+        weigh_by_score: bool = False,
         filter_cfg: Mapping[str, Any] | None = None,
         caption_prompt: Mapping[str, Any] | None = None,
         shuffle: int = 1000,
@@ -151,7 +155,9 @@ class ODVGStream(SampleStream):
             data_root=data_root,
             data_prefix=dict(data_prefix or {'img': ''}),
             label_map_file=label_map_file,
+            min_score=min_score,
             score_thr=score_thr,
+            weigh_by_score=weigh_by_score,
             filter_cfg=dict(filter_cfg) if filter_cfg else None,
             caption_prompt=caption_prompt,
             pipeline=[],
@@ -276,7 +282,9 @@ def tar_samples(path: str, broken: Callable[[str], Any]) -> Iterator[dict[str, A
     """
 
     def handle(error: Exception) -> bool:
-        broken(str(error))
+        # webdataset puts stream and address behind what went wrong.
+        reason = str(error.args[0]) if error.args else type(error).__name__
+        broken(reason.partition(' @ ')[0])
         return True
 
     return _webdataset().tarfile_samples([{'url': path}], handle)
