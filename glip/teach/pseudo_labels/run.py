@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,8 @@ from mmengine.logging import print_log
 
 from glip.apis import load
 from glip.datasets.converters.output import atomic_text, compact_json
-from glip.datasets.converters.pictures import MissingPictures
-from glip.datasets.sample import Dropped
 from glip.engine.identity import digest_of_values, digest_of_weights
-from glip.errors import ConfigError, DatasetError, ImageError
+from glip.errors import ConfigError, DatasetError
 from glip.runtime.reading import read_json
 from glip.teach.pseudo_labels.items import Item, Share, Source
 from glip.teach.pseudo_labels.labeller import Labelled, Labeller, read_picture
@@ -36,6 +34,7 @@ from glip.teach.pseudo_labels.workspace import Lines, Workspace, disk_errors
 from glip.text import TextPrompt, parse_text
 
 PathLike = str | os.PathLike[str]
+_PROBED = 16  # pictures looked for before a wrong folder is reported
 _PAUSE = 0.5  # seconds between two looks at shares that others are at
 
 
@@ -121,6 +120,7 @@ def label(
     source = open_source(
         captions, data_root=data_root, shard_size=shard_size, limit=limit
     )
+    _probe(source)
     if to_shards is None:
         to_shards = source.holds_pictures
     if source.holds_pictures and not to_shards:
@@ -174,7 +174,6 @@ class _Labelling:
         self.source = source
         self.classes = classes
         self.settings = settings
-        self._missing = MissingPictures(Dropped(''), 'pictures that are missing')
 
     def work(self, labeller: Labeller, batch_size: int) -> None:
         """Return when every share is done, by whomever."""
@@ -212,7 +211,6 @@ class _Labelling:
             for item in islice(items, lines.count):
                 progress.pass_over(share, item.weight)
             for item, pixels in _read_ahead(items, batch_size):
-                self._look(item, pixels)
                 labelled = labeller.label(item, pixels)
                 with disk_errors(folder):
                     lines.add(vars(labelled))
@@ -221,14 +219,6 @@ class _Labelling:
             lines.remove()
         finally:
             lines.close()
-
-    def _look(self, item: Item, pixels: Any) -> None:
-        """Stop where none of the first pictures is there."""
-        if isinstance(pixels, ImageError) and isinstance(item.picture, str):
-            if not os.path.exists(item.picture):
-                self._missing.add(item.name, item.picture, pixels)
-        elif pixels is not None:
-            self._missing.present()
 
     def _write(self, share: Share, lines: Lines) -> None:
         """Results of a share, and behind them its statistics."""
@@ -275,6 +265,22 @@ class _Labelling:
                 file.write(json.dumps(summary, indent=1) + '\n')
             if total.dropped:
                 print_log(f'left out: {total.dropped_in_words()}', logger='current')
+
+
+def _probe(source: Source) -> None:
+    """Tell a wrong folder from single missing pictures before the work begins.
+
+    Raises:
+        DatasetError: None of the first pictures is there.
+    """
+    items = chain.from_iterable(map(source.items, source.shares))
+    paths = (item.picture for item in items if isinstance(item.picture, str))
+    first = list(islice(paths, _PROBED)) if source.folder else []
+    if first and not any(map(os.path.exists, first)):
+        raise DatasetError(
+            f'none of the first {len(first)} pictures is there (looked for '
+            f'{first[-1]}); name the folder of the pictures as data root'
+        )
 
 
 def _labelled(line: Mapping[str, Any]) -> Labelled:

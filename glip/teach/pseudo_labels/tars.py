@@ -70,7 +70,7 @@ class TarSource(Source):
                 return
             number += 1
             yield _item(sample, path)
-        for error in errors:
+        for error in errors[:1]:
             yield Item('', None, weight=0, notes=((_BROKEN_OFF, f'{path}: {error}'),))
 
 

@@ -87,16 +87,16 @@ class Workspace:
         Raises:
             ConfigError: The folder has results, or a beginning, of other settings.
         """
-        with self.lock('settings'):
-            path = self._progress / 'settings.json'
-            if self.summary.is_file():
-                earlier = read_json(str(self.summary)).get('settings')
-            elif path.is_file():
+        path = self._progress / 'settings.json'
+        if self.summary.is_file():
+            earlier = read_json(str(self.summary)).get('settings')
+        else:
+            with self.lock('settings'):
+                if not path.is_file():
+                    with atomic_text(path) as file:
+                        file.write(compact_json(settings))
+                    return False
                 earlier = read_json(str(path))
-            else:
-                with atomic_text(path) as file:
-                    file.write(compact_json(settings))
-                return False
         difference = _difference(earlier, json.loads(compact_json(settings)))
         if difference:
             raise ConfigError(
@@ -220,10 +220,9 @@ def _difference(earlier: Any, settings: Mapping[str, Any]) -> str:
             continue
         if isinstance(value, Mapping):
             return _difference(before, value) or f'another {name}'
-        words = name.replace('_', ' ')
         if isinstance(value, str) and len(value) == 32:  # digests say nothing
-            return f'other {words}'
-        return f'{words} {_short(before)}, not {_short(value)}'
+            return f'other {name.replace("_", " ")}'
+        return f'{name} {_short(before)}, not {_short(value)}'
     return ''
 
 
