@@ -6,6 +6,7 @@ import os
 import pickle
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class PromptedDataset(BaseDetDataset):
         max_broken_images: How many different pictures training may fail to read and
             skip, in all loading processes together, before it stops. In evaluation
             the first one stops it.
+        weigh_by_score: In training a box counts as much as its maker was sure of it,
+            from 0 to 1; boxes without a score count in full.
         **kwargs: As ``*args``. Of ``filter_cfg``, ``min_size`` (the shorter side in
             pixels) and ``filter_empty_gt`` (pictures without boxes) have effect, in
             training.
@@ -62,8 +65,10 @@ class PromptedDataset(BaseDetDataset):
         *args: Any,
         return_classes: bool = True,
         max_broken_images: int = 100,
+        weigh_by_score: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.weigh_by_score = weigh_by_score
         self.names: tuple[str, ...] = ()
         self.max_broken_images = max_broken_images
         self._parts = 0  # of file names that are kept; 0 stands for all
@@ -236,6 +241,7 @@ class PromptedDataset(BaseDetDataset):
                 sample.boxes, sample.labels, ignored, strict=True
             )
         ]
+        self._weigh(record, sample.scores)
 
     def _add_caption(self, record: dict[str, Any], sample: GroundingSample) -> None:
         """Prompt and boxes of a grounding sample."""
@@ -254,6 +260,15 @@ class PromptedDataset(BaseDetDataset):
             for entity, phrase in enumerate(sample.phrases)
             for box in phrase.boxes
         ]
+        if any(phrase.scores for phrase in sample.phrases):
+            scores = [p.scores or (1.0,) * len(p.boxes) for p in sample.phrases]
+            self._weigh(record, tuple(chain.from_iterable(scores)))
+
+    def _weigh(self, record: dict[str, Any], scores: Sequence[float]) -> None:
+        """Give each instance the weight that its score is."""
+        if self.weigh_by_score and not self.test_mode and scores:
+            for instance, score in zip(record['instances'], scores, strict=True):
+                instance['weight'] = min(max(score, 0.0), 1.0)
 
     def is_wanted(self, sample: Sample) -> bool:
         """Whether it has words and, in training, passes ``filter_cfg``."""
@@ -336,19 +351,21 @@ def _pack(sample: Sample) -> tuple[Any, ...]:
     """Plain tuples, which pickle to a third of what objects would."""
     head = (sample.file_name, sample.width, sample.height, sample.image_id)
     if isinstance(sample, DetectionSample):
-        return (*head, sample.boxes, sample.labels, sample.ignored)
-    phrases = tuple((p.spans, p.boxes, p.types) for p in sample.phrases)
+        return (*head, sample.boxes, sample.labels, sample.ignored, sample.scores)
+    phrases = tuple((p.spans, p.boxes, p.scores, p.types) for p in sample.phrases)
     return (*head, sample.caption, phrases, sample.dataset_name)
 
 
 def _unpack(packed: tuple[Any, ...]) -> Sample:
-    """What was packed; scores of boxes are not kept."""
+    """What was packed."""
     name, width, height, image_id, *rest = packed
     if not isinstance(rest[0], str):
-        boxes, labels, ignored = rest
-        return DetectionSample(name, width, height, boxes, labels, image_id, ignored)
+        boxes, labels, ignored, scores = rest
+        return DetectionSample(
+            name, width, height, boxes, labels, image_id, ignored, scores
+        )
     caption, phrases, dataset_name = rest
-    unpacked = tuple(Phrase(spans, boxes, (), types) for spans, boxes, types in phrases)
+    unpacked = tuple(Phrase(*fields) for fields in phrases)
     return GroundingSample(
         name, width, height, caption, unpacked, image_id, dataset_name
     )
