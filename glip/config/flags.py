@@ -22,6 +22,7 @@ def prepare_config(
     work_dir: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
+    verbose: bool = False,
 ) -> Config:
     """Read a config and put in what the command line says.
 
@@ -30,6 +31,7 @@ def prepare_config(
         work_dir: Goes before the config's own.
         cfg_options: ``{'a.b': value}`` to merge into it.
         launcher: What started the processes: none, pytorch, slurm or mpi.
+        verbose: Show on the console all that goes into the log file.
 
     Raises:
         ConfigError: The file is missing or no config, there is no such name, or an
@@ -44,6 +46,8 @@ def prepare_config(
             raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
     if work_dir is not None:
         cfg.work_dir = work_dir
+    if verbose:
+        cfg.verbose = True
     return cfg
 
 
