@@ -18,7 +18,7 @@ _LINES = (
     {'text', 'ops', 'registry'},
     {'runtime'},
     {'models', 'images'},
-    {'checkpoints', 'visualization', 'transforms'},
+    {'checkpoints', 'visualization', 'transforms', 'formats', 'sources'},
     {'apis'},
     {'config'},
     {'datasets'},
@@ -26,6 +26,8 @@ _LINES = (
     {'report'},
     {'engine'},
     {'register', 'teach'},
+    {'cli'},
+    {'__main__'},
 )
 _LINE_OF = {room: number for number, rooms in enumerate(_LINES) for room in rooms}
 _MODULES = [path for path in sorted(_PACKAGE.rglob('*.py')) if '.mim' not in path.parts]

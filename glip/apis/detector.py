@@ -19,7 +19,7 @@ from glip.apis.detections import Detections
 from glip.apis.encoded import EncodedPicture
 from glip.apis.pipeline import InferencePipeline
 from glip.errors import ConfigError, ImageError, PromptError
-from glip.images import ImageSource, image_name, is_url, load_image
+from glip.images import ImageSource, image_name, is_picture, is_url, load_image
 from glip.runtime.feature_cache import FeatureCache
 from glip.runtime.precision import autocasting, half_precision
 from glip.text import TextPrompt, parse_text
@@ -318,8 +318,7 @@ def _chunks_of(model: Any, chunked_size: int | None) -> Iterator[None]:
 
 
 def _is_single(images: object) -> bool:
-    kinds = str, os.PathLike, Image.Image, np.ndarray, EncodedPicture
-    return isinstance(images, kinds)
+    return isinstance(images, EncodedPicture) or is_picture(images)
 
 
 def _path_of(source: ImageSource) -> str | None:
@@ -348,7 +347,9 @@ def _paired(
 
 def _drawable(source: ImageSource, pixels: np.ndarray) -> ImageSource:
     """What to draw upon later: a file can be read again, anything else must be kept."""
-    return pixels if is_url(source) else source
+    if isinstance(source, (str, os.PathLike, Image.Image)) and not is_url(source):
+        return source
+    return pixels
 
 
 def _to_detections(
@@ -373,4 +374,5 @@ def _to_detections(
         size=size,
         image=_path_of(source),
         source=drawable,
+        classes=prompt.names,
     )

@@ -132,6 +132,24 @@ def config_of(name: str | os.PathLike[str]) -> Path:
     return _zoo_config(known.config)
 
 
+def training_config_of(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """The config that fine-tunes a model.
+
+    Returns:
+        The file, and the weights to start from where the file does not name them.
+
+    Raises:
+        ConfigError: It is neither a file nor a name from the zoo.
+    """
+    path = config_of(name)
+    known = zoo.find(os.fspath(name))
+    if known is None or Path(name).is_file():
+        return path, None
+    # The published fine-tuned models name the config that they were trained by.
+    tuned = zoo.find(f'{known.name}-coco')
+    return (path if tuned is None else _zoo_config(tuned.config)), known.name
+
+
 def weights_of(name: str | os.PathLike[str]) -> str:
     """The weights that belong to a config: those of a name from the zoo.
 

@@ -24,6 +24,7 @@ def prepare_config(
     cfg_options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
     tuning: str | None = None,
+    verbose: bool = False,
 ) -> Config:
     """Read a config and put in what the command line says.
 
@@ -34,6 +35,7 @@ def prepare_config(
         launcher: What started the processes: none, pytorch, slurm or mpi.
         tuning: Goes before the config's own, see
             :func:`glip.config.tuning.settle_tuning`.
+        verbose: Show on the console all that goes into the log file.
 
     Raises:
         ConfigError: The file is missing or no config, there is no such name, mode of
@@ -56,6 +58,8 @@ def prepare_config(
         raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
     if work_dir is not None:
         cfg.work_dir = work_dir
+    if verbose:
+        cfg.verbose = True
     return cfg
 
 

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from glip.config.checkpointing import apply_use_checkpoint
 from glip.config.custom_data import apply_custom_data
+from glip.config.epochs import apply_epochs
 from glip.config.launch import apply_launch_defaults
 from glip.config.loggers import apply_loggers
 from glip.config.tta import apply_tta
@@ -31,6 +32,7 @@ def resolve(cfg: Config) -> Config:
     """
     cfg = copy.deepcopy(cfg)
     apply_custom_data(cfg)  # fills the loaders, whose pipelines TTA changes
+    apply_epochs(cfg)
     apply_use_checkpoint(cfg)
     apply_tuning(cfg)
     if cfg.pop('tta', False):

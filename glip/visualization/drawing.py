@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Color = tuple[int, int, int]
 Rect = tuple[float, float, float, float]
@@ -40,6 +40,7 @@ def draw_detections(
     names: Sequence[str],
     *,
     palette: str = 'none',
+    tags: bool = True,
 ) -> Image.Image:
     """Draw boxes with their names and scores, the best on top.
 
@@ -53,6 +54,7 @@ def draw_detections(
         labels: (N,) class indices; each has one colour.
         names: N texts.
         palette: One of ``PALETTES``.
+        tags: Write names and scores.
 
     Returns:
         The same image.
@@ -64,7 +66,7 @@ def draw_detections(
     return draw_boxes(
         image,
         [boxes[i] for i in order],
-        [(names[i], f' {scores[i]:.2f}') for i in order],
+        [(names[i], f' {scores[i]:.2f}') for i in order] if tags else None,
         [colors[int(labels[i]) % len(colors)] for i in order],
     )
 
@@ -72,7 +74,7 @@ def draw_detections(
 def draw_boxes(
     image: Image.Image,
     boxes: Sequence[np.ndarray],
-    tags: Sequence[tuple[str, str]],
+    tags: Sequence[tuple[str, str]] | None,
     colors: Sequence[Color],
     *,
     share: float = 1.0,
@@ -83,7 +85,7 @@ def draw_boxes(
         image: RGB picture, drawn upon in place.
         boxes: x1 y1 x2 y2 in pixels, ends exclusive.
         tags: Per box words, which are cut where they are too long, and what follows
-            them.
+            them; None for boxes alone.
         colors: One for each box.
         share: Of the width of the picture that a tag may take.
 
@@ -92,10 +94,10 @@ def draw_boxes(
     """
     draw = ImageDraw.Draw(image)
     line = line_width(image.size)
-    placed = place_tags(boxes, tags, image.size, share=share)
+    placed = [] if tags is None else place_tags(boxes, tags, image.size, share=share)
     for box, color in zip(boxes[::-1], colors[::-1], strict=True):
         draw.rectangle(_inside(box, *image.size), outline=color, width=line)
-    for tag, color in zip(placed[::-1], colors[::-1], strict=True):
+    for tag, color in reversed(list(zip(placed, colors))):
         draw.rectangle(tag.rect, fill=color)
         pad = _padding(tag.font)
         draw.text(
@@ -106,6 +108,20 @@ def draw_boxes(
             anchor='la',
         )
     return image
+
+
+def blur_boxes(image: Image.Image, boxes: np.ndarray) -> None:
+    """Blur what is in the boxes beyond recognition, in place.
+
+    Args:
+        image: RGB picture.
+        boxes: (N, 4) x1 y1 x2 y2 in pixels.
+    """
+    for box in boxes:
+        x1, y1, x2, y2 = (round(side) for side in _inside(box, *image.size))
+        region = (x1, y1, x2 + 1, y2 + 1)
+        radius = max(x2 - x1, y2 - y1) / 8 + 1
+        image.paste(image.crop(region).filter(ImageFilter.GaussianBlur(radius)), region)
 
 
 class Tag(NamedTuple):
