@@ -268,6 +268,8 @@ def test_encodings_of_unicode(tmp_path, encoding):
 
 def test_other_encodings_are_named(tmp_path):
     path = tmp_path / 'a.json'
-    path.write_bytes('{"categories": [{"id": 1, "name": "\u6d63\u718a"}]}'.encode('gbk'))
+    path.write_bytes(
+        '{"categories": [{"id": 1, "name": "\u6d63\u718a"}]}'.encode('gbk')
+    )
     with pytest.raises(DatasetError, match='GBK'):
         read_coco(path)
