@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Union
 
@@ -33,6 +34,8 @@ EXTENSIONS = frozenset(
 )
 
 _MAX_DOWNLOAD = 512 * 2**20
+_ORIENTATION = 0x0112  # tag of EXIF
+_TURNED = (5, 6, 7, 8)  # its values that swap the sides of a picture
 
 
 def is_url(source: object) -> bool:
@@ -87,6 +90,48 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
             f'{folder}: no pictures in this folder (subfolders are not searched)'
         )
     return found
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """What a file says of its picture before the pixels.
+
+    Attributes:
+        width: Pixels of the upright picture.
+        height: Pixels of the upright picture.
+        turned: Whether it is stored lying on its side, and EXIF says so.
+    """
+
+    width: int
+    height: int
+    turned: bool
+
+
+def read_header(path: str) -> PictureHeader:
+    """Read the size of a picture, and no more of the file than that takes.
+
+    Raises:
+        ImageError: It is missing, or not a picture.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            with Image.open(_checked_path(path)) as image:
+                (width, height), turned = image.size, _is_turned(image)
+        except ImageError:
+            raise
+        # Decoders raise anything on damaged data.
+        except Exception as error:  # noqa: BLE001
+            raise ImageError(f'{path}: cannot be read ({_one_line(error)})') from error
+    return PictureHeader(*((height, width) if turned else (width, height)), turned)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Damaged EXIF counts as none."""
+    try:
+        return image.getexif().get(_ORIENTATION) in _TURNED
+    except Exception:  # noqa: BLE001 (damaged data)
+        return False
 
 
 def load_image(

@@ -192,7 +192,7 @@ def _about(browser: SampleBrowser) -> list[tuple[str, str]]:
             words += f', {counted(len(leaf.names), "class", "classes")}: {some}{more}'
         facts.append(('data set', words))
         dropped = getattr(dataset, 'dropped', None)
-        if dropped:
+        if dropped and dropped.counts:
             facts.append(('left out of its annotations', dropped.reasons()))
     if len(browser.leaves) > 1 and not browser.is_stream:
         facts.append(('samples of an epoch', str(len(browser.dataset))))
