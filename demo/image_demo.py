@@ -41,6 +41,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add('model', help='a config file, or a name from the zoo such as glip-nano')
     add('--weights', help='checkpoint; a name from the zoo has its own')
+    add(
+        '--prompt',
+        help='tuned prompt, a file that tools/train.py --tuning prompt has written; '
+        'without --texts its words are looked for',
+    )
     add('--out-dir', default='outputs', help='where vis/ and preds/ go [outputs]')
     add(
         '--texts',
@@ -103,26 +108,29 @@ def main(args: argparse.Namespace) -> int:
     Returns:
         0 if at least one picture was done, 1 if none.
     """
-    prompt = parse_text(
-        read_texts(args.texts),
-        custom_entities=args.custom_entities or None,
-        tokens_positive=read_tokens_positive(args.tokens_positive),
-    )
+    words = None
+    if args.texts is not None or args.prompt is None:
+        words = parse_text(
+            read_texts(args.texts),
+            custom_entities=args.custom_entities or None,
+            tokens_positive=read_tokens_positive(args.tokens_positive),
+        )
     listed = expand_sources(args.inputs)
     out = Path(args.out_dir)
-    writer = ResultWriter(out, [] if args.no_save_pred else ['json'], prompt.names)
+    writer = ResultWriter(out, [] if args.no_save_pred else ['json'])
     detector = glip.apis.load(
         args.model,
         args.weights,
         args.device,
         amp=args.amp,
         compile=dict(mode=args.compile) if args.compile else False,
+        prompt=args.prompt,
     )
     alone = len(listed.items) == 1 and listed.items[0].kind == 'picture'
     run = Run(
         Looks(
             detector,
-            prompt,
+            words or detector.words,
             Filters(args.pred_score_thr),
             batch_size=args.batch_size,
             chunked_size=args.chunked_size,

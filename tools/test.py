@@ -25,6 +25,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='weights: file, address or zoo name (by default those of the zoo name)',
     )
     parser.add_argument(
+        '--prompt',
+        help='tuned prompt, a file that tools/train.py --tuning prompt has written, '
+        'for the words of the test data',
+    )
+    parser.add_argument(
         '--work-dir', help='folder of logs and results (work_dirs/<config name>)'
     )
     parser.add_argument('--out', help='write all predictions to this .pkl file')
@@ -97,6 +102,7 @@ def main(args: argparse.Namespace) -> None:
         batch_size=args.batch_size,
         amp=args.amp,
         compile=args.compile,
+        prompt=args.prompt,
     )
     run_test(cfg, out=args.out, plots=args.plots)
 

@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from glip.apis.detector import Detector
-from glip.checkpoints import load_into, zoo
+from glip.checkpoints import load_into, load_tuned, zoo
 from glip.errors import ConfigError, GLIPError
 from glip.models.cpu import use_cpu_kernels
 from glip.paths import config_root
@@ -31,6 +31,7 @@ def load(
     *,
     amp: bool | str = False,
     compile: bool | Mapping[str, Any] = False,
+    prompt: str | os.PathLike[str] | None = None,
 ) -> Detector:
     """Load a model for detection.
 
@@ -46,6 +47,9 @@ def load(
             or arguments of ``torch.compile`` such as ``dict(mode='reduce-overhead')``.
             Meant for GPUs, see
             :func:`glip.runtime.compiling.compile_for_inference`.
+        prompt: A file that training with a tuning mode has written, such as
+            ``prompt.safetensors``. The detector looks for the words of a tuned prompt
+            where none are given. Other prompts of the same model go with each call.
 
     Returns:
         A detector in evaluation mode on the device.
@@ -53,7 +57,7 @@ def load(
     Raises:
         ConfigError: No such name, config, device, precision or way to compile, or the
             config cannot be built.
-        CheckpointError: The weights are missing, damaged, or of another model.
+        CheckpointError: Weights or prompt are missing, damaged, or of another model.
     """
     where = resolve_device(device)
     compile_options(compile)  # said before the weights are read
@@ -67,6 +71,8 @@ def load(
     network = build_model(cfg)
     use_cpu_kernels(network)
     load_into(network, os.fspath(source))
+    if prompt is not None:
+        load_tuned(network, os.fspath(prompt))
     if where.type == 'cpu':
         keep_freed_memory()
     detector = Detector(network.to(where).eval(), cfg, amp=amp)

@@ -46,6 +46,9 @@ def detect(
             'commas; or none'
         ),
     ] = 'json',
+    tuned: Annotated[
+        str | None, typer.Option('--prompt', help='file of a tuned prompt')
+    ] = None,
     threshold: Threshold = None,
     iou: Annotated[
         float | None, typer.Option(help='largest overlap of two boxes')
@@ -97,16 +100,19 @@ def detect(
     sampling = Sampling(stride, fps, max_frames)
     formats = read_formats(save)
     listed = expand_sources(sources, recursive=recursive)
-    prompt = parse_words(text)
-    filters.check_names(prompt.names)
+    prompt = None if text is None and tuned else parse_words(text)
+    if prompt is not None:
+        filters.check_names(prompt.names)
 
     import glip.apis
     from glip.cli.run import Looks, Run
     from glip.formats.writers import ResultWriter
     from glip.visualization.window import picture_window
 
-    writer = ResultWriter(out, formats, prompt.names)
-    detector = glip.apis.load(model, weights, device, amp=amp)
+    writer = ResultWriter(out, formats)
+    detector = glip.apis.load(model, weights, device, amp=amp, prompt=tuned)
+    prompt = prompt or detector.words
+    filters.check_names(prompt.names)
     alone = len(listed.items) == 1 and listed.items[0].kind in ('picture', 'stdin')
     run = Run(
         Looks(

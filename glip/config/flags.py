@@ -122,6 +122,7 @@ def set_test_options(
     batch_size: int | None = None,
     amp: bool = False,
     compile: str | None = None,
+    prompt: str | None = None,
 ) -> None:
     """Put the flags of ``tools/test.py`` into a config.
 
@@ -137,6 +138,8 @@ def set_test_options(
             on it.
         amp: Evaluate in half precision.
         compile: Mode of ``torch.compile`` to evaluate in.
+        prompt: What a tuning mode has trained, see
+            :func:`glip.checkpoints.load_tuned`.
 
     Raises:
         ConfigError: The config lacks what a flag needs, or a value has no meaning.
@@ -157,7 +160,12 @@ def set_test_options(
             hook.test_out_dir = show_dir
     if tta:
         cfg.tta = True
-    options = dict(resume=resume, amp=amp, compile=compile and dict(mode=compile))
+    options = dict(
+        resume=resume,
+        amp=amp,
+        compile=compile and dict(mode=compile),
+        prompt=prompt,
+    )
     options = {name: value for name, value in options.items() if value}
     if options:
         loop = cfg.get('test_cfg') or {}

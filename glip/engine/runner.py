@@ -260,6 +260,9 @@ class GLIPRunner(Runner):
         checkpoint['state_dict'] = fit(
             self.model, state, name=str(filename), strict=strict
         )
+        if 'tuned' in (checkpoint.get('meta') or {}) and 'ema_state_dict' in checkpoint:
+            for name, tensor in checkpoint['state_dict'].items():
+                checkpoint['ema_state_dict'].setdefault(f'module.{name}', tensor)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         if self._sharded is not None:
             self._sharded.load_state_dict(checkpoint['state_dict'])

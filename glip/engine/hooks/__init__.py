@@ -7,6 +7,7 @@ from glip.engine.hooks.invalid_loss import CheckInvalidLossHook
 from glip.engine.hooks.logger import LoggerHook
 from glip.engine.hooks.self_teacher import SelfTeacherHook
 from glip.engine.hooks.train_status import TrainStatusHook
+from glip.engine.hooks.tuning import TuningHook
 from glip.engine.hooks.visualization import DetVisualizationHook
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     'LoggerHook',
     'SelfTeacherHook',
     'TrainStatusHook',
+    'TuningHook',
 ]
