@@ -111,7 +111,7 @@ class SetTable:
         total = sum(row.pictures for row in self.rows)
         means = [_shown(self.mean(key), key) for key in self.keys]
         lines.append([f'**{self.label}**', str(total), *means])
-        return _aligned(lines)
+        return aligned(lines)
 
     def csv(self) -> str:
         """A line for each set, results as they are, and one for the mean."""
@@ -243,16 +243,22 @@ def _shown(value: float | None, key: str) -> str:
     return f'{_HEADINGS[_tail(key)][1] * value:.1f}'
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """A markdown table that can also be read as it is."""
+def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A markdown table that can also be read as it is.
+
+    Args:
+        lines: The heading, then the rest.
+        left: How many columns hold words; the others hold numbers.
+    """
     lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
+    rule = ['-' * width for width in widths[:left]]
+    rule += ['-' * (width - 1) + ':' for width in widths[left:]]
     shown = []
     for line in (lines[0], rule, *lines[1:]):
-        first = line[0].ljust(widths[0])
-        rest = [c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)]
-        shown.append(f'| {" | ".join([first, *rest])} |')
+        words = [c.ljust(w) for c, w in zip(line[:left], widths[:left], strict=True)]
+        rest = [c.rjust(w) for c, w in zip(line[left:], widths[left:], strict=True)]
+        shown.append(f'| {" | ".join([*words, *rest])} |')
     return '\n'.join(shown)
 
 
