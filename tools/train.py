@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from glip.config.arguments import add_cfg_options, add_launcher
 from glip.config.flags import prepare_config, set_training_options
 from glip.engine.run import run_training
+from glip.models.detectors import TUNING_MODES
 from glip.runtime.command import command
 
 
@@ -19,6 +20,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir', help='folder of logs and checkpoints (work_dirs/<config name>)'
+    )
+    parser.add_argument(
+        '--tuning',
+        choices=TUNING_MODES,
+        help='what trains: all, the last layers of the head, vectors added to the '
+        'words, or the language model (the tuning of the config, else all)',
     )
     parser.add_argument(
         '--amp',
@@ -61,6 +68,7 @@ def main(args: argparse.Namespace) -> None:
         work_dir=args.work_dir,
         cfg_options=args.cfg_options,
         launcher=args.launcher,
+        tuning=args.tuning,
     )
     set_training_options(
         cfg,

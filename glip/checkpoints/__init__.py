@@ -3,6 +3,7 @@
 from glip.checkpoints import zoo
 from glip.checkpoints.layouts import detect, to_mmdet
 from glip.checkpoints.load import (
+    admit_prompt,
     find_file,
     fit,
     load_into,
@@ -14,6 +15,7 @@ from glip.checkpoints.zoo import ZooEntry
 
 __all__ = [
     'ZooEntry',
+    'admit_prompt',
     'detect',
     'find_file',
     'fit',

@@ -58,12 +58,25 @@ def load_into(model: nn.Module, source: Source, *, strict: bool = True) -> None:
     """
     content = source if isinstance(source, Mapping) else read_checkpoint(source)
     name = 'the state dict' if isinstance(source, Mapping) else str(source)
-    fitting = fit(model, _normalise(content, name), name=name, strict=strict)
+    state = _normalise(content, name)
+    admit_prompt(model, state)
+    fitting = fit(model, state, name=name, strict=strict)
     _unwrapped(model).load_state_dict(fitting, strict=False)
 
 
 def _unwrapped(model: Any) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
+
+
+def admit_prompt(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give a model without a tuned prompt one, where the weights have such."""
+    inner = getattr(_unwrapped(model), 'module', _unwrapped(model))  # within TTA
+    if (
+        PROMPT_KEY in state
+        and hasattr(inner, 'add_language_prompt')
+        and inner.language_prompt is None
+    ):
+        inner.add_language_prompt()
 
 
 def fit(

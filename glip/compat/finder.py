@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
+from glip.compat.late_plots import LatePlotsFinder
+
 _EXTENSION = 'mmcv._ext'
 _logger = logging.getLogger('glip')
 
@@ -87,7 +89,7 @@ def install() -> None:
     """
     if any(isinstance(finder, _ExtensionFinder) for finder in sys.meta_path):
         return
-    sys.meta_path.insert(0, _ExtensionFinder())
+    sys.meta_path[:0] = [_ExtensionFinder(), LatePlotsFinder()]
     _replace_placeholders()
 
 

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from glip.apis.loading import config_of, read_config
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config.launch import work_dir_of
+from glip.config.tuning import settle_tuning
 from glip.errors import ConfigError
 from glip.runtime.precision import amp_dtype
 
@@ -22,6 +23,7 @@ def prepare_config(
     work_dir: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
+    tuning: str | None = None,
 ) -> Config:
     """Read a config and put in what the command line says.
 
@@ -30,18 +32,28 @@ def prepare_config(
         work_dir: Goes before the config's own.
         cfg_options: ``{'a.b': value}`` to merge into it.
         launcher: What started the processes: none, pytorch, slurm or mpi.
+        tuning: Goes before the config's own, see
+            :func:`glip.config.tuning.settle_tuning`.
 
     Raises:
-        ConfigError: The file is missing or no config, there is no such name, or an
-            option does not fit.
+        ConfigError: The file is missing or no config, there is no such name, mode of
+            tuning, or an option does not fit.
     """
     cfg = read_config(config_of(path))
     cfg.launcher = launcher
-    if cfg_options:
-        try:
-            cfg.merge_from_dict(dict(cfg_options))
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
+    if tuning is not None:
+        cfg.tuning = tuning
+    # First what tuning stands for, as options may change that.
+    options = dict(cfg_options or {})
+    of_tuning = {k: options.pop(k) for k in [*options] if k.split('.')[0] == 'tuning'}
+    if isinstance(cfg.get('tuning'), str) and 'tuning' not in of_tuning:
+        cfg.tuning = dict(mode=cfg.tuning)
+    try:
+        cfg.merge_from_dict(of_tuning)
+        settle_tuning(cfg)
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
     if work_dir is not None:
         cfg.work_dir = work_dir
     return cfg

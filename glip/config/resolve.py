@@ -11,6 +11,7 @@ from glip.config.custom_data import apply_custom_data
 from glip.config.launch import apply_launch_defaults
 from glip.config.loggers import apply_loggers
 from glip.config.tta import apply_tta
+from glip.config.tuning import apply_tuning
 
 
 def resolve(cfg: Config) -> Config:
@@ -31,6 +32,7 @@ def resolve(cfg: Config) -> Config:
     cfg = copy.deepcopy(cfg)
     apply_custom_data(cfg)  # fills the loaders, whose pipelines TTA changes
     apply_use_checkpoint(cfg)
+    apply_tuning(cfg)
     if cfg.pop('tta', False):
         apply_tta(cfg)  # wraps the model, whose parts are no longer seen then
     apply_loggers(cfg)

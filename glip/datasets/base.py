@@ -173,6 +173,12 @@ class PromptedDataset(BaseDetDataset):
             self._add_caption(record, sample)
         return record
 
+    @property
+    def image_ids(self) -> list[Any]:
+        """Of every picture the ``img_id`` its record has."""
+        ids = (self.get_sample(number).image_id for number in range(len(self)))
+        return [number if i is None else i for number, i in enumerate(ids)]
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """Labels of the boxes of one picture."""
         sample = self.get_sample(idx)

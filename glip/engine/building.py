@@ -46,7 +46,8 @@ def build_errors_explained(cfg: Config) -> Iterator[None]:
             raise
         raise ConfigError(
             f'{_source(cfg)}: {unknown["type"]} takes no argument {unknown["name"]!r}; '
-            'leave it out'
+            'leave it out; where a _base_ sets it for another type, put _delete_=True '
+            'into the dict that names the new type'
         ) from error
 
 

@@ -16,7 +16,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from glip.checkpoints import fit, read_checkpoint
+from glip.checkpoints import admit_prompt, fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
 from glip.datasets.loader import build_dataloader
 from glip.engine.building import (
@@ -225,6 +225,7 @@ class GLIPRunner(Runner):
         if revise_keys != _KEEP_NAMES:
             for pattern, new in revise_keys:
                 state = {re.sub(pattern, new, name): t for name, t in state.items()}
+        admit_prompt(self.model, state)
         checkpoint['state_dict'] = fit(
             self.model, state, name=str(filename), strict=strict
         )

@@ -21,6 +21,7 @@ from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
+from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
@@ -55,8 +56,9 @@ class TestLoop(_TestLoop):
         resume: Go on with an evaluation in the same work directory.
 
     Raises:
-        ConfigError: By ``run``: what is to be resumed was of another checkpoint,
-            model config, data set or evaluator, or is still running.
+        ConfigError: The evaluator does not fit the data set. By ``run``: what is to be
+            resumed was of another checkpoint, model config, data set or evaluator, or
+            is still running.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class TestLoop(_TestLoop):
         compile: bool | Mapping[str, Any] = False,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
+        check_evaluator(self.evaluator, self.dataloader.dataset)
         self.precision = half_precision('fp16' if fp16 else amp)
         compile_options(compile)  # reported before the weights are read
         self.compile = compile

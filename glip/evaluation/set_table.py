@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from glip.errors import ConfigError, DatasetError
+from glip.errors import DatasetError
+from glip.runtime.writing import write_json, writing_to
 
 # Name of a result -> heading, and what makes percent of it.
 _HEADINGS = {
@@ -81,7 +82,8 @@ class SetTable:
     @property
     def counted(self) -> int:
         """Sets that enter the mean of the first result."""
-        return sum(row.value(key) is not None for row in self.rows for key in self._key)
+        first = self.keys[:1]
+        return sum(row.value(key) is not None for row in self.rows for key in first)
 
     @property
     def label(self) -> str:
@@ -152,26 +154,13 @@ class SetTable:
         Raises:
             ConfigError: The folder cannot be written to.
         """
-        texts = (
-            self.markdown() + '\n',
-            self.csv(),
-            json.dumps(self.json(), indent=1, ensure_ascii=False) + '\n',
-        )
         paths = [Path(folder, name) for name in FILES]
-        try:
+        with writing_to(folder, 'the table of sets'):
             Path(folder).mkdir(parents=True, exist_ok=True)
-            for path, text in zip(paths, texts, strict=True):
-                path.write_text(text, encoding='utf-8')
-        except OSError as error:
-            raise ConfigError(
-                f'cannot write the table of sets to {folder}: '
-                f'{error.strerror or error}; name another folder'
-            ) from error
+            paths[0].write_text(self.markdown() + '\n', encoding='utf-8')
+            paths[1].write_text(self.csv(), encoding='utf-8')
+            write_json(paths[2], self.json())
         return paths
-
-    @property
-    def _key(self) -> tuple[str, ...]:
-        return self.keys[:1]
 
 
 def read_table(path: str | os.PathLike[str]) -> SetTable:

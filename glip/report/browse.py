@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from glip.errors import ConfigError, DatasetError
 from glip.report.page import PageWriter
 from glip.report.samples import SampleBrowser, Shown, counted, relative
 from glip.runtime.progress import track
+from glip.runtime.writing import make_folder, safe_name
 from glip.visualization.picture import render, stack
 
 FORMATS = ('html', 'images')
@@ -124,11 +124,11 @@ def browse(
         DatasetError: There is nothing that can be shown.
     """
     chosen = _choose(browser, number, which)
-    folder = _folder(folder)
+    folder = make_folder(folder)
     pages = None if as_images else PageWriter(folder, title, per_page)
     counts = Counts()
     try:
-        for shown in _tracked(browser, chosen):
+        for shown in track(browser.samples(chosen), len(chosen), 'samples'):
             counts.add(shown)
             if pages is not None:
                 pages.add(
@@ -139,7 +139,8 @@ def browse(
             if shown.parts and (as_images or show):
                 image = as_image(shown)
                 if as_images:
-                    image.save(folder / _file_name(shown), quality=_QUALITY)
+                    name = f'{shown.index:06d}_{safe_name(Path(shown.path).stem)}.jpg'
+                    image.save(folder / name, quality=_QUALITY)
                 if show:
                     show(image, relative(shown.path))
     except KeyboardInterrupt:
@@ -174,28 +175,6 @@ def _choose(
         return which
     total = len(browser.dataset)
     return browser.choose(total if number is None else number)
-
-
-def _folder(folder: str | os.PathLike[str]) -> Path:
-    """The folder, which is there then."""
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f'cannot write to {path}: {error.strerror or error}; name a folder'
-        ) from error
-    return path
-
-
-def _tracked(browser: SampleBrowser, chosen: Sequence[int]) -> Iterator[Shown]:
-    return track(browser.samples(chosen), len(chosen), 'samples')
-
-
-def _file_name(shown: Shown) -> str:
-    """Sorted by number, and safe on every system."""
-    stem = re.sub(r'[^\w.-]+', '_', Path(shown.path).stem)[-80:]
-    return f'{shown.index:06d}_{stem}.jpg'
 
 
 def _about(browser: SampleBrowser) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import base64
 import functools
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from PIL import Image
 
-from glip.errors import ImageError, one_line
-from glip.images import load_image
 from glip.visualization.drawing import (
     Color,
     ink_on,
@@ -31,9 +29,6 @@ _LARGEST = 1000  # pixels of the longer side of pictures that are read for a pag
 _SMALLEST = 540  # pixels of the longer side that tags need to be read
 _NARROWEST = 360  # pixels that a caption needs
 _TAG_SHARE = 0.45
-
-# Heading and scene of each side, from the picture and what its boxes are scaled by.
-Sides = Callable[[np.ndarray, float], Sequence[tuple[str, Scene]]]
 
 
 class PageWriter:
@@ -85,39 +80,8 @@ class PageWriter:
             )
         )
 
-    def add_file(
-        self,
-        path: str,
-        img_id: object,
-        sides: Sides,
-        notes: Sequence[str],
-        unseen: Sequence[str] = (),
-    ) -> None:
-        """Add an article of a picture file; of one that cannot be read, why.
-
-        Args:
-            path: The file.
-            img_id: Its id in the annotations.
-            sides: Makes the scenes, from the picture (H, W, 3) RGB, at most 1000 pixels
-                long, and the factor by which boxes are to be scaled.
-            notes: Lines below.
-            unseen: Lines before these where the picture cannot be shown.
-        """
-        title = f'{Path(path).name} (id {img_id})'
-        try:
-            image = load_image(path)[..., ::-1]
-        except ImageError as error:
-            self.add(title, (), [*unseen, *notes, one_line(error)])
-            return
-        self.add(title, sides(*shrunk(image)), notes)
-
-    def remove_older(self) -> None:
-        """Remove further pages of an earlier writer, which may have had more."""
-        for page in self.folder.glob(f'{self._prefix}_*.html'):
-            page.unlink()
-
     def finish(self, facts: Sequence[tuple[str, str]]) -> Path:
-        """Write what is not written yet.
+        """Write what is not written yet, and remove pages of before.
 
         Args:
             facts: Name and value, shown on top of the first page; values are words, or
@@ -126,6 +90,10 @@ class PageWriter:
         Returns:
             The first page.
         """
+        for page in self.folder.glob(f'{self._prefix}_*.html'):
+            number = page.stem.removeprefix(f'{self._prefix}_')
+            if number.isdigit() and int(number) > self._pages:
+                page.unlink()  # an earlier writer had more
         self._turn(is_last=True)
         self._write(1, self._first, self._pages == 1, facts)
         return self._path(1)
@@ -206,7 +174,7 @@ def ranking(counts: Sequence[tuple[str, int]]) -> Markup:
     return Markup(_templates().get_template('ranking.html').render(counts=counts))
 
 
-def shrunk(image: np.ndarray) -> tuple[np.ndarray, float]:
+def fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
     """A picture small enough for a page, and the factor that scales its boxes."""
     height, width = image.shape[:2]
     factor = _LARGEST / max(height, width)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from glip.errors import PromptError
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
-from glip.models.language import TextFeatures
+from glip.models.detectors.tuning import freeze_others, rest_frozen
+from glip.models.language import LanguagePrompt, TextFeatures
 from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
@@ -52,8 +53,14 @@ class GLIP(BaseDetector):
             batch; by default each picture goes alone and at its own size.
             ``reuse_features=False`` computes a picture anew for each of its captions
             that follow each other; by default it is seen that they are of one picture.
+        tuning: What trains: ``'full'`` all, ``'linear_probe'`` the last layers of the
+            head, ``'language'`` the language model, ``'prompt'`` vectors added to the
+            tokens (:class:`~glip.models.language.LanguagePrompt`).
         data_preprocessor: ``mmdet.DetDataPreprocessor``.
         init_cfg: mmengine's.
+
+    Raises:
+        ConfigError: There is no such tuning, or it leaves nothing to train.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class GLIP(BaseDetector):
         language_model: dict,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
+        tuning: str = 'full',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -84,6 +92,25 @@ class GLIP(BaseDetector):
         self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
+        self.language_prompt: LanguagePrompt | None = None
+        self.tuning = tuning
+        if tuning == 'prompt':
+            self.add_language_prompt()
+        freeze_others(self, tuning)
+
+    def add_language_prompt(self) -> None:
+        """Give the model a prompt to tune or load, zero at first."""
+        device = next(self.parameters()).device
+        self.language_prompt = LanguagePrompt(
+            self.language_model.language_dim, self.language_model.max_tokens
+        ).to(device)
+
+    def train(self, mode: bool = True) -> 'GLIP':
+        """Switch the mode; what ``tuning`` does not train stays in evaluation mode."""
+        super().train(mode)
+        if mode:
+            rest_frozen(self, self.tuning)
+        return self
 
     def init_weights(self) -> None:
         """Initialise the backbone and, unless a checkpoint follows, the language."""
@@ -155,13 +182,17 @@ class GLIP(BaseDetector):
         return self.neck(self.backbone(batch_inputs))
 
     def encode_text(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
-        """Token features of prompts."""
+        """Token features of prompts, with the tuned prompt added where there is one."""
         if self.training or torch.is_grad_enabled():
-            return self.language_model(prompts)
-        ids = tuple(prompt.input_ids for prompt in prompts)
-        return FeatureCache.current().texts.get(
-            (self._arithmetic, ids), lambda: self._encode_in_groups(prompts)
-        )
+            features = self.language_model(prompts)
+        else:
+            ids = tuple(prompt.input_ids for prompt in prompts)
+            features = FeatureCache.current().texts.get(
+                (self._arithmetic, ids), lambda: self._encode_in_groups(prompts)
+            )
+        if self.language_prompt is not None:
+            features = self.language_prompt(features)
+        return features
 
     def _encode_in_groups(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
         """Bound the memory that thousands of classes take on their way."""

@@ -2,5 +2,13 @@ from .bert import BertModel
 from .bert_config import resolve_bert_config
 from .bert_layer import BertLayer
 from .features import TextFeatures
+from .prompt import LanguagePrompt, shifted
 
-__all__ = ['BertLayer', 'BertModel', 'TextFeatures', 'resolve_bert_config']
+__all__ = [
+    'BertLayer',
+    'BertModel',
+    'LanguagePrompt',
+    'TextFeatures',
+    'resolve_bert_config',
+    'shifted',
+]
