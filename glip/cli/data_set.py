@@ -15,7 +15,7 @@ from glip.errors import GLIPError, ImageError, one_line
 from glip.formats import coco, cvat, label_studio, voc, yolo
 from glip.formats.writers import as_json, write_text
 from glip.images import load_image
-from glip.report.page import PageWriter, shrunk
+from glip.report.page import PageWriter, fitted
 from glip.visualization.scene import Scene
 
 LAYOUTS = ('coco', 'yolo', 'voc', 'label-studio', 'cvat')
@@ -158,7 +158,7 @@ def write_review(out: Path, entries: Sequence[Entry]) -> Path:
     for number, (file, detections) in enumerate(entries, 1):
         title = f'{file} ({number})'
         try:
-            image, factor = shrunk(load_image(str(detections.image))[..., ::-1])
+            image, factor = fitted(load_image(str(detections.image))[..., ::-1])
         except ImageError as error:
             page.add(title, (), [one_line(error)])
             continue

@@ -91,7 +91,7 @@ class PageWriter:
             The first page.
         """
         for page in self.folder.glob(f'{self._prefix}_*.html'):
-            number = page.stem.rpartition('_')[2]
+            number = page.stem.removeprefix(f'{self._prefix}_')
             if number.isdigit() and int(number) > self._pages:
                 page.unlink()  # an earlier writer had more
         self._turn(is_last=True)
@@ -174,7 +174,7 @@ def ranking(counts: Sequence[tuple[str, int]]) -> Markup:
     return Markup(_templates().get_template('ranking.html').render(counts=counts))
 
 
-def shrunk(image: np.ndarray) -> tuple[np.ndarray, float]:
+def fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
     """A picture small enough for a page, and the factor that scales its boxes."""
     height, width = image.shape[:2]
     factor = _LARGEST / max(height, width)

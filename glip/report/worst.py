@@ -10,7 +10,7 @@ import numpy as np
 
 from glip.errors import ImageError, one_line
 from glip.images import load_image
-from glip.report.page import PageWriter, shrunk
+from glip.report.page import PageWriter, fitted
 from glip.visualization.scene import Scene
 
 _PER_PAGE = 10
@@ -78,7 +78,7 @@ def write_worst(
     for one in sorted(judged, key=lambda one: one.quality)[:count]:
         notes, sides = one.notes(), []
         try:
-            sides = one.sides(*shrunk(load_image(one.path)[..., ::-1]))
+            sides = one.sides(*fitted(load_image(one.path)[..., ::-1]))
         except ImageError as error:
             notes = [*filter(None, [one.caption]), *notes, one_line(error)]
         page.add(f'{Path(one.path).name} (id {one.img_id})', sides, notes)

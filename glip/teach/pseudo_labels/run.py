@@ -190,8 +190,8 @@ class _Labelling:
                         pending.remove(share)
                         progress.finish(share)
                         continue
-                    with self.workspace.taken(share.number) as is_mine:
-                        if is_mine:
+                    with self.workspace.locked(share.number, wait=False) as is_mine:
+                        if is_mine and not self.workspace.is_done(share.number):
                             self._do(share, labeller, batch_size, progress)
                             worked = True
                 if not pending:
@@ -239,8 +239,8 @@ class _Labelling:
     def _finish(self) -> None:
         """What is made of all shares together, by the first process that comes."""
         workspace = self.workspace
-        with workspace.lock('finish'):
-            if workspace.summary.is_file():
+        with workspace.locked('finish') as is_mine:
+            if not is_mine:
                 return
             total = Statistics()
             for share in self.source.shares:

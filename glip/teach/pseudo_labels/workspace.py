@@ -87,11 +87,13 @@ class Workspace:
         Raises:
             ConfigError: The folder has results, or a beginning, of other settings.
         """
-        path = self._progress / 'settings.json'
         if self.summary.is_file():
             earlier = read_json(str(self.summary)).get('settings')
         else:
-            with self.lock('settings'):
+            path = self._progress / 'settings.json'
+            with self.locked('settings') as is_held:
+                if not is_held:  # another process has just finished
+                    return self.claim(settings)
                 if not path.is_file():
                     with atomic_text(path) as file:
                         file.write(compact_json(settings))
@@ -106,34 +108,29 @@ class Workspace:
         return self.summary.is_file()
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Wait for a lock that the system takes from a process when it dies."""
-        with disk_errors(self.folder):
-            self._progress.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._progress / f'{name}.lock')
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+    def locked(self, name: str | int, *, wait: bool = True) -> Iterator[bool]:
+        """Hold a lock that the system takes from a process when it dies.
 
-    @contextlib.contextmanager
-    def taken(self, number: int) -> Iterator[bool]:
-        """Take a share unless another process is at it.
+        Args:
+            name: Of the lock; a number is that of a share.
+            wait: Until another process gives it back.
 
         Yields:
-            Whether it is this process's.
+            Whether it is held: not if another process has it, or all work is done.
         """
+        name = name if isinstance(name, str) else f'{name:06d}'
+        lock = FileLock(self._progress / f'{name}.lock')
         with disk_errors(self.folder):
-            self._progress.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._progress / f'{number:06d}.lock')
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                yield False
-                return
+            while not lock.is_locked and not self.summary.is_file():
+                # A process that is ready may remove the folder at any moment.
+                with contextlib.suppress(FileNotFoundError):
+                    self._progress.mkdir(parents=True, exist_ok=True)
+                    try:
+                        lock.acquire(blocking=wait)
+                    except Timeout:
+                        break
         try:
-            yield not self.is_done(number) and not self.summary.is_file()
+            yield lock.is_locked and not self.summary.is_file()
         finally:
             lock.release()
 
