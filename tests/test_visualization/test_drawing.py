@@ -71,7 +71,7 @@ def test_labels_of_neighbours_do_not_hide_each_other(monkeypatch):
     )
     draw((640, 480), [[100, 100, 300, 300], [102, 101, 305, 299], [99, 98, 301, 302]])
     pairs = [(a, b) for i, a in enumerate(rects) for b in rects[:i]]
-    assert not any(drawing._overlap(a, b) for a, b in pairs)
+    assert not any(drawing._shared_area(a, b) for a, b in pairs)
 
 
 def test_letters_grow_with_the_picture():
