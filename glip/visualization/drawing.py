@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Color = tuple[int, int, int]
 Rect = tuple[float, float, float, float]
+
+# Boxes from which on letters get smaller, as there is less room for each.
+_CROWD = 20
 
 PALETTES = ('coco', 'voc', 'citys', 'random', 'none')
 
@@ -148,6 +152,8 @@ def place_tags(
         share: Of the width that a tag may take.
     """
     letters = font_size(size)
+    if len(boxes) > _CROWD:
+        letters = max(10, round(letters * math.sqrt(_CROWD / len(boxes))))
     found: list[Tag] = []
     for box, (words, end) in zip(boxes, tags, strict=True):
         font = font_for(words, letters)
@@ -211,18 +217,36 @@ def _place(
     w = font.getlength(text) + 2 * pad
     h = ascent + descent + 2 * pad
     x1, y1, x2, y2 = _inside(box, *size)
-    spots = [(x1, y1 - h), (x1, y1), (x1, y2 - h), (x1, y2), (x2 - w, y1)]
     rects = []
-    for x, y in spots:
+    for x, y in _spots((x1, y1, x2, y2), w, h):
         left = min(max(x, 0), max(size[0] - 1 - w, 0))
         top = min(max(y, 0), max(size[1] - 1 - h, 0))
-        rects.append((left, top, left + w, top + h))
-    free = (rect for rect in rects if not any(_overlap(rect, p) for p in placed))
-    return next(free, rects[0])
+        rect = (left, top, left + w, top + h)
+        covered = sum(_shared_area(rect, other) for other in placed)
+        if covered == 0:
+            return rect
+        rects.append((covered, rect))
+    return min(rects, key=lambda entry: entry[0])[1]
 
 
-def _overlap(a: Rect, b: Rect) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _spots(box: Rect, w: float, h: float) -> Iterator[tuple[float, float]]:
+    """Corners to try for a label, those that name the box best first.
+
+    Above, in and below the box, from left to right; then farther away, row by row.
+    """
+    x1, y1, x2, y2 = box
+    columns = (x1, x2 - w, (x1 + x2 - w) / 2)
+    for x in columns:
+        yield from ((x, y) for y in (y1 - h, y1, y2 - h, y2))
+    for row in range(2, 5):
+        for x in (*columns, x1 - w, x2):
+            yield from ((x, y) for y in (y1 - row * h, y2 + (row - 1) * h))
+
+
+def _shared_area(a: Rect, b: Rect) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0.0) * max(height, 0.0)
 
 
 def _padding(font: ImageFont.FreeTypeFont) -> int:
