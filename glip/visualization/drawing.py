@@ -103,9 +103,8 @@ def draw_boxes(
         draw.rectangle(_inside(box, *image.size), outline=color, width=line)
     for tag, color in reversed(list(zip(placed, colors))):
         draw.rectangle(tag.rect, fill=color)
-        pad = _padding(tag.font)
         draw.text(
-            (tag.rect[0] + pad, tag.rect[1] + pad),
+            (tag.rect[0] + tag.pad, tag.rect[1] + tag.pad),
             tag.text,
             font=tag.font,
             fill=ink_on(color),
@@ -135,6 +134,11 @@ class Tag(NamedTuple):
     text: str
     font: ImageFont.FreeTypeFont
 
+    @property
+    def pad(self) -> int:
+        """Pixels between the words and the border."""
+        return _padding(self.font)
+
 
 def place_tags(
     boxes: Sequence[np.ndarray],
@@ -154,13 +158,13 @@ def place_tags(
     letters = font_size(size)
     if len(boxes) > _CROWD:
         letters = max(10, round(letters * math.sqrt(_CROWD / len(boxes))))
-    found: list[Tag] = []
+    placed: list[Tag] = []
     for box, (words, end) in zip(boxes, tags, strict=True):
         font = font_for(words, letters)
         text = _fitted(' '.join(words.split()), end, font, round(size[0] * share))
-        rect = _place(box, text, font, size, [tag.rect for tag in found])
-        found.append(Tag(rect, text, font))
-    return found
+        rect = _place(box, text, font, size, [tag.rect for tag in placed])
+        placed.append(Tag(rect, text, font))
+    return placed
 
 
 def font_size(size: tuple[int, int]) -> int:
