@@ -11,6 +11,7 @@ from glip.config.custom_data import apply_custom_data
 from glip.config.launch import apply_launch_defaults
 from glip.config.loggers import apply_loggers
 from glip.config.tta import apply_tta
+from glip.registry import leave_scope
 
 
 def resolve(cfg: Config) -> Config:
@@ -29,6 +30,8 @@ def resolve(cfg: Config) -> Config:
         DatasetError: A folder of ``custom_data`` is not there, or holds no set.
     """
     cfg = copy.deepcopy(cfg)
+    if cfg.get('default_scope') == 'glip':
+        leave_scope(cfg)
     apply_custom_data(cfg)  # fills the loaders, whose pipelines TTA changes
     apply_use_checkpoint(cfg)
     if cfg.pop('tta', False):
