@@ -11,8 +11,8 @@ import pytest
 import glip
 
 _PACKAGE = Path(glip.__file__).resolve().parent
-# A room imports from rooms of lines above its own, lazily or not. `register` and
-# `registry` name rooms above themselves in strings, which are imported on demand.
+# A room imports from rooms of lines above its own, lazily or not. `compat`,
+# `register` and `registry` name rooms below themselves in strings, imported on demand.
 _LINES = (
     {'errors', 'version', 'paths', 'compat'},
     {'text', 'ops', 'registry'},
@@ -25,7 +25,7 @@ _LINES = (
     {'evaluation'},
     {'report'},
     {'engine'},
-    {'register', 'teach'},
+    {'register', 'teach', 'drop_in'},
     {'cli'},
     {'__main__'},
 )

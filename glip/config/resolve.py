@@ -13,6 +13,7 @@ from glip.config.launch import apply_launch_defaults
 from glip.config.loggers import apply_loggers
 from glip.config.tta import apply_tta
 from glip.config.tuning import apply_tuning
+from glip.registry import leave_scope
 
 
 def resolve(cfg: Config) -> Config:
@@ -31,6 +32,8 @@ def resolve(cfg: Config) -> Config:
         DatasetError: A folder of ``custom_data`` is not there, or holds no set.
     """
     cfg = copy.deepcopy(cfg)
+    if cfg.get('default_scope') == 'glip':
+        leave_scope(cfg)
     apply_custom_data(cfg)  # fills the loaders, whose pipelines TTA changes
     apply_epochs(cfg)
     apply_use_checkpoint(cfg)

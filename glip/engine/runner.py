@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from glip.checkpoints import admit_prompt, fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
+from glip.config import resolve
 from glip.datasets.loader import build_dataloader
 from glip.engine.building import (
     build_errors_explained,
@@ -27,6 +29,7 @@ from glip.engine.building import (
     require_known,
 )
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from glip.engine.pretrained_init import skip_pretrained
 from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
@@ -75,6 +78,16 @@ class GLIPRunner(Runner):
         if not self.cfg.get('verbose', False):
             quiet_console(logger)
         return logger
+
+    @classmethod
+    def from_cfg(cls, cfg: Config | dict) -> Runner:
+        """Build a runner of a config as users write it.
+
+        Raises:
+            ConfigError: See :func:`glip.config.resolve`.
+            DatasetError: As well.
+        """
+        return super().from_cfg(resolve(Config(cfg) if isinstance(cfg, dict) else cfg))
 
     @staticmethod
     def build_dataloader(
@@ -332,22 +345,6 @@ def forget_visualizers() -> None:
     for kind in kinds:
         kind._instance_dict.clear()
         kinds += kind.__subclasses__()
-
-
-def skip_pretrained(model: nn.Module) -> None:
-    """Tell every part not to look for pretrained weights: a checkpoint follows."""
-    for module in model.modules():
-        if hasattr(module, 'skip_pretrained'):
-            module.skip_pretrained = True
-        init_cfg = getattr(module, 'init_cfg', None)
-        if isinstance(init_cfg, dict) and _is_pretrained(init_cfg):
-            module.init_cfg = None
-        elif isinstance(init_cfg, list):
-            module.init_cfg = [cfg for cfg in init_cfg if not _is_pretrained(cfg)]
-
-
-def _is_pretrained(init_cfg: dict) -> bool:
-    return str(init_cfg.get('type', '')).endswith('Pretrained')
 
 
 def require_training_state(checkpoint: dict, filename: str) -> None:
