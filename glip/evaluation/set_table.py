@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from glip.errors import ConfigError, DatasetError
+from glip.received import check_is_file, parse_json
 
 # Name of a result -> heading, and what makes percent of it.
 _HEADINGS = {
@@ -193,7 +194,8 @@ def read_table(path: str | os.PathLike[str]) -> SetTable:
             )
         path = max(files, key=lambda file: file.stat().st_mtime)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        check_is_file(path)
+        content = parse_json(path.read_text(encoding='utf-8'))
         rows = [_row(entry) for entry in content['sets']]
     except OSError as error:
         raise DatasetError(f'{path} cannot be read: {error.strerror}') from error

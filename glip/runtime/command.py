@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from glip.errors import GLIPError, one_line
@@ -34,6 +35,8 @@ def command(
             try:
                 return run(parse_args(argv)) or 0
             except GLIPError as error:
+                # Ends the generators of a failed call, whose bars write until then.
+                traceback.clear_frames(error.__traceback__)
                 sys.stderr.write(f'error: {one_line(error)}\n')
                 return 1
             except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import check_files, write_detection
 from glip.datasets.sample import Box, DetectionSample, Dropped
 from glip.errors import DatasetError
+from glip.received import check_is_file
 from glip.runtime.progress import track, track_lines
 
 _SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -110,6 +111,7 @@ def _sample(
 def _read(file: Path) -> tuple[int, int, list[tuple[str, Box]]]:
     """Width, height, and name and corners of each thing, as the file says them."""
     try:
+        check_is_file(file)
         root = ElementTree.parse(file).getroot()
         width, height = (
             int(root.findtext(f'size/{s}', '')) for s in ('width', 'height')
