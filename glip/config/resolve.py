@@ -7,6 +7,7 @@ import copy
 from mmengine.config import Config
 
 from glip.config.checkpointing import apply_use_checkpoint
+from glip.config.checks import check_kinds, check_launcher
 from glip.config.custom_data import apply_custom_data
 from glip.config.launch import apply_launch_defaults
 from glip.config.loggers import apply_loggers
@@ -29,6 +30,8 @@ def resolve(cfg: Config) -> Config:
         DatasetError: A folder of ``custom_data`` is not there, or holds no set.
     """
     cfg = copy.deepcopy(cfg)
+    check_kinds(cfg)
+    check_launcher(cfg)
     apply_custom_data(cfg)  # fills the loaders, whose pipelines TTA changes
     apply_use_checkpoint(cfg)
     if cfg.pop('tta', False):
