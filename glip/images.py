@@ -18,6 +18,7 @@ import torch
 from PIL import Image, ImageOps
 
 from glip.errors import ImageError
+from glip.received import kind_of
 
 ImageSource = Union[
     str, 'os.PathLike[str]', Image.Image, np.ndarray, torch.Tensor, bytes, BinaryIO
@@ -211,13 +212,14 @@ def _checked_path(name: str) -> str:
     """Tell the usual mistakes apart before a decoder sees the file."""
     try:
         size = os.stat(name).st_size
+        kind = kind_of(name)
     except FileNotFoundError as error:
         raise ImageError(f'{name}: no such file') from error
     except (OSError, ValueError) as error:
         raise ImageError(f'{name!r}: cannot be read ({_one_line(error)})') from error
-    if os.path.isdir(name):
-        raise ImageError(f'{name}: is a folder, not a picture')
-    if size == 0 and os.path.isfile(name):
+    if kind is not None:
+        raise ImageError(f'{name}: is {kind}, not a picture')
+    if size == 0:
         raise ImageError(f'{name}: the file is empty (0 bytes)')
     return name
 

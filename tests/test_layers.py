@@ -14,7 +14,7 @@ _PACKAGE = Path(glip.__file__).resolve().parent
 # A room imports from rooms of lines above its own, lazily or not. `compat`,
 # `register` and `registry` name rooms below themselves in strings, imported on demand.
 _LINES = (
-    {'errors', 'version', 'paths', 'compat'},
+    {'errors', 'version', 'paths', 'received', 'compat'},
     {'text', 'ops', 'registry'},
     {'runtime'},
     {'models', 'images'},

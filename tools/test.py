@@ -80,6 +80,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parse_args,
     stopped='stopped: what was evaluated is kept, the same command with --resume goes '
     'on from there',
+    runs_config=True,
 )
 def main(args: argparse.Namespace) -> None:
     """Evaluate by the config."""

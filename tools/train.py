@@ -60,7 +60,7 @@ def _with_amp_value(argv: Sequence[str]) -> list[str]:
     ]
 
 
-@command(parse_args)
+@command(parse_args, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Train by the config."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from glip.apis.config_files import read_config
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, load_tuned, zoo
 from glip.errors import ConfigError, GLIPError
@@ -99,26 +100,6 @@ def build_model(cfg: Config) -> nn.Module:
                 f'{cfg.filename or "the config"}: its model cannot be built '
                 f'({_one_line(error)})'
             ) from error
-
-
-def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a config file.
-
-    Raises:
-        ConfigError: It does not exist or is no config.
-    """
-    if not Path(path).is_file():
-        raise ConfigError(f'{os.fspath(path)}: no such config')
-    try:
-        return Config.fromfile(path)
-    except FileNotFoundError as error:  # a _base_ of it
-        raise ConfigError(f'{os.fspath(path)}: {error}') from error
-    # A config is code, and may raise anything.
-    except Exception as error:  # noqa: BLE001
-        message = f'{type(error).__name__}: {_one_line(error)}'
-        raise ConfigError(
-            f'{os.fspath(path)}: not a usable config ({message})'
-        ) from error
 
 
 def config_of(name: str | os.PathLike[str]) -> Path:

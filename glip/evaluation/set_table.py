@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glip.errors import DatasetError
+from glip.received import check_is_file, parse_json
 from glip.runtime.writing import write_json, writing_to
 
 # Name of a result -> heading, and what makes percent of it.
@@ -182,7 +182,8 @@ def read_table(path: str | os.PathLike[str]) -> SetTable:
             )
         path = max(files, key=lambda file: file.stat().st_mtime)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        check_is_file(path)
+        content = parse_json(path.read_text(encoding='utf-8'))
         rows = [_row(entry) for entry in content['sets']]
     except OSError as error:
         raise DatasetError(f'{path} cannot be read: {error.strerror}') from error

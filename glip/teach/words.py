@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glip.errors import ConfigError
+from glip.received import check_is_file, parse_json
 from glip.text import TextPrompt
 
 _ADJECTIVES = (
@@ -68,7 +68,9 @@ class WordList:
             ConfigError: The file is not of this form.
         """
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding='utf-8')))
+            check_is_file(path)
+            text = Path(path).read_text(encoding='utf-8')
+            return cls.from_dict(parse_json(text))
         except OSError as error:
             raise ConfigError(f'word list {path}: {error.strerror}') from error
         except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(parse_args, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Measure as often as asked and print the mean."""
     if args.repeat_num < 1:
