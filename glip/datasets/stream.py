@@ -10,7 +10,7 @@ import os
 import random
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -245,7 +245,7 @@ class ODVGStream(SampleStream):
             for number, record in json_lines(shard):
                 yield f'{shard}, line {number}', record, None
             return
-        for entry in _webdataset().tarfile_samples([{'url': shard}], self._broken_off):
+        for entry in tar_samples(shard, self._broken_off):
             where = f'{shard}: {entry.get("__key__")}'
             pictures = [
                 v for k, v in entry.items() if k != 'json' and not k.startswith('__')
@@ -260,9 +260,39 @@ class ODVGStream(SampleStream):
                 continue
             yield where, record, pictures[0]
 
-    def _broken_off(self, error: Exception) -> bool:
-        self._skip(f'shard cannot be read further: {error}')
+    def _broken_off(self, message: str) -> None:
+        self._skip(f'shard cannot be read further: {message}')
+
+
+def tar_samples(path: str, broken: Callable[[str], Any]) -> Iterator[dict[str, Any]]:
+    """Members of a tar file that have the same name up to the ending, together.
+
+    Args:
+        path: File or address.
+        broken: Told where it cannot be read further.
+
+    Yields:
+        Ending in lower case -> content, and ``__key__``, the name they share.
+    """
+
+    def handle(error: Exception) -> bool:
+        broken(str(error))
         return True
+
+    return _webdataset().tarfile_samples([{'url': path}], handle)
+
+
+def local_shards(shards: str | Sequence[str], root: str = '') -> tuple[str, ...]:
+    """Files on this machine that patterns stand for.
+
+    Raises:
+        DatasetError: One is missing, or is an address.
+    """
+    files = _existing_shards(shards, root)
+    remote = [name for name in files if any(mark in name for mark in _REMOTE)]
+    if remote:
+        raise DatasetError(f'{remote[0]}: only files of this machine can be taken here')
+    return files
 
 
 def _webdataset() -> Any:

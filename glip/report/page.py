@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 from PIL import Image
 
 from glip.errors import ImageError, one_line
@@ -45,11 +46,15 @@ class PageWriter:
         folder: Where to write; created where it is missing.
         title: Heading of all pages.
         per_page: Articles on one page.
+        name: Of the first page, in place of ``index``; others begin with it then.
     """
 
-    def __init__(self, folder: Path, title: str, per_page: int = 20) -> None:
+    def __init__(
+        self, folder: Path, title: str, per_page: int = 20, *, name: str = 'index'
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.name = name
         self.title = title
         self.per_page = per_page
         self._first: list[str] = []
@@ -104,18 +109,19 @@ class PageWriter:
         except ImageError as error:
             self.add(title, (), [*unseen, *notes, one_line(error)])
             return
-        self.add(title, sides(*_fitted(image)), notes)
+        self.add(title, sides(*shrunk(image)), notes)
 
     def remove_older(self) -> None:
         """Remove further pages of an earlier writer, which may have had more."""
-        for page in self.folder.glob('page_*.html'):
+        for page in self.folder.glob(f'{self._prefix}_*.html'):
             page.unlink()
 
     def finish(self, facts: Sequence[tuple[str, str]]) -> Path:
         """Write what is not written yet.
 
         Args:
-            facts: Name and value, shown on top of the first page.
+            facts: Name and value, shown on top of the first page; values are words, or
+                what :func:`bars` and :func:`ranking` make.
 
         Returns:
             The first page.
@@ -129,8 +135,12 @@ class PageWriter:
         return max(1, math.ceil(self._count / self.per_page))
 
     def _path(self, number: int) -> Path:
-        name = 'index.html' if number == 1 else f'page_{number:03d}.html'
-        return self.folder / name
+        name = self.name if number == 1 else f'{self._prefix}_{number:03d}'
+        return self.folder / f'{name}.html'
+
+    @property
+    def _prefix(self) -> str:
+        return 'page' if self.name == 'index' else self.name
 
     def _turn(self, *, is_last: bool) -> None:
         """Put the page at hand away."""
@@ -178,7 +188,25 @@ def _templates() -> Environment:
     )
 
 
-def _fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
+def bars(labels: Sequence[str], counts: Sequence[int]) -> Markup:
+    """A histogram for a page.
+
+    Args:
+        labels: Below the bars.
+        counts: As many.
+    """
+    template = _templates().get_template('bars.html')
+    most = max(counts, default=0) or 1
+    rows = [(label, n, 100 * n / most) for label, n in zip(labels, counts)]
+    return Markup(template.render(bars=rows))
+
+
+def ranking(counts: Sequence[tuple[str, int]]) -> Markup:
+    """Names with how often each was counted, for a page."""
+    return Markup(_templates().get_template('ranking.html').render(counts=counts))
+
+
+def shrunk(image: np.ndarray) -> tuple[np.ndarray, float]:
     """A picture small enough for a page, and the factor that scales its boxes."""
     height, width = image.shape[:2]
     factor = _LARGEST / max(height, width)
