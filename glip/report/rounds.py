@@ -50,12 +50,12 @@ def write_rounds(
     *,
     best: str,
 ) -> list[Path]:
-    """Write ``rounds.md``, ``rounds.csv``, ``rounds.json`` and ``rounds.png``.
+    """Write ``rounds.md``, ``rounds.csv`` and ``rounds.json``.
 
     Args:
         rounds: The first teacher and its students.
         folder: Where to.
-        metric: The result that decides, drawn as curve.
+        metric: The result that decides.
         best: Weights of the best model so far, for the JSON file.
 
     Raises:
@@ -78,13 +78,56 @@ def write_rounds(
             paths.append(Path(folder, name))
             with atomic_write(paths[-1]) as part:
                 part.write_text(text, encoding='utf-8')
-        paths.append(_draw(rounds, keys, metric, Path(folder, 'rounds.png')))
     except OSError as error:
-        raise ConfigError(
-            f'{folder}: the table of rounds cannot be written: '
-            f'{error.strerror or error}'
-        ) from error
+        raise _unwritable(folder, error) from error
     return paths
+
+
+def draw_rounds(
+    rounds: Sequence[Round], folder: str | os.PathLike[str], metric: str
+) -> Path:
+    """Draw ``rounds.png``: results over rounds, a ring around each that teaches.
+
+    Args:
+        rounds: The first teacher and its students.
+        folder: Where to.
+        metric: The result that decides.
+
+    Raises:
+        ConfigError: The folder cannot be written to.
+    """
+    figure, ax = new_figure(7.2, 4.2)
+    numbers = [entry.number for entry in rounds]
+    for key in _shown_keys(rounds, metric):
+        shown = [_shown(entry, key) for entry in rounds]
+        values = [float('nan' if value == '-' else value) for value in shown]
+        strong = key == metric
+        ax.plot(
+            *(numbers, values),
+            marker='o',
+            lw=2.2 if strong else 1,
+            alpha=1 if strong else 0.6,
+            label=_column(key),
+        )
+        if strong:
+            teaching = [i for i, e in enumerate(rounds) if e.won is not False]
+            ax.plot(
+                [numbers[i] for i in teaching],
+                [values[i] for i in teaching],
+                *('o',),
+                ms=13,
+                mfc='none',
+                color='black',
+                label='teaches',
+            )
+    ax.set(xlabel='round', xticks=numbers)
+    ax.set_title('Students of self-training', loc='left')
+    ax.grid(alpha=0.3)
+    legend_beside(ax, '')
+    try:
+        return save_figure(figure, Path(folder, 'rounds.png'))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 def _shown_keys(rounds: Sequence[Round], metric: str) -> list[str]:
@@ -110,7 +153,7 @@ def _lines(rounds: Sequence[Round], keys: Sequence[str]) -> list[list[str]]:
                 entry.name,
                 entry.teacher or '-',
                 *(str(entry.labels.get(key, '-')) for key in counts),
-                *(shown_value(entry.results.get(key), key) for key in keys),
+                *(_shown(entry, key) for key in keys),
                 {None: '-', True: 'yes', False: 'no'}[entry.won],
             ]
         )
@@ -128,40 +171,13 @@ def _csv(rounds: Sequence[Round], keys: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def _draw(
-    rounds: Sequence[Round], keys: Sequence[str], metric: str, path: Path
-) -> Path:
-    """Results over rounds; a ring is around each model that teaches."""
-    figure, ax = new_figure(7.2, 4.2)
-    numbers = [entry.number for entry in rounds]
-    for key in keys:
-        values = [_percent(entry.results.get(key), key) for entry in rounds]
-        strong = key == metric
-        ax.plot(
-            *(numbers, values),
-            marker='o',
-            lw=2.2 if strong else 1,
-            alpha=1 if strong else 0.6,
-            label=_column(key),
-        )
-        if strong:
-            teaching = [i for i, e in enumerate(rounds) if e.won is not False]
-            ax.plot(
-                [numbers[i] for i in teaching],
-                [values[i] for i in teaching],
-                *('o',),
-                ms=13,
-                mfc='none',
-                color='black',
-                label='teaches',
-            )
-    ax.set(xlabel='round', xticks=numbers)
-    ax.set_title('Students of self-training', loc='left')
-    ax.grid(alpha=0.3)
-    legend_beside(ax, '')
-    return save_figure(figure, path)
+def _shown(entry: Round, key: str) -> str:
+    """A result in the table's units; -1 stands for nothing to find."""
+    value = entry.results.get(key, -1)
+    return shown_value(None if value < 0 else value, key)
 
 
-def _percent(value: float | None, key: str) -> float:
-    shown = shown_value(value, key)
-    return float('nan') if shown == '-' else float(shown)
+def _unwritable(folder: str | os.PathLike[str], error: OSError) -> ConfigError:
+    return ConfigError(
+        f'the rounds cannot be written to {folder}: {error.strerror or error}'
+    )

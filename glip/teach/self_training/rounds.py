@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
-import gc
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
@@ -23,7 +20,8 @@ from glip.config.flags import set_test_options, set_training_options
 from glip.config.launch import work_dir_of
 from glip.engine.run import run_test, run_training
 from glip.errors import ConfigError, TrainingError
-from glip.report.rounds import Round, write_rounds
+from glip.report.rounds import Round, draw_rounds, write_rounds
+from glip.runtime.allocator import release_memory
 from glip.teach.pseudo_labels import Labels, label
 from glip.teach.self_training.mixing import student_config
 from glip.teach.self_training.settings import SelfTraining
@@ -91,6 +89,8 @@ def self_train(cfg: Config, *, amp: bool | str = False) -> list[Round]:
             teacher, best = student, results[metric]
         if is_main_process():
             write_rounds(rounds, work.folder, metric, best=teacher.weights)
+    if is_main_process():
+        draw_rounds(rounds, work.folder, metric)
     return rounds
 
 
@@ -152,9 +152,10 @@ class _Work:
                 screens=settings.screens,
                 **({'amp': self.amp} | settings.labels),
             )
+            release_memory()
             return asdict(labels)
 
-        return Labels(**self._stage(name, work))
+        return Labels(**self.stages.run(name, work))
 
     def student(self, number: int, teacher: _Model, labels: Labels) -> _Model:
         """A model trained on the config's own data and on labels."""
@@ -175,7 +176,7 @@ class _Work:
         for prefix, test in (self.tests or {'': self.cfg}).items():
             stage = f'{name}/test{f"_{prefix}" if prefix else ""}'
             evaluate = functools.partial(self._evaluated, stage, test, model)
-            values = self._stage(stage, evaluate)
+            values = self.stages.run(stage, evaluate)
             results |= {f'{prefix}/{k}' if prefix else k: v for k, v in values.items()}
         return results
 
@@ -186,6 +187,7 @@ class _Work:
             run = self._prepared(stage, cfg)
             set_training_options(run, amp=self.amp, resume='auto')
             run_training(run)
+            release_memory()
             weights = latest_checkpoint(run.work_dir)
             if weights is None:
                 raise TrainingError(
@@ -194,14 +196,16 @@ class _Work:
                 )
             return str(weights)
 
-        return self._stage(stage, work)
+        return self.stages.run(stage, work)
 
     def _evaluated(self, stage: str, cfg: Config, model: _Model) -> dict[str, float]:
         run = self._prepared(stage, cfg)
         run.model = copy.deepcopy(model.cfg.model)
         plain = (run.get('test_cfg') or {}).get('type', 'TestLoop') == 'TestLoop'
         set_test_options(run, model.weights, resume=plain)
-        return {key: float(value) for key, value in run_test(run).items()}
+        results = {key: float(value) for key, value in run_test(run).items()}
+        release_memory()
+        return results
 
     def _prepared(self, stage: str, cfg: Config) -> Config:
         """The config of one stage, with a folder and a name of its own."""
@@ -211,14 +215,6 @@ class _Work:
         # mmengine keeps what belongs to a run by this name.
         run.experiment_name = f'{self.folder.name}_{stage.replace("/", "_")}'
         return run
-
-    def _stage(self, name: str, work: Callable[[], Any]) -> Any:
-        try:
-            return self.stages.run(name, work)
-        finally:
-            gc.collect()  # runners hold circles
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
 
 
 def _metric(settings: SelfTraining, results: dict[str, float]) -> str:
