@@ -99,17 +99,17 @@ class SetTable:
 
     def markdown(self) -> str:
         """A table in percent, with the mean as its last line."""
-        lines = [['set', 'pictures', *map(_heading, self.keys)]]
+        lines = [['set', 'pictures', *map(heading, self.keys)]]
         splits = {row.details.get('split') for row in self.rows if row.absent is None}
         for row in self.rows:
             split = row.details.get('split') if len(splits) > 1 else None
             name = f'{row.name} ({split})' if split else row.name
-            cells = [_shown(row.value(key), key) for key in self.keys]
+            cells = [shown_value(row.value(key), key) for key in self.keys]
             if row.absent is not None:
                 cells = ['absent', *['-'] * (len(self.keys) - 1)]
             lines.append([name, str(row.pictures or '-'), *cells])
         total = sum(row.pictures for row in self.rows)
-        means = [_shown(self.mean(key), key) for key in self.keys]
+        means = [shown_value(self.mean(key), key) for key in self.keys]
         lines.append([f'**{self.label}**', str(total), *means])
         return aligned(lines)
 
@@ -232,11 +232,13 @@ def _plain(key: str) -> str:
     return _HEADINGS.get(_tail(key), (key, 1))[0]
 
 
-def _heading(key: str) -> str:
+def heading(key: str) -> str:
+    """Heading of a result; its name where there is none."""
     return f'{_plain(key)}, %' if _tail(key) in _HEADINGS else key
 
 
-def _shown(value: float | None, key: str) -> str:
+def shown_value(value: float | None, key: str) -> str:
+    """A result as tables show it, in percent where it has a heading."""
     if value is None:
         return '-'
     if _tail(key) not in _HEADINGS:
