@@ -242,6 +242,7 @@ class _Labelling:
         with workspace.locked('finish') as is_mine:
             if not is_mine:
                 return
+            workspace.sweep()
             total = Statistics()
             for share in self.source.shares:
                 fields = read_json(str(workspace.statistics(share.number)))

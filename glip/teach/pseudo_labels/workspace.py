@@ -138,6 +138,12 @@ class Workspace:
         """The lines of a share at work."""
         return Lines(self._progress / f'{number:06d}.part')
 
+    def sweep(self) -> None:
+        """Remove what killed processes left half written, when nobody writes."""
+        for name in (_NAME, self.summary.stem, self.label_map.stem):
+            for path in self.folder.glob(f'.{name}*.part'):
+                path.unlink()
+
     def clean(self) -> None:
         """Remove what only unfinished work needs."""
         shutil.rmtree(self._progress, ignore_errors=True)
