@@ -98,12 +98,13 @@ class Detector:
         chunked_size: int | None = None,
         prompt: Prompt | None = None,
         on_error: OnError = 'raise',
+        rgb: bool = False,
     ) -> Detections | ImageError | list[Detections | ImageError]:
         """Find what the words name.
 
         Args:
-            images: A picture (path, http address, PIL image, uint8 array in BGR, or
-                what :meth:`encode` made of one) or any iterable of them.
+            images: A picture, as :func:`glip.apis.load_image` takes it, or what
+                :meth:`encode` made of one; or any iterable of them.
             text: What to look for in every picture: ``'bench. car'``,
                 ``['bench', 'car']``, a sentence, ``'$: coco'``, a mapping from prompt
                 text to class name, or a ``TextPrompt``.
@@ -123,6 +124,7 @@ class Detector:
                 the prompt that the detector was loaded with, if any.
             on_error: ``'raise'`` stops at a picture that cannot be read;
                 ``'return'`` puts the error in the place of its detections.
+            rgb: Arrays come in RGB.
 
         Returns:
             Detections of a single picture, else a list in the order of the pictures.
@@ -145,6 +147,7 @@ class Detector:
             chunked_size=chunked_size,
             prompt=prompt,
             on_error=on_error,
+            rgb=rgb,
         )
         detections = list(results)
         return detections[0] if single else detections
@@ -162,6 +165,7 @@ class Detector:
         chunked_size: int | None = None,
         prompt: Prompt | None = None,
         on_error: OnError = 'raise',
+        rgb: bool = False,
     ) -> Iterator[Detections | ImageError]:
         """As calling the detector, but yields detections as they are found.
 
@@ -192,7 +196,9 @@ class Detector:
         if threshold is None:
             threshold = self.default_threshold
         pairs = paired(images, prompts)
-        return self._run(pairs, threshold, batch_size, chunked_size, tuned, on_error)
+        return self._run(
+            pairs, threshold, batch_size, chunked_size, tuned, on_error, rgb
+        )
 
     def load_prompt(self, source: str | os.PathLike[str]) -> TunedPrompt:
         """Read a tuned prompt for calls of this detector, of which it may have many.
@@ -268,6 +274,7 @@ class Detector:
         chunked_size: int | None,
         tuned: TunedPrompt | None,
         on_error: OnError,
+        rgb: bool,
     ) -> Iterator[Detections | ImageError]:
         """Read, batch and detect; errors keep the place of their pictures."""
         while chunk := list(islice(pairs, batch_size)):
@@ -280,7 +287,7 @@ class Detector:
                     results[number] = detections.above(threshold)
                     continue
                 try:
-                    pixels = load_image(source)
+                    pixels = load_image(source, rgb=rgb)
                 except ImageError as error:
                     if on_error == 'raise':
                         raise
