@@ -112,6 +112,29 @@ def test_coco_captions(teacher, pictures, tmp_path):
     assert dropped['captions of pictures that are not listed']['count'] == 1
 
 
+def test_files_and_folders_of_files(teacher, pictures, tmp_path):
+    for number in range(2):
+        entry = {'image': f'{number}.png', 'caption': 'a red box'}
+        jsonl(pictures, entry, entry | {'image': '2.png'}, name=f'c{number}.jsonl')
+    several = [pictures / 'c0.jsonl', pictures / 'c1.jsonl']
+    for captions in (str(pictures / 'c*.jsonl'), several):
+        out = tmp_path / f'out{len(captions)}'
+        labels = label(*teacher, captions, out, limit=3)
+        names = [r['filename'] for r in lines(labels.records)]
+        assert names == ['0.png', '2.png', '1.png']
+    pytest.importorskip('webdataset')
+    png = (pictures / '0.png').read_bytes()
+    (tmp_path / 'tars').mkdir()
+    for name in 'ab':
+        members = {f'{name}.png': png, f'{name}.txt': b'a red box'}
+        tar_of(tmp_path / 'tars' / f'{name}.tar', **members)
+    labels = label(*teacher, tmp_path / 'tars', tmp_path / 'packed')
+    assert labels.summary['records'] == 2
+    with pytest.raises(DatasetError, match='2 files of captions'):
+        (tmp_path / 'c.json').write_text('[]')
+        label(*teacher, [several[0], tmp_path / 'c.json'], tmp_path / 'mixed')
+
+
 def test_a_folder_with_text_files(teacher, tmp_path):
     folder = tmp_path / 'pictures'
     draw(folder / 'a.png', red=RED)

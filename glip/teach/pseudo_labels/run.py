@@ -29,7 +29,7 @@ from glip.teach.pseudo_labels.progress import Progress
 from glip.teach.pseudo_labels.results import join, write_result
 from glip.teach.pseudo_labels.screens import Screens
 from glip.teach.pseudo_labels.sources import open_source
-from glip.teach.pseudo_labels.statistics import Statistics
+from glip.teach.pseudo_labels.statistics import Statistics, drawn_of_each
 from glip.teach.pseudo_labels.workspace import Lines, Workspace, disk_errors
 from glip.text import TextPrompt, parse_text
 
@@ -84,7 +84,8 @@ def label(
         config: Config of the teacher, or a zoo name.
         weights: Its checkpoint; None for that of the zoo name.
         captions: COCO captions JSON, jsonl of ``image`` and ``caption``, a folder with
-            ``.txt`` beside the pictures, or tar files (a pattern or a list).
+            ``.txt`` beside the pictures, or tar files; of the last and of jsonl also a
+            pattern or a list.
         out: Folder of the results: ``labels-*.jsonl`` (or ``.tar``), one of each
             share, ``labels.jsonl`` with all of them, ``label_map.json`` where there
             are classes, ``summary.json`` and ``summary.html``.
@@ -223,10 +224,12 @@ class _Labelling:
     def _write(self, share: Share, lines: Lines) -> None:
         """Results of a share, and behind them its statistics."""
         statistics = Statistics()
-        seed = self.settings['seed']
+        seed, drawn = self.settings['seed'], drawn_of_each(len(self.source.shares))
         for number, line in enumerate(lines):
             labelled = _labelled(line)
-            statistics.add(labelled, share.number, number, seed)
+            statistics.add(
+                labelled, share=share.number, number=number, seed=seed, drawn=drawn
+            )
         write_result(
             self.workspace.result(share.number),
             self.source,
