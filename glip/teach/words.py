@@ -11,6 +11,7 @@ from typing import Any
 from glip.errors import ConfigError
 from glip.received import check_is_file, parse_json
 from glip.text import TextPrompt
+from glip.text.plurals import plural
 
 _ADJECTIVES = (
     *('red', 'blue', 'green', 'yellow', 'black', 'white', 'brown', 'small', 'large'),
@@ -167,8 +168,8 @@ class PromptSampler:
         name = self._random.choice(self.words.names)
         fitting = [word for word in synonyms if name.classes[0] in word.classes]
         # The first ones are the commonest.
-        place = int(len(fitting) * self._random.random() ** 2)
-        return fitting[place] if fitting else name
+        number = int(len(fitting) * self._random.random() ** 2)
+        return fitting[number] if fitting else name
 
     def _inflected(self, word: Word) -> str:
         form = self._random.random()
@@ -192,17 +193,6 @@ class PromptSampler:
             ('', 'two ', 'three ', 'several ', 'some ', 'the ')
         )
         return number + plural(text)
-
-
-def plural(text: str) -> str:
-    """Regular plural of the last word."""
-    if text.endswith(('s', 'x', 'ch', 'sh')):
-        return text if text.endswith('s') and not text.endswith('ss') else f'{text}es'
-    if text.endswith('y') and text[-2:-1] not in 'aeiou':
-        return f'{text[:-1]}ies'
-    if text.endswith('man'):
-        return f'{text[:-3]}men'
-    return f'{text}s'
 
 
 def encoded(
