@@ -9,7 +9,7 @@ import os
 import random
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,9 @@ class ODVGStream(SampleStream):
         data_root: What relative paths start from.
         data_prefix: ``img``: folder of the pictures that jsonl shards name.
         label_map_file: Id -> class name, for detection records.
-        score_thr: Boxes whose teacher was less sure are left out.
+        min_score: Boxes whose teacher was less sure are left out.
+        score_thr: Another name of ``min_score``.
+        weigh_by_score: See :class:`ODVGDataset`.
         filter_cfg: ``min_size`` and ``filter_empty_gt``, see :class:`ODVGDataset`.
         caption_prompt: See :class:`ODVGDataset`.
         shuffle: Records in the buffer that mixes their order; 0 keeps it.
@@ -132,7 +134,9 @@ class ODVGStream(SampleStream):
         data_root: str = '',
         data_prefix: Mapping[str, str] | None = None,
         label_map_file: str | None = None,
+        min_score: float | None = None,
         score_thr: float = 0.0,
+        weigh_by_score: bool = False,
         filter_cfg: Mapping[str, Any] | None = None,
         caption_prompt: Mapping[str, Any] | None = None,
         shuffle: int = 1000,
@@ -151,7 +155,9 @@ class ODVGStream(SampleStream):
             data_root=data_root,
             data_prefix=dict(data_prefix or {'img': ''}),
             label_map_file=label_map_file,
+            min_score=min_score,
             score_thr=score_thr,
+            weigh_by_score=weigh_by_score,
             filter_cfg=dict(filter_cfg) if filter_cfg else None,
             caption_prompt=caption_prompt,
             pipeline=[],
@@ -250,7 +256,7 @@ class ODVGStream(SampleStream):
             for number, record in json_lines(shard, skip=self._skip):
                 yield f'{shard}, line {number}', record, None
             return
-        for entry in _webdataset().tarfile_samples([{'url': shard}], self._broken_off):
+        for entry in tar_samples(shard, self._broken_off):
             where = f'{shard}: {entry.get("__key__")}'
             pictures = [
                 v for k, v in entry.items() if k != 'json' and not k.startswith('__')
@@ -265,9 +271,41 @@ class ODVGStream(SampleStream):
                 continue
             yield where, record, pictures[0]
 
-    def _broken_off(self, error: Exception) -> bool:
-        self._skip(f'shard cannot be read further: {error}')
+    def _broken_off(self, message: str) -> None:
+        self._skip(f'shard cannot be read further: {message}')
+
+
+def tar_samples(path: str, broken: Callable[[str], Any]) -> Iterator[dict[str, Any]]:
+    """Members of a tar file that have the same name up to the ending, together.
+
+    Args:
+        path: File or address.
+        broken: Told where it cannot be read further.
+
+    Yields:
+        Ending in lower case -> content, and ``__key__``, the name they share.
+    """
+
+    def handle(error: Exception) -> bool:
+        # webdataset puts stream and address behind what went wrong.
+        reason = str(error.args[0]) if error.args else type(error).__name__
+        broken(reason.partition(' @ ')[0])
         return True
+
+    return _webdataset().tarfile_samples([{'url': path}], handle)
+
+
+def local_shards(shards: str | Sequence[str], root: str = '') -> tuple[str, ...]:
+    """Files on this machine that patterns stand for.
+
+    Raises:
+        DatasetError: One is missing, or is an address.
+    """
+    files = _existing_shards(shards, root)
+    remote = [name for name in files if any(mark in name for mark in _REMOTE)]
+    if remote:
+        raise DatasetError(f'{remote[0]}: only files of this machine can be taken here')
+    return files
 
 
 def _webdataset() -> Any:

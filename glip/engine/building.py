@@ -53,7 +53,8 @@ def _explained(error: Exception, cfg: Config) -> ConfigError:
     if isinstance(error, TypeError) and unknown is not None:
         return ConfigError(
             f'{_source(cfg)}: {unknown["type"]} takes no argument {unknown["name"]!r}; '
-            'leave it out'
+            'leave it out; where a _base_ sets it for another type, put _delete_=True '
+            'into the dict that names the new type'
         )
     return ConfigError(
         f'{_source(cfg)} cannot be built: {type(error).__name__}: {error}'

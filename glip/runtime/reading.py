@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 import logging
@@ -9,7 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mmengine.fileio import get_local_path
@@ -22,6 +23,8 @@ _SHOWN = 8  # how many ids or names a message lists
 _LARGE = 200 * 2**20  # bytes from which on reading a file is worth a line
 _QUIET = 15.0  # seconds between two lines about the same file
 _LINES_PER_LOOK = 10_000
+# What text of annotation tools is in that is not in UTF-8, the most frequent first.
+_ENCODINGS = ('gbk', 'shift_jis', 'big5', 'euc_kr', 'cp1251', 'cp1252')
 
 
 def read_json(path: str, backend_args: Mapping[str, Any] | None = None) -> Any:
@@ -38,14 +41,19 @@ def read_json(path: str, backend_args: Mapping[str, Any] | None = None) -> Any:
         size = os.path.getsize(local_path)
         if size > _LARGE:
             print_log(f'{path}: reading {size / 2**30:.1f} GiB', logger='current')
-        with open(local_path, encoding='utf-8-sig') as file:
-            try:
-                return parse_json(file.read())
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                raise DatasetError(
-                    f'annotation file {path} is not valid JSON ({error}): it may be '
-                    'cut off or of another format; export it again as COCO'
-                ) from error
+        with open(local_path, 'rb') as file:
+            data = file.read()
+        try:
+            return parse_json(data)  # UTF-8, UTF-16 or UTF-32, as its beginning says
+        except UnicodeDecodeError as error:
+            raise DatasetError(
+                f'annotation file {path} is not valid JSON: {_encoding_of(data)}'
+            ) from error
+        except json.JSONDecodeError as error:
+            raise DatasetError(
+                f'annotation file {path} is not valid JSON ({error}): it may be '
+                'cut off or of another format; export it again as COCO'
+            ) from error
 
 
 def json_lines(
@@ -147,11 +155,32 @@ def _opened(path: str, backend_args: Mapping[str, Any] | None) -> Iterator[str]:
         ) from error
 
 
+def _encoding_of(data: bytes) -> str:
+    """What to do about text that is not in UTF-8."""
+    for name in _ENCODINGS:
+        with suppress(UnicodeDecodeError, ValueError):
+            json.loads(data.decode(name))
+            return (
+                f'its text is not in UTF-8, but seems to be in {name.upper()}; save it '
+                f'as UTF-8 (iconv -f {name.upper()} -t UTF-8 FILE > NEW)'
+            )
+    return 'it is damaged, or no text in UTF-8'
+
+
 def _record(line: bytes, path: str, number: int) -> dict[str, Any]:
     """One line as the mapping it must be."""
+    if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DatasetError(
+            f'{path} is in UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8 FILE > '
+            'NEW)'
+        )
     try:
         record = parse_json(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f'{path}, line {number}: not JSON: {_encoding_of(line)}'
+        ) from error
+    except json.JSONDecodeError as error:
         raise DatasetError(
             f'{path}, line {number}: not JSON ({error}); each line must be one record '
             'in braces'
