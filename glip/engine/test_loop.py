@@ -26,6 +26,7 @@ from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.plain_records import NotPlainError
 from glip.runtime.precision import autocasting, half_precision
 
 # Below work_dir; the files in it are as large as the detections that are kept.
@@ -188,7 +189,7 @@ class TestLoop(_TestLoop):
         if self._spool is not None:
             try:
                 self._spool.add(results)
-            except OSError as error:
+            except (OSError, NotPlainError) as error:
                 self._spool = None
                 _warn_of_disk(error)
 
