@@ -3,6 +3,7 @@
 from glip.engine.hooks.broken_pictures import BrokenPicturesHook
 from glip.engine.hooks.checkpoint import CheckpointHook
 from glip.engine.hooks.curves import CurvesHook
+from glip.engine.hooks.early_stopping import EarlyStoppingHook
 from glip.engine.hooks.invalid_loss import CheckInvalidLossHook
 from glip.engine.hooks.logger import LoggerHook
 from glip.engine.hooks.self_teacher import SelfTeacherHook
@@ -16,6 +17,7 @@ __all__ = [
     'CheckpointHook',
     'CurvesHook',
     'DetVisualizationHook',
+    'EarlyStoppingHook',
     'LoggerHook',
     'SelfTeacherHook',
     'TrainStatusHook',
