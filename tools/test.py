@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from glip.apis.loading import weights_of
-from glip.config.arguments import add_cfg_options, add_launcher
+from glip.config.arguments import add_cfg_options, add_launcher, add_verbose
 from glip.config.flags import prepare_config, set_test_options
 from glip.engine.run import run_test
 from glip.runtime import compiling
@@ -71,6 +71,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         help='pictures that each process loads together; no result depends on it',
     )
+    add_verbose(parser)
     add_launcher(parser)
     return parser.parse_args(argv)
 
@@ -79,6 +80,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parse_args,
     stopped='stopped: what was evaluated is kept, the same command with --resume goes '
     'on from there',
+    runs_config=True,
 )
 def main(args: argparse.Namespace) -> None:
     """Evaluate by the config."""
@@ -88,6 +90,7 @@ def main(args: argparse.Namespace) -> None:
         work_dir=args.work_dir,
         cfg_options=args.cfg_options,
         launcher=args.launcher,
+        verbose=args.verbose,
     )
     set_test_options(
         cfg,

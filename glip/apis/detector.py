@@ -19,9 +19,10 @@ from glip.apis.detections import Detections
 from glip.apis.encoded import EncodedPicture
 from glip.apis.pairing import Text, paired, prompts_of
 from glip.apis.pipeline import InferencePipeline
+from glip.apis.threshold import default_threshold_of
 from glip.checkpoints import load_prompt
 from glip.errors import ConfigError, ImageError
-from glip.images import ImageSource, image_name, is_url, load_image
+from glip.images import ImageSource, image_name, is_picture, is_url, load_image
 from glip.models.language import TunedPrompt
 from glip.runtime.feature_cache import FeatureCache, Recent
 from glip.runtime.precision import autocasting, half_precision
@@ -30,25 +31,7 @@ from glip.text import TextPrompt
 OnError = Literal['raise', 'return']
 Picture = ImageSource | EncodedPicture
 Prompt = str | os.PathLike | TunedPrompt
-# Of configs that have none of their own, the published models' among them.
-_USUAL_THRESHOLD = 0.3
 _PROMPTS = 64  # Files of tuned prompts that are kept in memory.
-
-
-def default_threshold_of(cfg: Config) -> float:
-    """Score from which on detections are kept where nobody names one.
-
-    It is ``default_threshold`` of the config, chosen by its author for this model.
-
-    Raises:
-        ConfigError: It is not from 0 to 1.
-    """
-    threshold = cfg.get('default_threshold', _USUAL_THRESHOLD)
-    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise ConfigError(
-            f'default_threshold is a score from 0 to 1, not {threshold!r}'
-        )
-    return float(threshold)
 
 
 class Detector:
@@ -98,12 +81,13 @@ class Detector:
         chunked_size: int | None = None,
         prompt: Prompt | None = None,
         on_error: OnError = 'raise',
+        rgb: bool = False,
     ) -> Detections | ImageError | list[Detections | ImageError]:
         """Find what the words name.
 
         Args:
-            images: A picture (path, http address, PIL image, uint8 array in BGR, or
-                what :meth:`encode` made of one) or any iterable of them.
+            images: A picture, as :func:`glip.apis.load_image` takes it, or what
+                :meth:`encode` made of one; or any iterable of them.
             text: What to look for in every picture: ``'bench. car'``,
                 ``['bench', 'car']``, a sentence, ``'$: coco'``, a mapping from prompt
                 text to class name, or a ``TextPrompt``.
@@ -123,6 +107,7 @@ class Detector:
                 the prompt that the detector was loaded with, if any.
             on_error: ``'raise'`` stops at a picture that cannot be read;
                 ``'return'`` puts the error in the place of its detections.
+            rgb: Arrays come in RGB.
 
         Returns:
             Detections of a single picture, else a list in the order of the pictures.
@@ -145,6 +130,7 @@ class Detector:
             chunked_size=chunked_size,
             prompt=prompt,
             on_error=on_error,
+            rgb=rgb,
         )
         detections = list(results)
         return detections[0] if single else detections
@@ -162,6 +148,7 @@ class Detector:
         chunked_size: int | None = None,
         prompt: Prompt | None = None,
         on_error: OnError = 'raise',
+        rgb: bool = False,
     ) -> Iterator[Detections | ImageError]:
         """As calling the detector, but yields detections as they are found.
 
@@ -192,7 +179,9 @@ class Detector:
         if threshold is None:
             threshold = self.default_threshold
         pairs = paired(images, prompts)
-        return self._run(pairs, threshold, batch_size, chunked_size, tuned, on_error)
+        return self._run(
+            pairs, threshold, batch_size, chunked_size, tuned, on_error, rgb
+        )
 
     def load_prompt(self, source: str | os.PathLike[str]) -> TunedPrompt:
         """Read a tuned prompt for calls of this detector, of which it may have many.
@@ -207,6 +196,12 @@ class Detector:
             CheckpointError: It cannot be read, or was tuned for other weights.
         """
         return load_prompt(self.model, os.fspath(source))
+
+    @property
+    def words(self) -> TextPrompt | None:
+        """Words of the tuned prompt that the detector was loaded with, if any."""
+        tuned = self._tuned(None)
+        return None if tuned is None else tuned.text
 
     def _tuned(self, prompt: Prompt | None) -> TunedPrompt | None:
         if prompt is None:
@@ -262,6 +257,7 @@ class Detector:
         chunked_size: int | None,
         tuned: TunedPrompt | None,
         on_error: OnError,
+        rgb: bool,
     ) -> Iterator[Detections | ImageError]:
         """Read, batch and detect; errors keep the place of their pictures."""
         while chunk := list(islice(pairs, batch_size)):
@@ -274,7 +270,7 @@ class Detector:
                     results[number] = detections.above(threshold)
                     continue
                 try:
-                    pixels = load_image(source)
+                    pixels = load_image(source, rgb=rgb)
                 except ImageError as error:
                     if on_error == 'raise':
                         raise
@@ -351,8 +347,7 @@ def _chunks_of(model: Any, chunked_size: int | None) -> Iterator[None]:
 
 
 def _is_single(images: object) -> bool:
-    kinds = str, os.PathLike, Image.Image, np.ndarray, EncodedPicture
-    return isinstance(images, kinds)
+    return isinstance(images, EncodedPicture) or is_picture(images)
 
 
 def _path_of(source: ImageSource) -> str | None:
@@ -361,7 +356,9 @@ def _path_of(source: ImageSource) -> str | None:
 
 def _drawable(source: ImageSource, pixels: np.ndarray) -> ImageSource:
     """What to draw upon later: a file can be read again, anything else must be kept."""
-    return pixels if is_url(source) else source
+    if isinstance(source, (str, os.PathLike, Image.Image)) and not is_url(source):
+        return source
+    return pixels
 
 
 def _to_detections(
@@ -386,4 +383,5 @@ def _to_detections(
         size=size,
         image=_path_of(source),
         source=drawable,
+        classes=prompt.names,
     )

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from glip.errors import CheckpointError
+from glip.received import kind_of
 
 # Of a file of tuned weights, see glip.checkpoints.tuned.
 _TUNED_METADATA = frozenset({'tuning', 'model', 'fingerprint', 'text', 'input_ids'})
@@ -110,16 +111,17 @@ def read_file(path: str | Path) -> dict:
             objects that could run code; one line that says which.
     """
     path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f'{path} is a folder; name the weight file in it')
-    if not path.exists():
-        raise CheckpointError(f'weight file {path} does not exist')
     try:
+        special = kind_of(path)
+        if special is not None:
+            raise CheckpointError(f'{path} is {special}; name a weight file')
         kind = sniff(path)
         if kind == 'safetensors':
             return load_file(path)
         if kind == 'torch':
             return _read_torch(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f'weight file {path} does not exist') from error
     except OSError as error:
         raise CheckpointError(f'cannot read {path}: {_line(error)}') from error
     except SafetensorError as error:

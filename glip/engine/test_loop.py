@@ -21,9 +21,11 @@ from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
+from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.plain_records import NotPlainError
 from glip.runtime.precision import autocasting, half_precision
 
 # Below work_dir; the files in it are as large as the detections that are kept.
@@ -57,8 +59,9 @@ class TestLoop(_TestLoop):
             see :func:`glip.checkpoints.load_tuned`.
 
     Raises:
-        ConfigError: By ``run``: what is to be resumed was of another checkpoint,
-            model config, data set or evaluator, or is still running.
+        ConfigError: The evaluator does not fit the data set. By ``run``: what is to be
+            resumed was of another checkpoint, model config, data set or evaluator, or
+            is still running.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class TestLoop(_TestLoop):
         prompt: str | None = None,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
+        check_evaluator(self.evaluator, self.dataloader.dataset)
         self.precision = half_precision('fp16' if fp16 else amp)
         compile_options(compile)  # reported before the weights are read
         self.compile = compile
@@ -181,7 +185,7 @@ class TestLoop(_TestLoop):
         if self._spool is not None:
             try:
                 self._spool.add(results)
-            except OSError as error:
+            except (OSError, NotPlainError) as error:
                 self._spool = None
                 _warn_of_disk(error)
 

@@ -7,6 +7,7 @@ import torch
 
 from glip.errors import ConfigError
 from glip.models import SelfTaughtGLIP
+from glip.models.dense_heads.targets import Targets
 
 from .conftest import TINY, build, sample, with_boxes
 
@@ -72,9 +73,8 @@ def test_the_target_of_a_drawn_word_is_the_quality_of_the_box():
     teacher = torch.full((1, 2, width), 0.4)
     tokens = torch.zeros(1, 2, width, dtype=torch.bool)
     tokens[0, 0, dog] = True
-    targets = type(
-        'Targets', (), dict(positive=torch.tensor([[True, False]]), tokens=tokens)
-    )
+    positive = torch.tensor([[True, False]])
+    targets = Targets(positive, torch.zeros(1, 2, 4), torch.zeros(1, 2), tokens)
     loss = model._soft_loss(
         logits, teacher, torch.tensor([[0.8, 0.0]]), targets, prompt
     )
@@ -95,9 +95,8 @@ def test_people_decide_about_a_word_that_the_teacher_does_not_know():
     teacher[..., dog] = 0.002
     tokens = torch.zeros(1, 2, width, dtype=torch.bool)
     tokens[0, 0, dog] = True
-    targets = type(
-        'Targets', (), dict(positive=torch.tensor([[True, False]]), tokens=tokens)
-    )
+    positive = torch.tensor([[True, False]])
+    targets = Targets(positive, torch.zeros(1, 2, 4), torch.zeros(1, 2), tokens)
     qualities = torch.tensor([[0.8, 0.0]])
     loss = model._soft_loss(
         torch.zeros(1, 2, width), teacher, qualities, targets, prompt

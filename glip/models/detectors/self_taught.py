@@ -143,4 +143,7 @@ class SelfTaughtGLIP(GLIP):
             asked[row, 0, tokens] = 1
         gap = (logits.sigmoid() - target).detach().square()
         loss = F.binary_cross_entropy_with_logits(logits, target, reduction='none')
-        return (loss * gap * asked).sum() / targets.positive.sum().clamp(min=1)
+        loss = loss * gap * asked
+        if targets.weights is not None:
+            loss = loss * targets.weights[..., None]
+        return loss.sum() / targets.positive.sum().clamp(min=1)
