@@ -230,6 +230,7 @@ def _with_data(base: Config, stages: dict[str, dict[str, Any]]) -> Config:
     kept = {key: given[key] for key in ('batch_size', 'num_workers') if key in given}
     cfg.custom_data = {'batch_size': BATCH_SIZE, **kept, **stages}
     cfg.resume = False
+    cfg.pop('epochs', None)  # would scale the schedule set here
     for stage, loop in (('val_cfg', 'ValLoop'), ('test_cfg', 'TestLoop')):
         cfg[stage] = cfg.get(stage) or {'type': loop}
     return cfg
