@@ -11,6 +11,7 @@ from PIL import Image
 
 from glip.errors import ImageError
 from glip.images import load_image
+from glip.runtime.values import check_score
 from glip.visualization.drawing import draw_detections
 
 
@@ -81,7 +82,12 @@ class Detections:
         return (self[i] for i in range(len(self)))
 
     def above(self, threshold: float) -> Detections:
-        """Keep what scores at least ``threshold``."""
+        """Keep what scores at least ``threshold``.
+
+        Raises:
+            ConfigError: It is no number from 0 to 1.
+        """
+        threshold = check_score(threshold, 'threshold')
         return self[self.scores >= np.float32(threshold)]
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from glip.errors import ConfigError, ImageError, PromptError
 from glip.images import ImageSource, image_name, is_url, load_image
 from glip.runtime.feature_cache import FeatureCache
 from glip.runtime.precision import autocasting, half_precision
+from glip.runtime.values import check_count, check_score
 from glip.text import TextPrompt, parse_text
 
 OnError = Literal['raise', 'return']
@@ -40,12 +41,10 @@ def default_threshold_of(cfg: Config) -> float:
     Raises:
         ConfigError: It is not from 0 to 1.
     """
-    threshold = cfg.get('default_threshold', _USUAL_THRESHOLD)
-    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise ConfigError(
-            f'default_threshold is a score from 0 to 1, not {threshold!r}'
-        )
-    return float(threshold)
+    return check_score(
+        cfg.get('default_threshold', _USUAL_THRESHOLD),
+        'default_threshold of the config',
+    )
 
 
 class Detector:
@@ -103,8 +102,8 @@ class Detector:
                 ``['bench', 'car']``, a sentence, ``'$: coco'``, a mapping from prompt
                 text to class name, or a ``TextPrompt``.
             texts: Instead of ``text``, one such prompt per picture.
-            threshold: Detections that score less are left out; None takes
-                :attr:`default_threshold`.
+            threshold: Score from 0 to 1; detections that score less are left out. None,
+                the default, takes :attr:`default_threshold`.
             batch_size: Pictures in memory at a time; what is found does not depend on
                 it, but with ``test_cfg.joint_batch``.
             custom_entities: True takes a string as class names, never as a sentence;
@@ -122,6 +121,7 @@ class Detector:
         Raises:
             ImageError: A picture cannot be read, or was encoded by another detector.
             PromptError: The words cannot be used, or are not as many as the pictures.
+            ConfigError: ``threshold`` is no score, or a count no whole number.
         """
         single = _is_single(images)
         results = self.stream(
@@ -158,8 +158,12 @@ class Detector:
         """
         if on_error not in ('raise', 'return'):
             raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r}")
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, not {batch_size}')
+        check_count(batch_size, 'batch_size')
+        if chunked_size is not None:
+            check_count(chunked_size, 'chunked_size (-1: as many as fit)', least=-1)
+        if threshold is None:
+            threshold = self.default_threshold
+        threshold = check_score(threshold, 'threshold')
         if not isinstance(images, Iterable):
             raise ImageError(
                 f'{type(images).__name__} is neither a picture nor a list of them'
@@ -186,8 +190,6 @@ class Detector:
             prompts = (
                 parse_text(each, custom_entities=custom_entities) for each in texts
             )
-        if threshold is None:
-            threshold = self.default_threshold
         pairs = _paired(images, prompts)
         return self._run(pairs, threshold, batch_size, chunked_size, on_error)
 
@@ -237,13 +239,15 @@ class Detector:
         on_error: OnError,
     ) -> Iterator[Detections | ImageError]:
         """Read, batch and detect; errors keep the place of their pictures."""
+        # With the samples, as other calls of the same model have options of their own.
+        options = {} if chunked_size is None else {'chunked_size': chunked_size}
         while chunk := list(islice(pairs, batch_size)):
             results: list[Detections | ImageError | None] = [None] * len(chunk)
             batch = []
             for number, (source, prompt) in enumerate(chunk):
                 if isinstance(source, EncodedPicture):
-                    with _chunks_of(self.model, chunked_size):
-                        results[number] = self._ask(source, prompt).above(threshold)
+                    detections = self._ask(source, prompt, options)
+                    results[number] = detections.above(threshold)
                     continue
                 try:
                     pixels = load_image(source)
@@ -255,11 +259,10 @@ class Detector:
                     batch.append((number, source, prompt, pixels))
             if batch:
                 prepared = [
-                    self.pipeline(pixels, path=_path_of(source), text=prompt)
+                    self.pipeline(pixels, path=_path_of(source), text=prompt, **options)
                     for _, source, prompt, pixels in batch
                 ]
-                with _chunks_of(self.model, chunked_size):
-                    samples = self._predict(prepared)
+                samples = self._predict(prepared)
                 for (number, source, prompt, pixels), sample in zip(batch, samples):
                     drawable = _drawable(source, pixels)
                     size = pixels.shape[1], pixels.shape[0]
@@ -277,14 +280,16 @@ class Detector:
             yield
 
     @torch.no_grad()
-    def _ask(self, picture: EncodedPicture, prompt: TextPrompt) -> Detections:
+    def _ask(
+        self, picture: EncodedPicture, prompt: TextPrompt, options: dict[str, Any]
+    ) -> Detections:
         """Detections in an encoded picture."""
         if picture.owner is not self:
             raise ImageError(
                 f'{image_name(picture.source)} was encoded by another detector: encode '
                 'it with this one'
             )
-        sample = DetDataSample(metainfo=picture.metainfo | dict(text=prompt))
+        sample = DetDataSample(metainfo=picture.metainfo | options | dict(text=prompt))
         with self._computing():
             self.model.detect(picture.features, [sample])
         return _to_detections(
@@ -301,20 +306,6 @@ class Detector:
                     'data_samples': [item['data_samples'] for item in prepared],
                 }
             )
-
-
-@contextmanager
-def _chunks_of(model: Any, chunked_size: int | None) -> Iterator[None]:
-    """Let the model split class lists by another size for a while."""
-    if chunked_size is None:
-        yield
-        return
-    usual = model.chunked_size
-    model.chunked_size = chunked_size
-    try:
-        yield
-    finally:
-        model.chunked_size = usual
 
 
 def _is_single(images: object) -> bool:

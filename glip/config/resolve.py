@@ -7,6 +7,7 @@ import copy
 from mmengine.config import Config
 
 from glip.config.checkpointing import apply_use_checkpoint
+from glip.config.counts import check_counts
 from glip.config.custom_data import apply_custom_data
 from glip.config.launch import apply_launch_defaults
 from glip.config.loggers import apply_loggers
@@ -30,6 +31,7 @@ def resolve(cfg: Config) -> Config:
     """
     cfg = copy.deepcopy(cfg)
     apply_custom_data(cfg)  # fills the loaders, whose pipelines TTA changes
+    check_counts(cfg)
     apply_use_checkpoint(cfg)
     if cfg.pop('tta', False):
         apply_tta(cfg)  # wraps the model, whose parts are no longer seen then

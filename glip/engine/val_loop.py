@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.runner import ValLoop as _ValLoop
 
+from glip.datasets.base import PromptedDataset
 from glip.registry import LOOPS
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.leaves import iter_leaves
 
 
 @LOOPS.register_module()
 class ValLoop(_ValLoop):
-    """mmengine's loop, in which calls of the model share what they compute of words."""
+    """mmengine's loop, in which calls of the model share what they compute of words.
+
+    A picture that cannot be read is shown as a blank one and listed, as a training that
+    is under way shall not end for it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for dataset in iter_leaves(self.dataloader.dataset):
+            if isinstance(dataset, PromptedDataset):
+                dataset.blank_for_broken = True
 
     def run(self) -> dict[str, float]:
         """Evaluate all pictures.

@@ -111,24 +111,26 @@ class GLIP(BaseDetector):
 
         Args:
             sample: Data sample with ``text`` and optionally ``custom_entities``,
-                ``tokens_positive`` and ``caption_prompt``.
+                ``tokens_positive``, ``caption_prompt`` and ``chunked_size``, which
+                goes before that of ``test_cfg``.
 
         Raises:
             PromptError: If the text is missing, empty or cannot fit.
         """
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
         key = tuple(_frozen(sample.get(field)) for field in fields)
+        chunk_size = sample.get('chunked_size', self.chunked_size)
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
                 self._prompt_of(sample),
                 self.language_model.tokenizer,
                 max_tokens=self.language_model.max_tokens,
-                chunk_size=self.chunked_size,
+                chunk_size=chunk_size,
             )
 
         cache = FeatureCache.current()
-        return cache.prompts.get((id(self), self.chunked_size, key), split)
+        return cache.prompts.get((id(self), chunk_size, key), split)
 
     def _single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
         """One prompt per picture, as training and raw outputs need it."""
