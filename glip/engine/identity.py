@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from glip.checkpoints.digest import digest_of
 from glip.engine.spool import Identity
 from glip.runtime.leaves import iter_leaves
 
@@ -75,14 +75,7 @@ def difference(old: Identity, new: Identity) -> str:
 def _of_weights(model: nn.Module) -> str:
     while is_model_wrapper(model):
         model = model.module
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in model.state_dict().items():
-        digest.update(f'{name} {tuple(tensor.shape)} {tensor.dtype}'.encode())
-        data = tensor.detach().cpu().contiguous().flatten()
-        digest.update(
-            memoryview(data.view(torch.uint8).numpy()) if data.numel() else b''
-        )
-    return digest.hexdigest()
+    return digest_of(model.state_dict())
 
 
 def _of_data(dataset: Any) -> str:
