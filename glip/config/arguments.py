@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.config import DictAction
+from glip.config.options import OptionsAction
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
@@ -17,7 +17,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         metavar='KEY=VALUE',
         help=f'change the config, {example}',
     )

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from glip.apis.loading import config_of, read_config
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config.launch import work_dir_of
+from glip.config.options import warn_of_unread
 from glip.errors import ConfigError
 from glip.runtime.precision import amp_dtype
 
@@ -38,6 +39,7 @@ def prepare_config(
     cfg = read_config(config_of(path))
     cfg.launcher = launcher
     if cfg_options:
+        warn_of_unread(cfg, cfg_options)
         try:
             cfg.merge_from_dict(dict(cfg_options))
         except (KeyError, TypeError, IndexError, AttributeError) as error:

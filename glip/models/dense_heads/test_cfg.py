@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
+
+from mmengine.logging import print_log
 
 from glip.errors import ConfigError
 from glip.models.postprocess import check_aggregation
@@ -18,6 +22,8 @@ _DEFAULTS: dict[str, Any] = dict(
     score_agg='MEAN',
     prompt_batch_size=4,
 )
+# Read by the detector around the head.
+_OF_DETECTOR = frozenset({'chunked_size', 'joint_batch', 'reuse_features'})
 
 
 def complete_test_cfg(test_cfg: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -27,6 +33,10 @@ def complete_test_cfg(test_cfg: Mapping[str, Any] | None) -> dict[str, Any]:
         ConfigError: A field has no meaning.
     """
     cfg = _DEFAULTS | dict(test_cfg or {})
+    for name in sorted(cfg.keys() - _DEFAULTS.keys() - _OF_DETECTOR):
+        near = get_close_matches(name, [*_DEFAULTS, *_OF_DETECTOR], n=1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        print_log(f'nothing reads test_cfg.{name}{hint}', 'current', logging.WARNING)
     if not is_number(cfg['score_thr']) or cfg['score_thr'] > 1:
         raise ConfigError(
             f'test_cfg.score_thr must be a number up to 1, not {cfg["score_thr"]!r}'
