@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import io
+import logging
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Union
 
@@ -19,6 +21,9 @@ from PIL import Image, ImageOps
 
 from glip.errors import ImageError
 from glip.received import kind_of
+from glip.runtime.jpeg_end import completed
+
+logger = logging.getLogger(__name__)
 
 ImageSource = Union[
     str, 'os.PathLike[str]', Image.Image, np.ndarray, torch.Tensor, bytes, BinaryIO
@@ -249,14 +254,36 @@ def _download(url: str, timeout: float) -> bytes:
 def _decode(image: Image.Image, name: str) -> np.ndarray:
     """PIL image to upright BGR; the image given is left as it is."""
     try:
-        image.load()
-        rgb = _to_rgb(_upright(image))
+        rgb = _to_rgb(_upright(_loaded(image, name)))
     # Decoders raise anything on damaged data.
     except Exception as error:  # noqa: BLE001
         raise ImageError(f'{name}: cannot be read ({_one_line(error)})') from error
     if rgb.size == 0:
         raise ImageError(f'{name}: the picture has no pixels')
     return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _loaded(image: Image.Image, name: str) -> Image.Image:
+    """The image with its pixels, also where only the end mark of a JPEG is missing."""
+    try:
+        image.load()
+    except OSError:
+        file = getattr(image, 'fp', None)
+        if file is None:
+            raise
+        file.seek(0)
+        whole = completed(file.read())
+        if whole is None:
+            raise
+        _warn_of_end(name)
+        image = Image.open(io.BytesIO(whole))
+        image.load()
+    return image
+
+
+@lru_cache(maxsize=1024)
+def _warn_of_end(name: str) -> None:
+    logger.warning('%s lacks its last bytes; all of its pixels are there', name)
 
 
 def _upright(image: Image.Image) -> Image.Image:

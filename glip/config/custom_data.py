@@ -101,7 +101,7 @@ def _fill(
             'datasets': datasets,
             'repeats': [entry.repeat for entry in present],
         }
-    if stage == 'train' and custom.get('batch_size'):
+    if stage == 'train' and custom.get('batch_size') is not None:
         loader['batch_size'] = custom['batch_size']
     if custom.get('num_workers') is not None:
         loader['num_workers'] = custom['num_workers']

@@ -236,6 +236,13 @@ class Predictor:
             boxes = self.coder.decode(anchors[places[index]], deltas[index])
             return clip_inclusive(boxes, *meta['img_shape'][:2])
 
+        width, height = meta.get('scale_factor', (1.0, 1.0)) if rescale else (1.0, 1.0)
+        factor = torch.tensor([width, height, width, height], dtype=deltas.dtype)
+        factor = to_device(factor, deltas.device)
+        smallest = self.cfg.get('min_bbox_size', -1)
+        if smallest > 0:  # none has less than a pixel
+            sides = boxes_of(torch.arange(len(real), device=real.device)) / factor
+            real = real[(sides[:, 2:] - sides[:, :2] + 1 > smallest).all(1)]
         boxes, scores, labels = merge_candidates(
             scores[real].sqrt(),
             labels[real],
@@ -244,9 +251,7 @@ class Predictor:
             max_per_img=self.cfg['max_per_img'],
         )
         if rescale:
-            width, height = meta.get('scale_factor', (1.0, 1.0))  # nothing was resized
-            factor = torch.tensor([width, height, width, height], dtype=boxes.dtype)
-            boxes = boxes / to_device(factor, boxes.device)
+            boxes = boxes / factor
         # Inclusive to half-open, after rescaling: the order of the published numbers.
         boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
         return InstanceData(bboxes=boxes, scores=scores, labels=labels)

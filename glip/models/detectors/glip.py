@@ -148,7 +148,8 @@ class GLIP(BaseDetector):
 
         Args:
             sample: Data sample with ``text`` and optionally ``custom_entities``,
-                ``tokens_positive`` and ``caption_prompt``.
+                ``tokens_positive``, ``caption_prompt`` and ``chunked_size``, which
+                goes before that of ``test_cfg``.
 
         Raises:
             PromptError: If the text is missing, empty or cannot fit, or is not that of
@@ -157,7 +158,9 @@ class GLIP(BaseDetector):
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
         key = tuple(_frozen(sample.get(field)) for field in fields)
         tuned = self._tuned_prompt_of(sample)
-        chunk_size = self.chunked_size if tuned is None else -1  # tuned as a whole
+        chunk_size = sample.get('chunked_size', self.chunked_size)
+        if tuned is not None:
+            chunk_size = -1  # tuned as a whole
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
