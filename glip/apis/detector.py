@@ -19,6 +19,7 @@ from glip.apis.detections import Detections
 from glip.apis.encoded import EncodedPicture
 from glip.apis.pairing import Text, paired, prompts_of
 from glip.apis.pipeline import InferencePipeline
+from glip.apis.threshold import default_threshold_of
 from glip.checkpoints import load_prompt
 from glip.errors import ConfigError, ImageError
 from glip.images import ImageSource, image_name, is_picture, is_url, load_image
@@ -31,23 +32,7 @@ from glip.text import TextPrompt
 OnError = Literal['raise', 'return']
 Picture = ImageSource | EncodedPicture
 Prompt = str | os.PathLike | TunedPrompt
-# Of configs that have none of their own, the published models' among them.
-_USUAL_THRESHOLD = 0.3
 _PROMPTS = 64  # Files of tuned prompts that are kept in memory.
-
-
-def default_threshold_of(cfg: Config) -> float:
-    """Score from which on detections are kept where nobody names one.
-
-    It is ``default_threshold`` of the config, chosen by its author for this model.
-
-    Raises:
-        ConfigError: It is not from 0 to 1.
-    """
-    return check_score(
-        cfg.get('default_threshold', _USUAL_THRESHOLD),
-        'default_threshold of the config',
-    )
 
 
 class Detector:

@@ -72,6 +72,7 @@ def set_training_options(
     amp: bool | str = False,
     auto_scale_lr: bool = False,
     resume: str | None = None,
+    cache_features: bool | str | None = None,
 ) -> None:
     """Put the flags of ``tools/train.py`` into a config.
 
@@ -82,10 +83,14 @@ def set_training_options(
         auto_scale_lr: Scale the learning rate with the batch size.
         resume: A checkpoint to go on from, or ``'auto'`` for the last one of the
             work directory.
+        cache_features: See
+            :func:`glip.config.cached_features.apply_cached_features`.
 
     Raises:
         ConfigError: The machine or the config lacks what a flag needs.
     """
+    if cache_features:
+        cfg.cache_features = cache_features
     if amp:
         if not cfg.get('optim_wrapper'):
             raise ConfigError('--amp needs an optim_wrapper in the config')

@@ -6,6 +6,7 @@ import copy
 
 from mmengine.config import Config
 
+from glip.config.cached_features import apply_cached_features
 from glip.config.checkpointing import apply_use_checkpoint
 from glip.config.checks import check_kinds, check_launcher
 from glip.config.counts import check_counts
@@ -43,6 +44,7 @@ def resolve(cfg: Config) -> Config:
     check_counts(cfg)
     apply_use_checkpoint(cfg)
     apply_tuning(cfg)
+    apply_cached_features(cfg)
     if cfg.pop('tta', False):
         apply_tta(cfg)  # wraps the model, whose parts are no longer seen then
     apply_loggers(cfg)

@@ -17,7 +17,6 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop as _TestLoop
 from tqdm import tqdm
 
-from glip.checkpoints import load_tuned
 from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
@@ -56,14 +55,13 @@ class TestLoop(_TestLoop):
         compile: Evaluate compiled: True, or arguments of ``torch.compile``, see
             :func:`glip.runtime.compiling.compile_for_inference`.
         resume: Go on with an evaluation in the same work directory.
-        prompt: What a tuning mode has trained, see
-            :func:`glip.checkpoints.load_tuned`.
+        prompt: What a tuning mode has trained, which the runner loads with the weights,
+            see :func:`glip.checkpoints.load_tuned`.
 
     Raises:
         ConfigError: The evaluator does not fit the data set. By ``run``: what is to be
             resumed was of another checkpoint, model config, data set or evaluator, or
             is still running.
-        CheckpointError: By ``run``: the prompt is of another model.
     """
 
     def __init__(
@@ -95,11 +93,9 @@ class TestLoop(_TestLoop):
             The results by name.
         """
         model = self.runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        if self.prompt is not None:
-            load_tuned(getattr(model, 'module', model), self.prompt)  # within TTA
-        compile_for_inference(model, self.compile)
+        compile_for_inference(
+            model.module if is_model_wrapper(model) else model, self.compile
+        )
         with FeatureCache().in_use():
             return self._run()
 

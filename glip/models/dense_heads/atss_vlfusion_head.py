@@ -157,9 +157,13 @@ class ATSSVLFusionHead(BaseModule):
             self.head, self.bbox_coder, self.prior_generator, self.test_cfg
         )
 
-    def encode_pictures(self, visual: Levels) -> PictureFeatures:
+    def encode_levels(self, visual: Levels) -> Levels:
+        """The tower where it reads no words, else the pyramid (B, C, H, W) as it is."""
+        return self.head.encode_levels(visual)
+
+    def encode_pictures(self, levels: Levels) -> PictureFeatures:
         """See :meth:`Predictor.encode_pictures`."""
-        return self.predictor.encode_pictures(visual)
+        return self.predictor.encode_pictures(levels)
 
     def predict(
         self,
@@ -192,19 +196,19 @@ class ATSSVLFusionHead(BaseModule):
         return class_maps.get((id(prompt), device, aggregation), build)[1]
 
     def loss(
-        self, visual: Levels, text: TextFeatures, truth: GroundTruth
+        self, levels: Levels, text: TextFeatures, truth: GroundTruth
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
         Args:
-            visual: Pyramid, (B, C, H, W) per level.
+            levels: From :meth:`encode_levels`.
             text: Encoded prompts, one per picture.
             truth: Boxes and their tokens, see :func:`collect_ground_truth`.
 
         Returns:
             ``loss_cls``, ``loss_bbox`` and ``loss_centerness``.
         """
-        logits, deltas, centerness = self(visual, text)
+        logits, deltas, centerness = self.head.match(levels, text)
         return self.loss_by_feat(logits, deltas, centerness, text.mask, truth)
 
     def loss_by_feat(

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmdet.models.detectors.base import BaseDetector
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
@@ -19,10 +19,12 @@ from glip.models.language import (
     TextFeatures,
     TunedPrompt,
     add_tuned,
+    joined,
 )
 from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.feature_store import FeatureStore
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
 
 # Prompts that go through the language model together.
@@ -212,6 +214,32 @@ class GLIP(BaseDetector):
         """Pictures (B, 3, H, W) to pyramid levels (B, C, h, w)."""
         return self.neck(self.backbone(batch_inputs))
 
+    def encode_levels(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """Backbone, neck, and the tower where that reads no words.
+
+        In a region of :class:`~glip.runtime.feature_store.FeatureStore`, where all of
+        these are frozen, each picture is computed once.
+
+        Args:
+            batch_inputs: Preprocessed pictures, shape (B, 3, H, W).
+
+        Returns:
+            Levels (B, C, h, w).
+        """
+
+        def compute(pictures: Tensor) -> tuple[Tensor, ...]:
+            return self.bbox_head.encode_levels(self.extract_feat(pictures))
+
+        store = FeatureStore.current()
+        if store is None or self.tuning == 'full':
+            return compute(batch_inputs)
+        # Alone, so that nothing depends on which pictures were there already.
+        rows = [
+            store.get(picture, self._arithmetic[1:], partial(compute, picture))
+            for picture in batch_inputs.split(1)
+        ]
+        return tuple(map(torch.cat, zip(*rows, strict=True)))
+
     def encode_text(
         self,
         prompts: Sequence[EncodedPrompt],
@@ -239,18 +267,7 @@ class GLIP(BaseDetector):
             self.language_model(prompts[start : start + _ENCODED_TOGETHER])
             for start in range(0, len(prompts), _ENCODED_TOGETHER)
         ]
-        if len(groups) == 1:
-            return groups[0]
-        longest = max(group.mask.shape[1] for group in groups)
-
-        def joined(field: str) -> Tensor:
-            padded = []
-            for part in (getattr(group, field) for group in groups):
-                rest = longest - part.shape[1]
-                padded.append(F.pad(part, (0, 0) * (part.dim() - 2) + (0, rest)))
-            return torch.cat(padded)
-
-        return TextFeatures(joined('hidden'), joined('embedded'), joined('mask'))
+        return joined(groups)
 
     @property
     def _arithmetic(self) -> tuple:
@@ -281,8 +298,7 @@ class GLIP(BaseDetector):
         prompts = self.single_prompts(batch_data_samples, truncate=True)
         truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
-        visual = self.extract_feat(batch_inputs)
-        return self.bbox_head.loss(visual, text, truth)
+        return self.bbox_head.loss(self.encode_levels(batch_inputs), text, truth)
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: Sequence, rescale: bool = True
@@ -323,7 +339,7 @@ class GLIP(BaseDetector):
         Returns:
             Features for any number of calls of :meth:`detect`.
         """
-        return self.bbox_head.encode_pictures(self.extract_feat(batch_inputs))
+        return self.bbox_head.encode_pictures(self.encode_levels(batch_inputs))
 
     def detect(
         self, pictures: PictureFeatures, samples: Sequence, *, rescale: bool = True
