@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from glip.config.arguments import add_cfg_options, add_launcher
+from glip.config.arguments import add_cfg_options, add_launcher, add_verbose
 from glip.config.flags import prepare_config, set_training_options
 from glip.engine.run import run_training
 from glip.models.detectors import TUNING_MODES
@@ -46,6 +46,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='go on from this checkpoint; without a value from the last one',
     )
     add_cfg_options(parser, 'as in model.test_cfg.score_thr=0.1 or key="[a,b]"')
+    add_verbose(parser)
     add_launcher(parser)
     return parser.parse_args(_with_amp_value(sys.argv[1:] if argv is None else argv))
 
@@ -59,7 +60,7 @@ def _with_amp_value(argv: Sequence[str]) -> list[str]:
     ]
 
 
-@command(parse_args)
+@command(parse_args, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Train by the config."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -69,6 +70,7 @@ def main(args: argparse.Namespace) -> None:
         cfg_options=args.cfg_options,
         launcher=args.launcher,
         tuning=args.tuning,
+        verbose=args.verbose,
     )
     set_training_options(
         cfg,

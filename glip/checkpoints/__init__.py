@@ -11,6 +11,7 @@ from glip.checkpoints.load import (
     read_checkpoint,
 )
 from glip.checkpoints.save import save_state_dict
+from glip.checkpoints.tuned import load_prompt, load_tuned
 from glip.checkpoints.zoo import ZooEntry
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     'find_file',
     'fit',
     'load_into',
+    'load_prompt',
     'load_state_dict',
+    'load_tuned',
     'read_checkpoint',
     'save_state_dict',
     'to_mmdet',

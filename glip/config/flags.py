@@ -9,7 +9,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from glip.apis.loading import config_of, read_config
+from glip.apis.config_files import read_config
+from glip.apis.loading import config_of
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config.launch import work_dir_of
 from glip.config.tuning import settle_tuning
@@ -24,6 +25,7 @@ def prepare_config(
     cfg_options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
     tuning: str | None = None,
+    verbose: bool = False,
 ) -> Config:
     """Read a config and put in what the command line says.
 
@@ -34,6 +36,7 @@ def prepare_config(
         launcher: What started the processes: none, pytorch, slurm or mpi.
         tuning: Goes before the config's own, see
             :func:`glip.config.tuning.settle_tuning`.
+        verbose: Show on the console all that goes into the log file.
 
     Raises:
         ConfigError: The file is missing or no config, there is no such name, mode of
@@ -56,6 +59,8 @@ def prepare_config(
         raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
     if work_dir is not None:
         cfg.work_dir = work_dir
+    if verbose:
+        cfg.verbose = True
     return cfg
 
 
@@ -118,6 +123,7 @@ def set_test_options(
     batch_size: int | None = None,
     amp: bool = False,
     compile: str | None = None,
+    prompt: str | None = None,
 ) -> None:
     """Put the flags of ``tools/test.py`` into a config.
 
@@ -133,6 +139,8 @@ def set_test_options(
             on it.
         amp: Evaluate in half precision.
         compile: Mode of ``torch.compile`` to evaluate in.
+        prompt: What a tuning mode has trained, see
+            :func:`glip.checkpoints.load_tuned`.
 
     Raises:
         ConfigError: The config lacks what a flag needs, or a value has no meaning.
@@ -153,7 +161,12 @@ def set_test_options(
             hook.test_out_dir = show_dir
     if tta:
         cfg.tta = True
-    options = dict(resume=resume, amp=amp, compile=compile and dict(mode=compile))
+    options = dict(
+        resume=resume,
+        amp=amp,
+        compile=compile and dict(mode=compile),
+        prompt=prompt,
+    )
     options = {name: value for name, value in options.items() if value}
     if options:
         loop = cfg.get('test_cfg') or {}

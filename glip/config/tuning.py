@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from glip.errors import ConfigError
 from glip.models.detectors import check_tuning
+from glip.runtime.leaves import iter_leaves
 
 # Learning rate and weight decay of the original's commands for its tuning modes, with
 # 4 pictures a step; the rate of the language model is a tenth of that of the rest.
@@ -19,6 +21,8 @@ _RATES = {
 }
 # Biases learn twice as fast and do not decay (microsoft/GLIP, solver/build.py).
 _PARAMWISE = dict(bias_lr_mult=2.0, bias_decay_mult=0.0, norm_decay_mult=0.0)
+_HOOK = 'TuningHook'
+_WORD_DRAWING = ('RandomSamplingNegPos', 'glip.RandomSamplingNegPos')
 _KEYS = ('mode', 'lr', 'weight_decay')
 
 
@@ -62,6 +66,40 @@ def apply_tuning(cfg: Config) -> None:
     tuning, model = cfg.get('tuning'), cfg.get('model')
     if model and tuning and (tuning.mode != 'full' or 'tuning' in model):
         model.tuning = tuning.mode
+    if tuning:
+        _set_hook(cfg, tuning.mode)
+    if tuning and tuning.mode == 'prompt':
+        _keep_words(cfg)
+
+
+def _set_hook(cfg: Config, mode: str) -> None:
+    """Have the hook for this mode, and none that a saved config has for another."""
+    given = list(cfg.get('custom_hooks') or ())
+    hooks = [
+        hook
+        for hook in given
+        if not (isinstance(hook, Mapping) and hook.get('type') == _HOOK)
+    ]
+    if mode != 'full':
+        hooks.append(dict(type=_HOOK, tuning=mode))
+    if hooks != given:
+        cfg.custom_hooks = hooks
+
+
+def _keep_words(cfg: Config) -> None:
+    """Leave out what draws the words of a prompt anew for each picture."""
+    for dataset in iter_leaves(
+        (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    ):
+        steps = dataset.get('pipeline') or ()
+        kept = [step for step in steps if step.get('type') not in _WORD_DRAWING]
+        if len(kept) < len(steps):
+            dataset.pipeline = kept
+            print_log(
+                "tuning='prompt' keeps all words in their order: the pipeline's "
+                f'{_WORD_DRAWING[0]} is left out',
+                'current',
+            )
 
 
 def _read(tuning: Any) -> tuple[str, dict[str, float | None]]:

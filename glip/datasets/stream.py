@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import itertools
-import json
 import math
 import os
 import random
@@ -23,6 +22,7 @@ from glip.datasets.odvg import ODVGDataset
 from glip.datasets.sample import Dropped, GroundingSample
 from glip.datasets.seeding import derived_seed, drawn_with
 from glip.errors import DatasetError, ImageError
+from glip.received import leaves_folder, parse_json
 from glip.registry import DATASETS
 from glip.runtime.reading import json_lines, warn
 
@@ -199,6 +199,11 @@ class ODVGStream(SampleStream):
             if not isinstance(record, Mapping):
                 raise DatasetError(f'{where}: no record in braces')
             sample = self._reader.sample_of(record, where)
+            if content is None and leaves_folder(sample.file_name):
+                raise DatasetError(
+                    f'{where}: the picture {sample.file_name!r:.80} is outside the '
+                    'picture folder and is not read'
+                )
             if not self._reader.is_wanted(sample):
                 return None
             results = self._reader.record_of(sample, len(recent))
@@ -248,7 +253,7 @@ class ODVGStream(SampleStream):
     def _read(self, shard: str) -> Iterator[tuple[str, Any, bytes | None]]:
         """Everything of one shard; one that breaks off ends there."""
         if shard.endswith(('.jsonl', '.json')):
-            for number, record in json_lines(shard):
+            for number, record in json_lines(shard, skip=self._skip):
                 yield f'{shard}, line {number}', record, None
             return
         for entry in tar_samples(shard, self._broken_off):
@@ -260,7 +265,7 @@ class ODVGStream(SampleStream):
                 self._skip(f'{where}: needs one picture and one .json')
                 continue
             try:
-                record = json.loads(entry['json'])
+                record = parse_json(entry['json'])
             except ValueError as error:
                 self._skip(f'{where}: not JSON ({error})')
                 continue
@@ -343,7 +348,7 @@ def _existing_shards(shards: str | Sequence[str], root: str) -> tuple[str, ...]:
                 files.append(name)
                 continue
             paths = sorted(glob.glob(name)) if glob.has_magic(name) else [name]
-            missing = [path for path in paths if not os.path.exists(path)]
+            missing = [path for path in paths if not os.path.isfile(path)]
             if missing or not paths:
                 raise DatasetError(
                     f'shard not found: {os.path.abspath((missing or [name])[0])} (of '

@@ -12,7 +12,8 @@ from PIL import Image
 
 from glip.errors import ConfigError, DatasetError
 from glip.report.page import PageWriter
-from glip.report.samples import SampleBrowser, Shown, counted, relative
+from glip.report.samples import SampleBrowser, counted, relative
+from glip.report.tap import Seen
 from glip.runtime.progress import track
 from glip.runtime.writing import make_folder, safe_name
 from glip.visualization.picture import render, stack
@@ -46,12 +47,12 @@ class Counts:
     cut: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, shown: Shown) -> None:
+    def add(self, shown: Seen) -> None:
         """Count one sample."""
-        if shown.skipped is not None:
-            self.skipped[shown.skipped] += 1
+        if shown.reason is not None:
+            self.skipped[shown.reason] += 1
             return
-        scene = shown.parts[-1][1]
+        scene = shown.scene
         counts = scene.counts()
         self.boxes.append(sum(counts.values()))
         self.ignored += int(scene.ignored.sum())
@@ -134,7 +135,7 @@ def browse(
                 pages.add(
                     f'{shown.index}: {relative(shown.path)}',
                     shown.parts,
-                    (f'skipped: {shown.skipped}',) if shown.skipped else shown.notes,
+                    [f'skipped: {shown.reason}'] if shown.reason else shown.notes,
                 )
             if shown.parts and (as_images or show):
                 image = as_image(shown)
@@ -152,7 +153,7 @@ def browse(
     return (folder if pages is None else pages.finish(facts)), facts
 
 
-def as_image(shown: Shown) -> Image.Image:
+def as_image(shown: Seen) -> Image.Image:
     """A sample as one image, the steps of a pipeline below each other."""
     title = f'{shown.index}: {relative(shown.path)}  {"; ".join(shown.notes)}'
     images = []
@@ -192,7 +193,7 @@ def _about(browser: SampleBrowser) -> list[tuple[str, str]]:
             words += f', {counted(len(leaf.names), "class", "classes")}: {some}{more}'
         facts.append(('data set', words))
         dropped = getattr(dataset, 'dropped', None)
-        if dropped:
+        if dropped and dropped.counts:
             facts.append(('left out of its annotations', dropped.reasons()))
     if len(browser.leaves) > 1 and not browser.is_stream:
         facts.append(('samples of an epoch', str(len(browser.dataset))))

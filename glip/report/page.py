@@ -191,7 +191,6 @@ def _figure(heading: str, scene: Scene) -> dict[str, Any]:
     # Tags are laid out for the size in which the picture is shown.
     factor = max(1.0, _SMALLEST / max(scene.size))
     width, height = (max(1, round(side * factor)) for side in scene.size)
-    boxes, tags = _overlay(scene, colors, factor, (width, height))
     return {
         'heading': heading,
         'column': max(width, _NARROWEST),
@@ -199,8 +198,7 @@ def _figure(heading: str, scene: Scene) -> dict[str, Any]:
         'height': height,
         'image': _embedded(scene.image),
         'line': line_width((width, height)),
-        'boxes': boxes,
-        'tags': tags,
+        'marks': list(_marks(scene, colors, factor, (width, height)))[::-1],
         'words': list(_caption(scene, colors)) if scene.caption else [],
     }
 
@@ -213,59 +211,27 @@ def _embedded(image: np.ndarray) -> str:
     return f'data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}'
 
 
-def _overlay(
+def _marks(
     scene: Scene, colors: Mapping[int, Color], factor: float, size: tuple[int, int]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Boxes and tags, those to be on top last."""
-    width, height = size
-    scaled = scene.boxes * factor
+) -> Iterator[dict[str, Any]]:
+    """Each box with its tag, that on top first."""
     order = drawing_order(scene)
-    placed_tags = place_tags(
-        scaled[order],
-        [tag_words(scene, i) for i in order],
-        size,
-        share=_TAG_SHARE,
-    )
-    line = line_width(size)
-    boxes, tags = [], []
-    for i, tag in zip(order[::-1], placed_tags[::-1], strict=True):
+    scaled = (scene.boxes * factor)[order]
+    words = [tag_words(scene, i) for i in order]
+    tags = place_tags(scaled, words, size, share=_TAG_SHARE)
+    inside = scaled.reshape(-1, 2, 2).clip(0, size).reshape(-1, 4)
+    for i, box, tag in zip(order, inside.tolist(), tags, strict=True):
         label, ignored = int(scene.labels[i]), bool(scene.ignored[i])
         color = ABSENT if ignored else colors[label]
-        x1, y1, x2, y2 = scaled[i].tolist()
-        x1, x2 = (min(max(x, 0), width) for x in (x1, x2))
-        y1, y2 = (min(max(y, 0), height) for y in (y1, y2))
-        boxes.append(
-            {
-                'label': label,
-                'name': scene.names[label],
-                'color': _hex(color),
-                'ignored': ignored,
-                'x': round(x1 + line / 2, 1),
-                'y': round(y1 + line / 2, 1),
-                'width': round(max(x2 - x1 - line, 0.5), 1),
-                'height': round(max(y2 - y1 - line, 0.5), 1),
-            }
-        )
-        left, top, right, bottom = tag.rect
-        pad = max(1, round(tag.font.size / 8))
-        ascent, _ = tag.font.getmetrics()
-        tags.append(
-            {
-                'label': label,
-                'text': tag.text,
-                'color': _hex(color),
-                'ink': _hex(ink_on(color)),
-                'font_size': tag.font.size,
-                'x': round(left, 1),
-                'y': round(top, 1),
-                'width': round(right - left, 1),
-                'height': round(bottom - top, 1),
-                'text_x': round(left + pad, 1),
-                'text_y': round(top + pad + ascent, 1),
-                'text_width': round(right - left - 2 * pad, 1),
-            }
-        )
-    return boxes, tags
+        yield {
+            'label': label,
+            'name': scene.names[label],
+            'ignored': ignored,
+            'color': _hex(color),
+            'ink': _hex(ink_on(color)),
+            'box': box,
+            'tag': tag,
+        }
 
 
 def _caption(scene: Scene, colors: Mapping[int, Color]) -> Iterator[dict[str, Any]]:

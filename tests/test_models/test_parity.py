@@ -72,7 +72,7 @@ def test_parameters_are_those_recorded(name):
 
 @torch.no_grad()
 def test_every_stage(original, model, variant, check):
-    prompts = model._single_prompts(original.samples(), truncate=False)
+    prompts = model.single_prompts(original.samples(), truncate=False)
     assert prompts[0].prompt.caption == original.meta[variant]['eval_caption']
     text = model.language_model(prompts)
     check('eval/lang.hidden', text.hidden)
@@ -103,7 +103,7 @@ def test_raw_outputs(original, model, check):
     logits, deltas, centerness = model(
         original.pictures, original.samples(), mode='tensor'
     )
-    tokens = len(model._single_prompts(original.samples(), False)[0].input_ids)
+    tokens = len(model.single_prompts(original.samples(), False)[0].input_ids)
     for i in range(5):
         check(f'eval/head.dot_product_logits.{i}', logits[i][..., :tokens])
         check(f'eval/head.bbox_reg.{i}', deltas[i])

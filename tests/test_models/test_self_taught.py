@@ -66,7 +66,7 @@ def test_people_alone_are_heard_without_a_teacher():
 def test_the_target_of_a_drawn_word_is_the_quality_of_the_box():
     """Worked by hand for one anchor that has a box and one that has none."""
     model = make(0.25, soft_loss_weight=1.0)
-    prompt = model._single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
+    prompt = model.single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
     cat, dog = (tokens[0] for tokens in prompt[0].entity_tokens)
     width = len(prompt[0].input_ids)
     logits = torch.zeros(1, 2, width)  # probability 0.5 everywhere
@@ -88,7 +88,7 @@ def test_the_target_of_a_drawn_word_is_the_quality_of_the_box():
 def test_people_decide_about_a_word_that_the_teacher_does_not_know():
     """As above, but the teacher is silent on 'dog' all over the picture."""
     model = make(0.25, soft_loss_weight=1.0)
-    prompt = model._single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
+    prompt = model.single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
     cat, dog = (tokens[0] for tokens in prompt[0].entity_tokens)
     width = len(prompt[0].input_ids)
     teacher = torch.full((1, 2, width), 0.4)

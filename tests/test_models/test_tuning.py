@@ -124,7 +124,7 @@ def test_the_tuned_language_model_has_its_dropout():
     model = tuned('language', True).train()
     assert model.language_model.training and not model.bbox_head.training
     _, samples = batch()
-    prompts = model._single_prompts(samples, truncate=True)
+    prompts = model.single_prompts(samples, truncate=True)
     first, second = (model.encode_text(prompts).hidden for _ in range(2))
     assert not torch.allclose(first, second)
 
@@ -143,7 +143,7 @@ def test_the_gradient_of_a_prompt_does_not_depend_on_what_else_trains():
         sum(losses(each).values()).backward()
     gradient = model.language_prompt.weight.grad
     torch.testing.assert_close(whole.language_prompt.weight.grad, gradient)
-    tokens = len(model._single_prompts(batch()[1], truncate=True)[0].input_ids)
+    tokens = len(model.single_prompts(batch()[1], truncate=True)[0].input_ids)
     assert gradient[:tokens].abs().amax(1).min() > 0
     assert not gradient[tokens:].any()
 

@@ -167,5 +167,10 @@ def metric_tool():
 
 
 @pytest.fixture(scope='module')
+def few_shot_tool():
+    return main_of('few_shot')
+
+
+@pytest.fixture(scope='module')
 def label_tool():
     return main_of('pseudo_label')

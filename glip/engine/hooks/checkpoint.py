@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.runner import Runner
 
+from glip.engine.pretrained_init import skip_pretrained
 from glip.errors import ConfigError
 from glip.registry import HOOKS
 
@@ -20,6 +21,11 @@ class CheckpointHook(_CheckpointHook):
     Otherwise a run that is killed while it saves would be left without its best
     checkpoint and, with ``max_keep_ckpts=1``, without any.
     """
+
+    def before_run(self, runner: Runner) -> None:
+        """Let mmengine's own runner not fetch weights that ``load_from`` overwrites."""
+        if runner._load_from is not None:
+            skip_pretrained(runner.model)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         with self._deleting_later():

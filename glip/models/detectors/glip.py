@@ -14,7 +14,12 @@ from torch import Tensor
 from glip.errors import PromptError
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
 from glip.models.detectors.tuning import freeze_others, rest_frozen
-from glip.models.language import LanguagePrompt, TextFeatures
+from glip.models.language import (
+    LanguagePrompt,
+    TextFeatures,
+    TunedPrompt,
+    add_tuned,
+)
 from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
@@ -59,6 +64,10 @@ class GLIP(BaseDetector):
         data_preprocessor: ``mmdet.DetDataPreprocessor``.
         init_cfg: mmengine's.
 
+    Attributes:
+        tuned_prompt: In predictions added to the words of samples that bring no
+            ``tuned_prompt`` of their own.
+
     Raises:
         ConfigError: There is no such tuning, or it leaves nothing to train.
     """
@@ -93,6 +102,7 @@ class GLIP(BaseDetector):
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
         self.language_prompt: LanguagePrompt | None = None
+        self.tuned_prompt: TunedPrompt | None = None
         self.tuning = tuning
         if tuning == 'prompt':
             self.add_language_prompt()
@@ -141,24 +151,42 @@ class GLIP(BaseDetector):
                 ``tokens_positive`` and ``caption_prompt``.
 
         Raises:
-            PromptError: If the text is missing, empty or cannot fit.
+            PromptError: If the text is missing, empty or cannot fit, or is not that of
+                its tuned prompt.
         """
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
         key = tuple(_frozen(sample.get(field)) for field in fields)
+        tuned = self._tuned_prompt_of(sample)
+        chunk_size = self.chunked_size if tuned is None else -1  # tuned as a whole
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
                 self._prompt_of(sample),
                 self.language_model.tokenizer,
                 max_tokens=self.language_model.max_tokens,
-                chunk_size=self.chunked_size,
+                chunk_size=chunk_size,
             )
 
         cache = FeatureCache.current()
-        return cache.prompts.get((id(self), self.chunked_size, key), split)
+        prompts = cache.prompts.get((id(self), chunk_size, key), split)
+        if tuned is not None:
+            tuned.require(prompts)
+        return prompts
 
-    def _single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
-        """One prompt per picture, as training and raw outputs need it."""
+    def _tuned_prompt_of(self, sample) -> TunedPrompt | None:
+        tuned = sample.get('tuned_prompt')
+        return self.tuned_prompt if tuned is None else tuned
+
+    def single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
+        """One prompt per picture, as training and raw outputs need it.
+
+        Args:
+            samples: Data samples with words, see :meth:`prompts_of`.
+            truncate: Cut what does not fit the token budget.
+
+        Raises:
+            PromptError: The words are missing or empty, or too long and not cut.
+        """
         tokenizer = self.language_model.tokenizer
         budget = self.language_model.max_tokens
         prompts = [
@@ -181,8 +209,18 @@ class GLIP(BaseDetector):
         """Pictures (B, 3, H, W) to pyramid levels (B, C, h, w)."""
         return self.neck(self.backbone(batch_inputs))
 
-    def encode_text(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
-        """Token features of prompts, with the tuned prompt added where there is one."""
+    def encode_text(
+        self,
+        prompts: Sequence[EncodedPrompt],
+        tuned: Sequence[TunedPrompt | None] = (),
+    ) -> TextFeatures:
+        """Token features of prompts.
+
+        Args:
+            prompts: B prompts.
+            tuned: What was tuned for each of them; the model's own ``language_prompt``
+                where there is none.
+        """
         if self.training or torch.is_grad_enabled():
             features = self.language_model(prompts)
         else:
@@ -190,9 +228,7 @@ class GLIP(BaseDetector):
             features = FeatureCache.current().texts.get(
                 (self._arithmetic, ids), lambda: self._encode_in_groups(prompts)
             )
-        if self.language_prompt is not None:
-            features = self.language_prompt(features)
-        return features
+        return add_tuned(features, tuned, self.language_prompt)
 
     def _encode_in_groups(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
         """Bound the memory that thousands of classes take on their way."""
@@ -228,7 +264,7 @@ class GLIP(BaseDetector):
             Token logits (B, H*W, T), deltas (B, 4, H, W) and centerness logits
             (B, 1, H, W), each a tuple over levels.
         """
-        prompts = self._single_prompts(batch_data_samples, truncate=False)
+        prompts = self.single_prompts(batch_data_samples, truncate=False)
         text = self.encode_text(prompts)
         return self.bbox_head(self.extract_feat(batch_inputs), text)
 
@@ -239,7 +275,7 @@ class GLIP(BaseDetector):
 
         Boxes whose names lie past the token budget do not take part.
         """
-        prompts = self._single_prompts(batch_data_samples, truncate=True)
+        prompts = self.single_prompts(batch_data_samples, truncate=True)
         truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
         visual = self.extract_feat(batch_inputs)
@@ -301,9 +337,15 @@ class GLIP(BaseDetector):
             The data samples with ``pred_instances``, as :meth:`predict` gives them.
         """
         prompts = [self.prompts_of(sample) for sample in samples]
+        tuned = [
+            self._tuned_prompt_of(sample)
+            for sample, of_picture in zip(samples, prompts, strict=True)
+            for _ in of_picture
+        ]
+        flat = [each for of_picture in prompts for each in of_picture]
         results = self.bbox_head.predict(
             pictures,
-            self.encode_text([each for of_picture in prompts for each in of_picture]),
+            self.encode_text(flat, tuned),
             prompts,
             [sample.metainfo for sample in samples],
             rescale=rescale,

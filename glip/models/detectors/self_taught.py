@@ -82,7 +82,7 @@ class SelfTaughtGLIP(GLIP):
             raise ConfigError(
                 'SelfTaughtGLIP has no teacher: add the SelfTeacherHook to custom_hooks'
             )
-        prompts = self._single_prompts(batch_data_samples, truncate=True)
+        prompts = self.single_prompts(batch_data_samples, truncate=True)
         truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
         visual = self.extract_feat(batch_inputs)
