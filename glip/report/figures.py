@@ -239,12 +239,14 @@ def _reduced(counts: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
     return small, [*(names[i] for i in chosen), rest, 'background']
 
 
-def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    """A figure that needs no display and is remembered by nobody."""
+def new_figure(
+    width: float, height: float, *, rows: int = 1, columns: int = 1
+) -> tuple[Any, Any]:
+    """A figure that needs no display and is remembered by nobody, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout='constrained')
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots(rows, columns, sharex='col')
 
 
 def save_figure(figure: Any, path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -51,30 +52,64 @@ def safe_name(name: str) -> str:
     return re.sub(r'[^\w.-]+', '_', name)[-80:]
 
 
-def write_json(path: str | os.PathLike[str], content: Any) -> Path:
-    """Write a JSON file for people and programs, whole or not at all.
-
-    Args:
-        path: The file; its folder is created where it is missing.
-        content: What ``json`` takes.
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a text file whole or not at all; its folder is created where missing.
 
     Raises:
-        OSError: It cannot be written.
+        ConfigError: It cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=1, ensure_ascii=False) + '\n'
-    with atomic_write(path) as part:
-        part.write_text(text, encoding='utf-8')
+    with writing_to(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as part:
+            part.write_bytes(text.encode())  # lines end alike on all systems
     return path
 
 
-def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    """Write a table with a line of names.
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
+    """Write a JSON file for people and programs, as :func:`write_text` does.
+
+    Args:
+        path: The file.
+        content: What ``json`` takes; of anything else the string.
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
+    return write_text(path, text + '\n')
+
+
+def write_csv(
+    path: str | os.PathLike[str], head: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> Path:
+    """Write a table with a line of names, as :func:`write_text` does."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows([head, *rows])
+    return write_text(path, text.getvalue())
+
+
+def write_tables(
+    folder: str | os.PathLike[str],
+    name: str,
+    *,
+    markdown: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    content: Any,
+) -> list[Path]:
+    """Write one table for people, for spreadsheets and for programs.
+
+    Args:
+        folder: Created where it is missing.
+        name: Of the files, before ``.md``, ``.csv`` and ``.json``.
+        markdown: Text of the first.
+        head: Names of the columns of the second.
+        rows: Its lines.
+        content: Of the third.
 
     Raises:
-        OSError: It cannot be written.
+        ConfigError: The folder cannot be written to.
     """
-    with path.open('w', newline='', encoding='utf-8') as file:
-        csv.writer(file).writerows([head, *rows])
-    return path
+    return [
+        write_text(Path(folder, f'{name}.md'), markdown.rstrip('\n') + '\n'),
+        write_csv(Path(folder, f'{name}.csv'), head, rows),
+        write_json(Path(folder, f'{name}.json'), content),
+    ]

@@ -13,8 +13,8 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
 from glip.errors import ConfigError
-from glip.runtime.atomic import atomic_write
 from glip.runtime.reading import read_json
+from glip.runtime.writing import write_json
 
 FILE = 'stages.json'
 
@@ -85,15 +85,7 @@ class Stages:
         return content
 
     def _write(self) -> None:
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(self.file) as part:
-                content = {'about': self._about, 'stages': self.results}
-                part.write_text(json.dumps(content, indent=1), encoding='utf-8')
-        except OSError as error:
-            raise ConfigError(
-                f'{self.file} cannot be written: {error.strerror or error}'
-            ) from error
+        write_json(self.file, {'about': self._about, 'stages': self.results})
 
 
 def _digest(value: Any) -> str:
