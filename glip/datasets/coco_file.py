@@ -302,7 +302,9 @@ def _group(
         # In place: a copy of each of 27 million is what some machines cannot hold.
         annotation['bbox'] = box
         annotation['iscrowd'] = int(annotation.get('iscrowd') in (1, '1'))
-        annotation['area'] = annotation.get('area') or box[2] * box[3]
+        # An area of 0 stays: the official tools judge by it.
+        area = annotation.get('area')
+        annotation['area'] = area if _is_area(area) else box[2] * box[3]
         by_image[annotation['image_id']].append(annotation)
     for ids, why in (
         (stray, 'belong to pictures that it does not list'),
@@ -338,6 +340,12 @@ def _box(value: object) -> list[float] | None:
     if not all(map(math.isfinite, (x, y, w, h))) or w <= 0 or h <= 0:
         return None
     return [x, y, w, h]
+
+
+def _is_area(value: object) -> bool:
+    """Whether it can be what a box or its mask covers."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf
 
 
 def is_id(value: object) -> bool:
