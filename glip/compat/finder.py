@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
+from glip.compat.late_plots import LatePlotsFinder
+
 _EXTENSION = 'mmcv._ext'
 _REGISTRY = 'mmdet.registry'
 _logger = logging.getLogger('glip')
@@ -123,7 +125,7 @@ def install() -> None:
     """
     if any(isinstance(finder, _ExtensionFinder) for finder in sys.meta_path):
         return
-    sys.meta_path[:0] = [_ExtensionFinder(), _RegistryFinder()]
+    sys.meta_path[:0] = [_ExtensionFinder(), LatePlotsFinder(), _RegistryFinder()]
     _replace_placeholders()
     if _REGISTRY in sys.modules:
         _share_registries()

@@ -46,8 +46,7 @@ class ConcatDataset(_MMEngineConcatDataset):
             )
         _check_annotations(datasets)
         self.datasets = [
-            _repeated(DATASETS.build(d) if isinstance(d, Mapping) else d, int(times))
-            for d, times in zip(datasets, repeats)
+            _repeated(d, int(times)) for d, times in zip(datasets, repeats)
         ]
         self._fully_initialized = False
         if not lazy_init:
@@ -103,4 +102,10 @@ def _check_annotations(datasets: Sequence[Any]) -> None:
 
 def _repeated(dataset: Any, times: int) -> Any:
     """Wrap only where it changes something."""
+    if times == 1 and isinstance(dataset, Mapping):
+        return DATASETS.build(dataset)
+    if times > 1 and isinstance(dataset, Mapping):
+        # mmengine's class takes another wrapper as config only.
+        config = {'type': RepeatDataset, 'dataset': dataset, 'times': times}
+        return DATASETS.build({**config, 'lazy_init': True})
     return RepeatDataset(dataset, times, lazy_init=True) if times > 1 else dataset

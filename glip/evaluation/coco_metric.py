@@ -20,7 +20,7 @@ from glip.evaluation.proposals import class_agnostic_ap, fast_recall
 from glip.evaluation.sample_truth import coco_of, truth_of
 from glip.registry import METRICS
 
-_AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+Item = Callable[[BoxAP], float]
 
 
 @METRICS.register_module()
@@ -70,6 +70,8 @@ class CocoMetric(BaseMetric):
 
     default_prefix = 'coco'
     _MEASURES: tuple[str, ...] = ('bbox', 'proposal', 'proposal_fast')
+    _federated = False
+    _result_prefix = 'bbox_'
 
     def __init__(
         self,
@@ -102,10 +104,9 @@ class CocoMetric(BaseMetric):
                 f'proposal_nums must be three numbers, 100 among them, not '
                 f'{tuple(proposal_nums)}'
             )
-        self.proposal_nums = sorted(proposal_nums)
-        self._items = _items(self.proposal_nums)
-        self._checked_items(metric_items)
-        self.metric_items = metric_items
+        self._limits = self.proposal_nums = sorted(proposal_nums)
+        self._items = result_items('mAP', '_', self._limits, ap_limit=100)
+        self.metric_items = self._choose(metric_items)
         self.ann_file = None if ann_file is None else os.fspath(ann_file)
         if self.ann_file and not backend_args and '://' not in self.ann_file:
             # Asked here, as the metric itself comes after an epoch of training.
@@ -131,13 +132,15 @@ class CocoMetric(BaseMetric):
             )
         return wanted
 
-    def _checked_items(self, wanted: Sequence[str] | None) -> None:
-        unknown = set(wanted or ()) - set(self._items)
+    def _choose(self, metric_items: Sequence[str] | None) -> tuple[str, ...] | None:
+        """The results that are asked for, all of which exist; None for the usual."""
+        unknown = set(metric_items or ()) - set(self._items)
         if unknown:
             raise ConfigError(
                 f'metric_items {sorted(unknown)} are unknown; there are '
                 f'{list(self._items)}'
             )
+        return tuple(metric_items) if metric_items else None
 
     def check_pictures(self, image_ids: Sequence[Any]) -> None:
         """Make sure that pictures and classes are those of the annotation file.
@@ -195,16 +198,34 @@ class CocoMetric(BaseMetric):
     def _boxes(
         self, coco: CocoFile, results: Sequence[Mapping[str, Any]]
     ) -> dict[str, float]:
+        coco, items = self._judged(coco), self._items_of(coco)
         evaluation = box_ap(
             coco,
-            DetectionRows.of(results),
-            limits=self.proposal_nums,
+            self._limited(DetectionRows.of(results)),
+            limits=self._limits,
             thresholds=self._thresholds,
+            federated=self._federated,
         )
-        log_table(coco.path, {n: value(evaluation) for n, value in self._items.items()})
-        items = self.metric_items or _AP_ITEMS
-        values = {f'bbox_{item}': self._items[item](evaluation) for item in items}
+        usual = [name for name in items if not name.startswith('AR')]
+        wanted = self.metric_items or usual
+        logged = wanted if self._federated else items
+        log_table(coco.path, {name: items[name](evaluation) for name in logged})
+        values = {
+            f'{self._result_prefix}{name}': items[name](evaluation) for name in wanted
+        }
         return values | self._by_class(evaluation, coco, results)
+
+    def _items_of(self, coco: CocoFile) -> dict[str, Item]:
+        """Name of a result -> how to read it."""
+        return self._items
+
+    def _judged(self, coco: CocoFile) -> CocoFile:
+        """The annotations that the rules look at."""
+        return coco
+
+    def _limited(self, detections: DetectionRows) -> DetectionRows:
+        """The detections that the rules look at."""
+        return detections
 
     def _proposals(
         self, coco: CocoFile, results: Sequence[Mapping[str, Any]]
@@ -215,7 +236,8 @@ class CocoMetric(BaseMetric):
             limits=self.proposal_nums,
             thresholds=self._thresholds,
         )
-        items = self.metric_items or [name for name in self._items if name[:2] == 'AR']
+        usual = [name for name in self._items if name.startswith('AR')]
+        items = self.metric_items or usual
         values = {item: self._items[item](evaluation) for item in items}
         log_table(coco.path, values)
         return values
@@ -277,20 +299,29 @@ def _check_thresholds(thresholds: np.ndarray) -> None:
         )
 
 
-def _items(limits: Sequence[int]) -> dict[str, Callable[[BoxAP], float]]:
-    """Name of a result -> how to read it; mAP is at 100 detections, as in COCO."""
-    items: dict[str, Callable[[BoxAP], float]] = {
-        'mAP': lambda e: e.ap(limit=100),
-        'mAP_50': lambda e: e.ap(iou=0.5),
-        'mAP_75': lambda e: e.ap(iou=0.75),
+def result_items(
+    ap: str, joint: str, limits: Sequence[int], ap_limit: int | None = None
+) -> dict[str, Item]:
+    """Name of a result -> how to read it.
+
+    Args:
+        ap: What average precision is called.
+        joint: Between it and what it is of.
+        limits: Of detections per picture; areas are given at the last.
+        ap_limit: The one that AP itself is at, by default the last.
+    """
+    areas = {area[0]: area for area in ('small', 'medium', 'large')}
+    return {
+        ap: partial(BoxAP.ap, limit=ap_limit),
+        f'{ap}{joint}50': partial(BoxAP.ap, iou=0.5),
+        f'{ap}{joint}75': partial(BoxAP.ap, iou=0.75),
+        **{f'{ap}{joint}{k}': partial(BoxAP.ap, area=v) for k, v in areas.items()},
+        **{f'AR@{limit}': partial(BoxAP.ar, limit=limit) for limit in limits},
+        **{
+            f'AR{joint}{k}@{limits[-1]}': partial(BoxAP.ar, area=v)
+            for k, v in areas.items()
+        },
     }
-    for area in ('small', 'medium', 'large'):
-        items[f'mAP_{area[0]}'] = partial(BoxAP.ap, area=area)
-    for limit in limits:
-        items[f'AR@{limit}'] = partial(BoxAP.ar, limit=limit)
-    for area in ('small', 'medium', 'large'):
-        items[f'AR_{area[0]}@{limits[-1]}'] = partial(BoxAP.ar, area=area)
-    return items
 
 
 def check_annotation_file(path: str) -> None:

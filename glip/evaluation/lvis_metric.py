@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from glip.datasets.coco_file import CocoFile, read_sections
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation.box_ap import BoxAP, DetectionRows, box_ap
-from glip.evaluation.coco_metric import (
-    CocoMetric,
-    log_table,
-)
+from glip.evaluation.box_ap import BoxAP, DetectionRows
+from glip.evaluation.coco_metric import CocoMetric, Item, result_items
 from glip.registry import METRICS
 
-_FREQUENCIES = {'r': 'rare', 'c': 'common', 'f': 'frequent'}
-_Items = dict[str, Callable[[BoxAP], float]]
+_FREQUENCIES = ('r', 'c', 'f')  # rare, common, frequent
 
 
 @METRICS.register_module()
@@ -53,6 +50,7 @@ class LVISMetric(CocoMetric):
 
     default_prefix = 'lvis'
     _MEASURES = ('bbox', 'proposal_fast')
+    _federated = True
 
     def __init__(
         self,
@@ -74,45 +72,27 @@ class LVISMetric(CocoMetric):
         )
         numbers = [proposal_nums] if isinstance(proposal_nums, int) else proposal_nums
         self.proposal_nums = sorted(numbers)
-        self.limit = self.proposal_nums[-1]
-        self._items = _items(self.limit)
-        self._checked_items(metric_items)
-        self.metric_items = metric_items
+        self._limits = self.proposal_nums[-1:]
+        self._items = result_items('AP', '', self._limits)
+        self._items |= {f'AP{letter}': BoxAP.ap for letter in _FREQUENCIES}
+        self.metric_items = self._choose(metric_items)
 
-    def _boxes(
-        self, coco: CocoFile, results: Sequence[Mapping[str, Any]]
-    ) -> dict[str, float]:
-        detections = self._limited(DetectionRows.of(results)).with_area()
-        frequencies = self._frequencies(coco)
-        judged = _with_area(coco)
-        evaluation = box_ap(
-            judged,
-            detections,
-            limits=self._limits,
-            thresholds=self._thresholds,
-            federated=True,
-        )
-        values = {}
-        usual = [name for name in self._items if not name.startswith('AR')]
-        for item in self.metric_items or usual:
-            value = self._items[item]
-            if item in ('APr', 'APc', 'APf'):
-                values[item] = evaluation.ap(classes=frequencies[item[-1]])
-            else:
-                values[item] = value(evaluation)
-        log_table(coco.path, values)
-        return self._named(values) | self._by_class(evaluation, judged, results)
+    def _items_of(self, coco: CocoFile) -> dict[str, Item]:
+        by_frequency = {
+            f'AP{letter}': partial(BoxAP.ap, classes=classes)
+            for letter, classes in self._frequencies(coco).items()
+        }
+        return self._items | by_frequency
 
-    @property
-    def _limits(self) -> tuple[int, ...]:
-        return (self.limit,)
+    def _judged(self, coco: CocoFile) -> CocoFile:
+        boxes = {
+            image_id: tuple(box for box in of_image if box['area'] > 0)
+            for image_id, of_image in coco.boxes.items()
+        }
+        return replace(coco, boxes=boxes)
 
     def _limited(self, detections: DetectionRows) -> DetectionRows:
-        """What the rules look at."""
-        return detections.best_per_image(self.limit)
-
-    def _named(self, values: Mapping[str, float]) -> dict[str, float]:
-        return {f'bbox_{name}': value for name, value in values.items()}
+        return detections.best_per_image(*self._limits).with_area()
 
     def _frequencies(self, coco: CocoFile) -> dict[str, list[int]]:
         """Rare, common and frequent classes.
@@ -153,8 +133,8 @@ class LVISFixedAPMetric(LVISMetric):
     """
 
     default_prefix = 'lvis_fixed_ap'
-
     _MEASURES = ('bbox',)
+    _result_prefix = ''
 
     def __init__(
         self,
@@ -166,43 +146,7 @@ class LVISFixedAPMetric(LVISMetric):
             raise ConfigError(f'topk={topk} of LVISFixedAPMetric must be 1 or more')
         kwargs.setdefault('metric_items', ('AP', 'APr', 'APc', 'APf'))
         super().__init__(ann_file, **kwargs)
-        self.topk = topk
-
-    @property
-    def _limits(self) -> tuple[int, ...]:
-        return (self.topk,)
+        self._limits = [topk]
 
     def _limited(self, detections: DetectionRows) -> DetectionRows:
-        return detections.best_per_class(self.topk)
-
-    def _named(self, values: Mapping[str, float]) -> dict[str, float]:
-        return dict(values)
-
-
-def _with_area(coco: CocoFile) -> CocoFile:
-    """Without annotations that the official tool leaves out."""
-    boxes = {
-        image_id: tuple(box for box in of_image if box['area'] > 0)
-        for image_id, of_image in coco.boxes.items()
-    }
-    return replace(coco, boxes=boxes)
-
-
-def _items(limit: int) -> _Items:
-    """Name of a result -> how to read it; those by frequency need the classes."""
-    items: _Items = {
-        'AP': lambda e: e.ap(),
-        'AP50': lambda e: e.ap(iou=0.5),
-        'AP75': lambda e: e.ap(iou=0.75),
-        'APs': lambda e: e.ap(area='small'),
-        'APm': lambda e: e.ap(area='medium'),
-        'APl': lambda e: e.ap(area='large'),
-        'APr': lambda e: e.ap(),
-        'APc': lambda e: e.ap(),
-        'APf': lambda e: e.ap(),
-        f'AR@{limit}': lambda e: e.ar(),
-        f'ARs@{limit}': lambda e: e.ar(area='small'),
-        f'ARm@{limit}': lambda e: e.ar(area='medium'),
-        f'ARl@{limit}': lambda e: e.ar(area='large'),
-    }
-    return items
+        return detections.best_per_class(*self._limits).with_area()

@@ -164,3 +164,13 @@ def join_tool():
 @pytest.fixture(scope='module')
 def metric_tool():
     return main_of('analysis_tools/eval_metric')
+
+
+@pytest.fixture(scope='module')
+def few_shot_tool():
+    return main_of('few_shot')
+
+
+@pytest.fixture(scope='module')
+def label_tool():
+    return main_of('pseudo_label')

@@ -46,7 +46,13 @@ def test_resume_goes_on_after_the_last_epoch(trained, tiny, train_tool):
     assert (trained / 'epoch_2.pth').is_file()
     # A folder of its own: runs that start within one second share a log folder.
     again = tiny / 'run_by_path'
-    by_path = [arguments[0], '--work-dir', str(again), '--resume', str(trained / 'epoch_1.pth')]
+    by_path = [
+        arguments[0],
+        '--work-dir',
+        str(again),
+        '--resume',
+        str(trained / 'epoch_1.pth'),
+    ]
     assert train_tool([*by_path, *more]) == 0
     assert [e['step'] for e in scalars(again) if 'loss' in e] == [3, 4]
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from glip.datasets.converters.output import PathLike, atomic_binary, compact_json
-from glip.datasets.converters.pictures import MissingPictures
+from glip.datasets.converters.pictures import MissingPictures, path_below
 from glip.datasets.converters.result import Result, require
 from glip.datasets.converters.write import check_files
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
+from glip.received import check_is_file, leaves_folder
 from glip.runtime.progress import count_lines, track
 from glip.runtime.reading import json_lines
 
@@ -35,7 +36,8 @@ def odvg_to_shards(
 
     Args:
         path: Records, one picture or caption a line.
-        pictures: Folder that their ``filename`` starts from.
+        pictures: Folder that their ``filename`` starts from; what it names elsewhere,
+            by an absolute path or by ``..``, is left out and counted.
         out_dir: Folder of the tar files; it must not have any of this name.
         name: Begin of their names.
         shard_size: Records in each but the last.
@@ -71,11 +73,11 @@ def odvg_to_shards(
                 stack.close()
                 file = _shard_path(out_dir, name, written['files'])
                 stream = stack.enter_context(atomic_binary(file))
-                tar = stack.enter_context(_tar(stream))
+                tar = stack.enter_context(open_tar(stream))
                 written['files'] += 1
             key = f'{number:09d}'
-            _add(tar, key + extension, data)
-            _add(tar, key + '.json', compact_json(record).encode())
+            add_member(tar, key + extension, data)
+            add_member(tar, key + '.json', compact_json(record).encode())
             written['records'] += 1
     require(written['records'], dropped)
     return Result(_shard_path(out_dir, name, None), written, dropped)
@@ -92,6 +94,7 @@ def _readable(
 ) -> Iterator[tuple[str, bytes, Mapping[str, Any]]]:
     """Extension and bytes of each picture that is there, and its record."""
     missing = MissingPictures(dropped, 'records of pictures that cannot be read')
+    outside = MissingPictures(dropped, 'records of pictures outside their folder')
     for number, record in json_lines(path):
         name = record.get('filename')
         if not isinstance(name, str) or not {'detection', 'grounding'} & record.keys():
@@ -99,24 +102,33 @@ def _readable(
                 f'{path}, line {number}: no ODVG record, which has "filename" and '
                 '"detection" or "grounding"'
             )
+        if leaves_folder(name):
+            dropped.add('records of pictures outside the folder', name)
+            continue
         picture = os.path.join(pictures, name)
+        if path_below(pictures, name) is None:
+            outside.add(name, picture, ValueError(f'not below {pictures}'))
+            continue
         try:
+            check_is_file(picture)
             with open(picture, 'rb') as file:
                 data = file.read()
         except (OSError, ValueError) as error:  # the latter for names no file can have
             missing.add(name, picture, error)
             continue
         missing.present()
+        outside.present()
         yield os.path.splitext(name)[1].lower() or '.jpg', data, record
 
 
 @contextlib.contextmanager
-def _tar(stream: BinaryIO) -> Iterator[tarfile.TarFile]:
+def open_tar(stream: BinaryIO) -> Iterator[tarfile.TarFile]:
+    """A tar file that is written to a stream."""
     with tarfile.open(fileobj=stream, mode='w') as tar:
         yield tar
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def add_member(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     """A member that says nothing of who packed it and when."""
     member = tarfile.TarInfo(name)
     member.size = len(data)

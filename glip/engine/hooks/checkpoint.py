@@ -34,9 +34,10 @@ class CheckpointHook(_CheckpointHook):
     def _save_best_checkpoint(
         self, runner: Runner, metrics: Mapping[str, float]
     ) -> None:
-        wanted = [key for key in self.key_indicators or () if key != 'auto']
-        missing = [key for key in wanted if key not in metrics]
-        if self.save_best and missing:
+        if not self.save_best:
+            return
+        missing = [k for k in self.key_indicators if k != 'auto' and k not in metrics]
+        if missing:
             raise ConfigError(
                 f'default_hooks.checkpoint.save_best={missing[0]!r} is not among the '
                 f'results of the evaluation: {", ".join(metrics) or "there are none"}'

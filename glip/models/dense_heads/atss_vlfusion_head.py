@@ -265,7 +265,8 @@ class ATSSVLFusionHead(BaseModule):
             deltas[0].device,
         )
         missing = num_tokens - truth.tokens.shape[2]
-        truth = GroundTruth(truth.boxes, F.pad(truth.tokens, (0, missing)))
+        tokens = F.pad(truth.tokens, (0, missing))
+        truth = GroundTruth(truth.boxes, tokens, truth.weights)
         sizes = [len(level) for level in anchors]
         flat = torch.cat(anchors)
         return flat, make_targets(self.assigner, flat, sizes, truth)

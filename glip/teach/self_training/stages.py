@@ -1,0 +1,102 @@
+"""What of a long work is done, so that an interrupted one goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.logging import print_log
+
+from glip.errors import ConfigError
+from glip.runtime.atomic import atomic_write
+from glip.runtime.reading import read_json
+
+FILE = 'stages.json'
+
+
+class Stages:
+    """Stages of a work by name; the results of finished ones are in ``stages.json``.
+
+    Under torchrun all processes go through the same stages, and the first one's
+    results count.
+
+    Args:
+        folder: Where the file is, made where it is missing.
+        about: What the results depend on, by name, in plain values.
+
+    Raises:
+        ConfigError: The file there is of a work that differs in ``about``, or the
+            folder cannot be written to.
+        DatasetError: The file there is damaged.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], about: Mapping[str, Any]
+    ) -> None:
+        self.file = Path(folder, FILE)
+        self._about = {key: _digest(value) for key, value in about.items()}
+        content: list[Any] = [self._read() if is_main_process() else None]
+        broadcast_object_list(content)
+        self.results: dict[str, Any] = content[0]['stages']
+        differing = sorted(
+            key
+            for key in {*self._about, *content[0]['about']}
+            if self._about.get(key) != content[0]['about'].get(key)
+        )
+        if differing:
+            raise ConfigError(
+                f'{folder} was begun with another config, which differs in '
+                f'{", ".join(differing)}; go on with that one, or give another '
+                '--work-dir'
+            )
+
+    def run(self, name: str, work: Callable[[], Any]) -> Any:
+        """The result of a stage, which is worked on unless it is known.
+
+        Args:
+            name: Of the stage.
+            work: Gives a result that JSON can hold.
+        """
+        if name in self.results:
+            print_log(f'{name}: done before', 'current')
+            return self.results[name]
+        print_log(f'{name}: begins', 'current')
+        result = [work()]
+        broadcast_object_list(result)
+        self.results[name] = result[0]
+        if is_main_process():
+            self._write()
+        barrier()
+        return result[0]
+
+    def _read(self) -> dict[str, Any]:
+        if not self.file.is_file():
+            return {'about': self._about, 'stages': {}}
+        content = read_json(os.fspath(self.file))
+        if not isinstance(content, dict) or {'about', 'stages'} - content.keys():
+            raise ConfigError(
+                f'{self.file} is no record of stages; give another --work-dir'
+            )
+        return content
+
+    def _write(self) -> None:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self.file) as part:
+                content = {'about': self._about, 'stages': self.results}
+                part.write_text(json.dumps(content, indent=1), encoding='utf-8')
+        except OSError as error:
+            raise ConfigError(
+                f'{self.file} cannot be written: {error.strerror or error}'
+            ) from error
+
+
+def _digest(value: Any) -> str:
+    """A short name for a value."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
