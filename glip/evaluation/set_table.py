@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +11,8 @@ from typing import Any
 
 from glip.errors import DatasetError
 from glip.received import check_is_file, parse_json
-from glip.runtime.writing import write_json, writing_to
+from glip.runtime.atomic import atomic_write
+from glip.runtime.writing import csv_text, write_json, writing_to
 
 # Name of a result -> heading, and what makes percent of it.
 _HEADINGS = {
@@ -115,16 +114,13 @@ class SetTable:
 
     def csv(self) -> str:
         """A line for each set, results as they are, and one for the mean."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator='\n')
-        writer.writerow(['set', 'pictures', *map(_plain, self.keys), 'absent'])
+        lines = [['set', 'pictures', *map(_plain, self.keys), 'absent']]
         for row in self.rows:
             values = [row.value(key) for key in self.keys]
-            writer.writerow([row.name, row.pictures, *values, row.absent])
+            lines.append([row.name, row.pictures, *values, row.absent])
         means = [self.mean(key) for key in self.keys]
         total = sum(row.pictures for row in self.rows)
-        writer.writerow([self.label, total, *means, None])
-        return out.getvalue()
+        return csv_text([*lines, [self.label, total, *means, None]])
 
     def json(self) -> dict[str, Any]:
         """Rows, mean and description for a JSON file; None where there is no number."""
@@ -157,8 +153,9 @@ class SetTable:
         paths = [Path(folder, name) for name in FILES]
         with writing_to(folder, 'the table of sets'):
             Path(folder).mkdir(parents=True, exist_ok=True)
-            paths[0].write_text(self.markdown() + '\n', encoding='utf-8')
-            paths[1].write_text(self.csv(), encoding='utf-8')
+            for path, text in zip(paths, (self.markdown() + '\n', self.csv())):
+                with atomic_write(path) as part:
+                    part.write_text(text, encoding='utf-8')
             write_json(paths[2], self.json())
         return paths
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,8 +11,9 @@ from typing import Any
 
 from glip.errors import ConfigError
 from glip.evaluation.set_table import aligned, heading, shown_value
-from glip.report.plots_figures import legend_beside, new_figure, save_figure
+from glip.report.figures import legend_beside, new_figure, save_figure
 from glip.runtime.atomic import atomic_write
+from glip.runtime.writing import csv_text
 
 _COUNTS = ('pictures', 'phrases', 'boxes')
 
@@ -161,14 +160,12 @@ def _lines(rounds: Sequence[Round], keys: Sequence[str]) -> list[list[str]]:
 
 
 def _csv(rounds: Sequence[Round], keys: Sequence[str]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator='\n')
-    writer.writerow(['round', 'teacher', *_COUNTS, *keys, 'won'])
+    lines: list[list[Any]] = [['round', 'teacher', *_COUNTS, *keys, 'won']]
     for entry in rounds:
         counts = [entry.labels.get(key) for key in _COUNTS]
         values = [entry.results.get(key) for key in keys]
-        writer.writerow([entry.number, entry.teacher, *counts, *values, entry.won])
-    return out.getvalue()
+        lines.append([entry.number, entry.teacher, *counts, *values, entry.won])
+    return csv_text(lines)
 
 
 def _shown(entry: Round, key: str) -> str:

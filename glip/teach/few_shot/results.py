@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import statistics
@@ -15,6 +13,7 @@ from typing import Any
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.set_table import aligned
 from glip.runtime.atomic import atomic_write
+from glip.runtime.writing import csv_text
 from glip.teach.few_shot.tasks import ALL, Shots, shots_order
 
 FILES = ('few_shot.md', 'few_shot.csv', 'few_shot.json')
@@ -200,11 +199,8 @@ class FewShotTable:
 
     def csv(self) -> str:
         """A line for each set, number of shots and tuning."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, list(self.rows()[0]), lineterminator='\n')
-        writer.writeheader()
-        writer.writerows(self.rows())
-        return out.getvalue()
+        rows = self.rows()
+        return csv_text([list(rows[0]), *([*row.values()] for row in rows)])
 
     def rows(self) -> list[dict[str, Any]]:
         """Mean and spread of each set, number of shots and tuning; AP from 0 to 1."""
