@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 
 import numpy as np
@@ -304,3 +305,33 @@ def test_header(tmp_path):
     (tmp_path / 'c.png').write_text('x')
     with pytest.raises(ImageError):
         read_header(tmp_path / 'c.png')
+
+
+@pytest.mark.parametrize('slow', ['body', 'head'])
+def test_a_server_that_sends_a_byte_at_a_time_is_given_up(slow):
+    stop = threading.Event()
+
+    def serve(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            line = b'HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n'
+            if slow == 'body':
+                connection.sendall(line)
+            while not stop.is_set():
+                try:
+                    connection.sendall(b'x' if slow == 'body' else b'H')
+                except OSError:
+                    return
+                stop.wait(0.05)
+
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        url = f'http://127.0.0.1:{listener.getsockname()[1]}/a.jpg'
+        try:
+            with pytest.raises(ImageError, match='not there after'):
+                load_image(url, timeout=0.2)
+        finally:
+            stop.set()
+            thread.join()

@@ -56,6 +56,7 @@ def _safe_globals() -> list:
         *paths,
         set,
         frozenset,
+        bytes,  # of an array without numbers
         slice,
         complex,
         list,

@@ -24,6 +24,7 @@ from glip.datasets.sample import (
     Phrase,
 )
 from glip.errors import DatasetError, ImageError
+from glip.received import path_below
 from glip.runtime.reading import listed, warn
 
 Sample = DetectionSample | GroundingSample
@@ -351,6 +352,10 @@ class PromptedDataset(BaseDetDataset):
     def _folder(self) -> str:
         """Where file names in the annotations start from."""
         return self.data_prefix.get('img', self.data_prefix.get('img_path', ''))
+
+    def is_inside(self, file_name: str) -> bool:
+        """Whether a name in the annotations is of a picture below their folder."""
+        return path_below(self._folder, file_name) is not None
 
     def _check_folder(self, names: Sequence[str]) -> None:
         """Tell a wrong folder from single missing pictures before training starts."""

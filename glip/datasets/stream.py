@@ -22,7 +22,7 @@ from glip.datasets.odvg import ODVGDataset
 from glip.datasets.sample import Dropped, GroundingSample
 from glip.datasets.seeding import derived_seed, drawn_with
 from glip.errors import DatasetError, ImageError
-from glip.received import leaves_folder, parse_json
+from glip.received import parse_json
 from glip.registry import DATASETS
 from glip.runtime.reading import json_lines, warn
 
@@ -199,7 +199,7 @@ class ODVGStream(SampleStream):
             if not isinstance(record, Mapping):
                 raise DatasetError(f'{where}: no record in braces')
             sample = self._reader.sample_of(record, where)
-            if content is None and leaves_folder(sample.file_name):
+            if content is None and not self._reader.is_inside(sample.file_name):
                 raise DatasetError(
                     f'{where}: the picture {sample.file_name!r:.80} is outside the '
                     'picture folder and is not read'
