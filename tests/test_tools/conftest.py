@@ -164,3 +164,8 @@ def join_tool():
 @pytest.fixture(scope='module')
 def metric_tool():
     return main_of('analysis_tools/eval_metric')
+
+
+@pytest.fixture(scope='module')
+def self_train_tool():
+    return main_of('self_train')

@@ -28,7 +28,7 @@ class CheckpointHook(_CheckpointHook):
     def _save_best_checkpoint(
         self, runner: Runner, metrics: Mapping[str, float]
     ) -> None:
-        wanted = [key for key in self.key_indicators or () if key != 'auto']
+        wanted = [key for key in getattr(self, 'key_indicators', ()) if key != 'auto']
         missing = [key for key in wanted if key not in metrics]
         if self.save_best and missing:
             raise ConfigError(
