@@ -38,7 +38,9 @@ def test_array_layouts(rgb):
 @pytest.mark.parametrize(
     ('array', 'said'),
     [
-        (np.zeros((4, 4, 3), np.float32), 'float32'),
+        (np.full((4, 4, 3), 7, np.float32), 'floats from 7 to 7'),
+        (np.full((4, 4, 3), np.nan, np.float32), 'floats from nan'),
+        (np.zeros((4, 4, 3), np.int64), 'int64'),
         (np.zeros((3, 40, 40), np.uint8), r'\(3, 40, 40\)'),
         (np.zeros((2, 4, 4, 3), np.uint8), r'\(2, 4, 4, 3\)'),
         (np.zeros((0, 4, 3), np.uint8), 'no pixels'),
@@ -49,7 +51,7 @@ def test_array_that_is_no_picture(array, said):
         load_image(array)
 
 
-@pytest.mark.parametrize('kind', [None, 3.5, b'bytes', {'a': 1}])
+@pytest.mark.parametrize('kind', [None, 3.5, {'a': 1}])
 def test_object_that_is_no_picture(kind):
     with pytest.raises(ImageError, match='is not a picture'):
         load_image(kind)

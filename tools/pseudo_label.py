@@ -16,7 +16,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from glip.config.arguments import add_launcher
 from glip.runtime.command import command
 from glip.teach.pseudo_labels import Screens, label, read_classes
 
@@ -98,7 +97,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--seed', type=int, default=0, help='of the pictures on the page (%(default)s)')
     add('--device', help='such as cpu or cuda:1 (a GPU for each process of torchrun)')
     add('--amp', action='store_true', help='half precision')
-    add_launcher(parser)
     return parser.parse_args(argv)
 
 

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from mmengine.config import DictAction
+
+
+class _Options(DictAction):
+    """mmengine's action, whose complaints become those of the command line."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
+        try:
+            super().__call__(parser, *args)
+        except (ValueError, AssertionError) as error:
+            parser.error(
+                f'--cfg-options takes KEY=VALUE, such as a.b=1 c="[x,y]" ({error})'
+            )
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
@@ -17,10 +31,19 @@ def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=_Options,
         metavar='KEY=VALUE',
         help=f'change the config, {example}',
     )
+
+
+def read_options(words: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` words as ``--cfg-options`` does."""
+    if not words:
+        return {}
+    parser = argparse.ArgumentParser(prog='--cfg-option', add_help=False)
+    add_cfg_options(parser, '')
+    return parser.parse_args(['--cfg-options', *words]).cfg_options
 
 
 def add_launcher(
@@ -40,4 +63,13 @@ def add_launcher(
     )
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
+    )
+
+
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """Add ``--verbose``."""
+    parser.add_argument(
+        '--verbose',
+        action='store_true',
+        help='show on the console all that goes into the log file',
     )

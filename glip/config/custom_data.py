@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from glip.config.custom_sets import TYPES, CustomSet, check_keys, sets_by_stage
 from glip.errors import ConfigError
-from glip.runtime.leaves import iter_leaves
+from glip.runtime.leaves import iter_paths
 
 _KEYS = {
     *('data_root', 'classes', 'train', 'val', 'test', 'batch_size', 'num_workers'),
     *('folder', 'split', 'train_split', 'skip_missing', 'use_caption_prompt'),
 }
+_OF_BOXES = ('CocoMetric', 'LVISMetric')
+_OF_PHRASES = ('Flickr30kMetric', 'RefExpMetric')
 _BEST_OF_PHRASES = 'flickr30k/R@1'
 
 
@@ -24,7 +28,8 @@ def apply_custom_data(cfg: Config) -> Config:
 
     A config inherits its loaders from ``_base_`` files that are evaluated before it,
     so variables it sets cannot reach them. This mapping does, and the pipelines,
-    samplers and metric settings of the base stay as they are::
+    samplers and metrics of the base stay as they are, and so does what repeats or
+    balances its data set, then around each of the sets::
 
         custom_data = dict(
             data_root='data/raccoon/',
@@ -39,7 +44,8 @@ def apply_custom_data(cfg: Config) -> Config:
     evaluated. ``batch_size`` is that of training.
 
     ``format`` is ``'coco'``, ``'odvg'`` (by default that of ``.jsonl``; ``label_map``
-    names the classes of its detection records) or ``'mdetr'``. The last two hold
+    names the classes of its detection records, ``min_score`` and ``weigh_by_score`` say
+    what becomes of a teacher's scores in training) or ``'mdetr'``. The last two hold
     captions with phrases, which are evaluated by the recall of phrases.
 
     ``folder`` stands for ``test``: all sets below it that are laid out as
@@ -82,10 +88,12 @@ def _fill(
             f'custom_data.{stage} has no {stage}_dataloader to go into; inherit one '
             "from a base, such as '../_base_/datasets/coco_detection.py'"
         )
-    template = next(iter_leaves(loader['dataset']))
+    *around, template = next(iter_paths(loader['dataset']))
+    wrappers = [wrapper for wrapper in around if 'dataset' in wrapper]
     present = [entry for entry in sets if entry.absent is None]
-    datasets = [_dataset(template, entry) for entry in present]
-    if len(sets) == 1 and not custom.get('folder') and sets[0].repeat == 1:
+    datasets = [_wrapped(_dataset(template, entry), wrappers) for entry in present]
+    many = len(sets) > 1 or bool(custom.get('folder')) or sets[0].repeat > 1
+    if not many:
         loader['dataset'] = datasets[0]
     else:
         loader['dataset'] = {
@@ -100,7 +108,6 @@ def _fill(
         if not custom['num_workers']:
             loader['persistent_workers'] = False
     if stage != 'train':
-        many = loader['dataset']['type'] == 'ConcatDataset'
         base = cfg.get(f'{stage}_evaluator')
         cfg[f'{stage}_evaluator'] = _evaluator(base, sets, many)
         checkpoint = cfg.get('default_hooks', {}).get('checkpoint', {})
@@ -121,6 +128,7 @@ def _dataset(template: Mapping[str, Any], entry: CustomSet) -> dict[str, Any]:
     dataset['data_root'] = entry.data_root
     dataset['ann_file'] = entry.ann_file
     dataset['data_prefix'] = {'img': entry.img}
+    dataset.update(entry.scores)
     if entry.caption_prompt:
         dataset['caption_prompt'] = copy.deepcopy(entry.caption_prompt)
     metainfo = {'classes': entry.classes, 'category_names': entry.category_names}
@@ -130,10 +138,18 @@ def _dataset(template: Mapping[str, Any], entry: CustomSet) -> dict[str, Any]:
     return dataset
 
 
-def _evaluator(base: Any, sets: Sequence[CustomSet], many: bool) -> dict[str, Any]:
-    """The base's COCO metric on other annotations, or recall, one for each set."""
-    while isinstance(base, (list, tuple)) or (base and 'metrics' in base):
-        base = base[0] if isinstance(base, (list, tuple)) else base['metrics']
+def _wrapped(
+    dataset: dict[str, Any], wrappers: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """A data set in what repeats, balances or mixes that of the base."""
+    for wrapper in reversed(wrappers):
+        fields = {k: copy.deepcopy(v) for k, v in wrapper.items() if k != 'dataset'}
+        dataset = {**fields, 'dataset': dataset}
+    return dataset
+
+
+def _evaluator(base: Any, sets: Sequence[CustomSet], many: bool) -> Any:
+    """The base's metrics on other annotations, or recall, one for each set."""
     of_phrases = [entry.format != 'coco' for entry in sets]
     if any(of_phrases) and not all(of_phrases):
         raise ConfigError(
@@ -141,13 +157,23 @@ def _evaluator(base: Any, sets: Sequence[CustomSet], many: bool) -> dict[str, An
             'in one run; name one kind under val and test the other on its own'
         )
     present = [entry for entry in sets if entry.absent is None]
+    of_sets, others = _metrics(base)
     if all(of_phrases):
-        metrics = [{'type': 'Flickr30kMetric'} for _ in present]
+        metrics: list[dict[str, Any]] = [{'type': 'Flickr30kMetric'} for _ in present]
     else:
-        base = dict(base or {}, type='CocoMetric')
-        metrics = [dict(base, ann_file=entry.path) for entry in present]
+        main = dict(next(iter(of_sets), {}), type='CocoMetric')
+        metrics = [dict(main, ann_file=entry.path) for entry in present]
+    if not many and not any(of_phrases):
+        others = [dict(m, ann_file=present[0].path) for m in of_sets[1:]] + others
+    elif len(of_sets) > 1:
+        print_log(
+            'custom_data: of the metrics with an ann_file the first evaluates each of '
+            f'several sets; left out: {[metric["type"] for metric in of_sets[1:]]}',
+            'current',
+            logging.WARNING,
+        )
     if not many:
-        return metrics[0]
+        return [*metrics, *others] if others else metrics[0]
     names = [entry.name for entry in sets]
     if len(set(names)) < len(names):
         raise ConfigError(
@@ -156,9 +182,29 @@ def _evaluator(base: Any, sets: Sequence[CustomSet], many: bool) -> dict[str, An
     return {
         'type': 'MultiDatasetsEvaluator',
         'metrics': metrics,
+        **({'others': others} if others else {}),
         'dataset_prefixes': [entry.name for entry in present],
         'sets': [entry.facts for entry in sets],
     }
+
+
+def _metrics(base: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The base's metrics of boxes in one set's annotations, and those of any data."""
+    if base and 'metrics' in base:
+        by_part = _kind(base) == 'MultiDatasetsEvaluator'
+        of_sets, others = _metrics(base['metrics'])
+        more = _metrics(base.get('others'))[1]
+        return (of_sets[:1] if by_part else of_sets), others + more
+    listed = [base] if isinstance(base, Mapping) else base or ()
+    listed = [copy.deepcopy(dict(m)) for m in listed if _kind(m) not in _OF_PHRASES]
+    of_sets = [m for m in listed if 'ann_file' in m or _kind(m) in _OF_BOXES]
+    return of_sets, [m for m in listed if m not in of_sets]
+
+
+def _kind(config: Mapping[str, Any]) -> str:
+    built = config.get('type', 'CocoMetric')
+    name = built if isinstance(built, str) else built.__name__
+    return name.rpartition('.')[2]
 
 
 def _drop(cfg: Config, stage: str) -> None:

@@ -6,13 +6,17 @@ import os
 import pickle
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from mmdet.datasets import BaseDetDataset
+from mmengine.logging import print_log
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.datasets.captions import Captions
+from glip.datasets.picture_files import PictureFiles
 from glip.datasets.sample import (
     DetectionSample,
     Dropped,
@@ -23,8 +27,7 @@ from glip.errors import DatasetError, ImageError
 from glip.runtime.reading import listed, warn
 
 Sample = DetectionSample | GroundingSample
-_PROBED = 16  # pictures looked for before a wrong folder is reported
-_TAILS = (2, 1)  # last parts of a file name to try where the whole is not there
+PROBED = 16  # pictures looked for before a wrong folder is reported
 
 
 class PromptedDataset(BaseDetDataset):
@@ -42,6 +45,8 @@ class PromptedDataset(BaseDetDataset):
         max_broken_images: How many different pictures training may fail to read and
             skip, in all loading processes together, before it stops. In evaluation
             the first one stops it.
+        weigh_by_score: In training a box counts as much as its maker was sure of it,
+            from 0 to 1; boxes without a score count in full.
         **kwargs: As ``*args``. Of ``filter_cfg``, ``min_size`` (the shorter side in
             pixels) and ``filter_empty_gt`` (pictures without boxes) have effect, in
             training.
@@ -62,11 +67,12 @@ class PromptedDataset(BaseDetDataset):
         *args: Any,
         return_classes: bool = True,
         max_broken_images: int = 100,
+        weigh_by_score: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.weigh_by_score = weigh_by_score
         self.names: tuple[str, ...] = ()
         self.max_broken_images = max_broken_images
-        self._parts = 0  # of file names that are kept; 0 stands for all
         super().__init__(*args, return_classes=return_classes, **kwargs)
 
     @abstractmethod
@@ -89,14 +95,16 @@ class PromptedDataset(BaseDetDataset):
         self.broken = BrokenPictures(self._source, self.max_broken_images)
         packed, ends = bytearray(), []
         first: list[str] = []
-        total = 0
+        total = boxes = crowds = 0
         enough = self._indices if isinstance(self._indices, int) else -1
         for sample in self.samples():
             total += 1
-            if len(first) < _PROBED:
+            if len(first) < PROBED:
                 first.append(sample.file_name)
             if not self.is_wanted(sample):
                 continue
+            of_sample, crowds_of_sample = _counts(sample)
+            boxes, crowds = boxes + of_sample, crowds + crowds_of_sample
             if self.serialize_data:
                 packed += pickle.dumps(_pack(sample), protocol=5)
                 ends.append(len(packed))
@@ -111,7 +119,8 @@ class PromptedDataset(BaseDetDataset):
                 f'{self._source}: none of its {total} pictures can be used '
                 f'({self._reasons()})'
             )
-        self._find_folder(first)
+        self._check_folder(first)
+        self._check_boxes(boxes, crowds)
         if self.serialize_data:
             self.data_bytes = np.frombuffer(packed, dtype=np.uint8)
             self.data_address = np.asarray(ends, dtype=np.int64)
@@ -156,7 +165,7 @@ class PromptedDataset(BaseDetDataset):
     def record_of(self, sample: Sample, number: int) -> dict[str, Any]:
         """The record of a sample; see :meth:`get_data_info`, without ``captions``."""
         record: dict[str, Any] = {
-            'img_path': self._path_of(sample.file_name),
+            'img_path': self.pictures.path_of(sample.file_name),
             'img_id': number if sample.image_id is None else sample.image_id,
             'width': sample.width,
             'height': sample.height,
@@ -167,6 +176,12 @@ class PromptedDataset(BaseDetDataset):
         else:
             self._add_caption(record, sample)
         return record
+
+    @property
+    def image_ids(self) -> list[Any]:
+        """Of every picture the ``img_id`` its record has."""
+        ids = (self.get_sample(number).image_id for number in range(len(self)))
+        return [number if i is None else i for number, i in enumerate(ids)]
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Labels of the boxes of one picture."""
@@ -230,6 +245,7 @@ class PromptedDataset(BaseDetDataset):
                 sample.boxes, sample.labels, ignored, strict=True
             )
         ]
+        self._weigh(record, sample.scores)
 
     def _add_caption(self, record: dict[str, Any], sample: GroundingSample) -> None:
         """Prompt and boxes of a grounding sample."""
@@ -248,6 +264,15 @@ class PromptedDataset(BaseDetDataset):
             for entity, phrase in enumerate(sample.phrases)
             for box in phrase.boxes
         ]
+        if any(phrase.scores for phrase in sample.phrases):
+            scores = [p.scores or (1.0,) * len(p.boxes) for p in sample.phrases]
+            self._weigh(record, tuple(chain.from_iterable(scores)))
+
+    def _weigh(self, record: dict[str, Any], scores: Sequence[float]) -> None:
+        """Give each instance the weight that its score is."""
+        if self.weigh_by_score and not self.test_mode and scores:
+            for instance, score in zip(record['instances'], scores, strict=True):
+                instance['weight'] = min(max(score, 0.0), 1.0)
 
     def is_wanted(self, sample: Sample) -> bool:
         """Whether it has words and, in training, passes ``filter_cfg``."""
@@ -265,13 +290,39 @@ class PromptedDataset(BaseDetDataset):
             return False
         return True
 
+    def _check_boxes(self, boxes: int, crowds: int) -> None:
+        """Say how many boxes nothing is learned from.
+
+        Raises:
+            DatasetError: All that there are, in training.
+        """
+        whole = f'{self._source}: {crowds} of {boxes} boxes are crowds (iscrowd)'
+        if self.test_mode:
+            if crowds and crowds == boxes:
+                warn(f'{whole}: there is nothing to evaluate, AP will be -1')
+            return
+        if crowds < boxes:
+            if crowds:
+                print_log(f'{whole} and do not train', 'current')
+        elif crowds:
+            raise DatasetError(
+                f'{whole}, which do not train, so there is nothing to learn; set '
+                'iscrowd to 0 in the file (CVAT and pycococreator write 1 for masks)'
+            )
+        elif self.names and self.dropped.counts:
+            raise DatasetError(
+                f'{self._source}: no box is left to train on ({self._reasons()})'
+            )
+        else:
+            warn(f'{self._source} has no box: its pictures train as background alone')
+
     def _reasons(self) -> str:
         """Why nothing is left."""
         config = dict(self.filter_cfg) if self.filter_cfg else None
         reasons = [f'filter_cfg={config}']
         if self.names:
             reasons.append(f'classes={listed(self.names)}')
-        if self.dropped:
+        if self.dropped.counts:
             reasons.append(self.dropped.reasons())
         return ', '.join(reasons)
 
@@ -280,44 +331,39 @@ class PromptedDataset(BaseDetDataset):
         """The annotations, for messages."""
         return self.ann_file
 
+    @cached_property
+    def pictures(self) -> PictureFiles:
+        """Where the pictures are."""
+        return PictureFiles(self._folder, local=not self.backend_args)
+
     @property
     def _folder(self) -> str:
         """Where file names in the annotations start from."""
         return self.data_prefix.get('img', self.data_prefix.get('img_path', ''))
 
-    def _path_of(self, file_name: str) -> str:
-        """Where a picture is."""
-        if self._parts:
-            file_name = os.path.join(*file_name.split('/')[-self._parts :])
-        return os.path.join(self._folder, file_name)
-
-    def _find_folder(self, names: Sequence[str]) -> None:
-        """Tell a wrong folder from single missing pictures before training starts.
-
-        File names of Objects365 and LVIS begin with folders that are often not those
-        on disk, so shorter names are tried as well.
-        """
-        if self.backend_args or not names or '://' in self._path_of(names[0]):
+    def _check_folder(self, names: Sequence[str]) -> None:
+        """Tell a wrong folder from single missing pictures before training starts."""
+        if self.pictures.settle(names):
             return
-        for parts in (0, *_TAILS):
-            self._parts = parts
-            if any(os.path.exists(self._path_of(name)) for name in names):
-                return
-        self._parts = 0
         folder = os.path.abspath(self._folder or '.')
         what = 'has none of the first' if os.path.isdir(folder) else 'is not there:'
         raise DatasetError(
             f'picture folder {folder} {what} pictures of {self._source} '
-            f'(looked for {self._path_of(names[0])}); it is data_root joined with '
-            'data_prefix=dict(img=...), set both in the config'
+            f'(looked for {self.pictures.path_of(names[0])}); it is data_root joined '
+            'with data_prefix=dict(img=...), set both in the config'
         )
+
+
+def _counts(sample: Sample) -> tuple[int, int]:
+    """Boxes of a sample, and how many of them are crowds."""
+    if isinstance(sample, DetectionSample):
+        return len(sample.boxes), sum(sample.ignored)
+    return sum(len(phrase.boxes) for phrase in sample.phrases), 0
 
 
 def _has_boxes(sample: Sample) -> bool:
     """Whether there is anything in the picture to find."""
-    if isinstance(sample, DetectionSample):
-        return bool(sample.boxes)
-    return any(phrase.boxes for phrase in sample.phrases)
+    return _counts(sample)[0] > 0
 
 
 def _whole(caption: str) -> tuple[int, int]:
@@ -330,19 +376,21 @@ def _pack(sample: Sample) -> tuple[Any, ...]:
     """Plain tuples, which pickle to a third of what objects would."""
     head = (sample.file_name, sample.width, sample.height, sample.image_id)
     if isinstance(sample, DetectionSample):
-        return (*head, sample.boxes, sample.labels, sample.ignored)
-    phrases = tuple((p.spans, p.boxes, p.types) for p in sample.phrases)
+        return (*head, sample.boxes, sample.labels, sample.ignored, sample.scores)
+    phrases = tuple((p.spans, p.boxes, p.scores, p.types) for p in sample.phrases)
     return (*head, sample.caption, phrases, sample.dataset_name)
 
 
 def _unpack(packed: tuple[Any, ...]) -> Sample:
-    """What was packed; scores of boxes are not kept."""
+    """What was packed."""
     name, width, height, image_id, *rest = packed
     if not isinstance(rest[0], str):
-        boxes, labels, ignored = rest
-        return DetectionSample(name, width, height, boxes, labels, image_id, ignored)
+        boxes, labels, ignored, scores = rest
+        return DetectionSample(
+            name, width, height, boxes, labels, image_id, ignored, scores
+        )
     caption, phrases, dataset_name = rest
-    unpacked = tuple(Phrase(spans, boxes, (), types) for spans, boxes, types in phrases)
+    unpacked = tuple(Phrase(*fields) for fields in phrases)
     return GroundingSample(
         name, width, height, caption, unpacked, image_id, dataset_name
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from glip.datasets.base import PromptedDataset
-from glip.datasets.coco_file import read_coco
+from glip.datasets.base import PROBED, PromptedDataset
+from glip.datasets.coco_file import CocoFile, read_coco
+from glip.datasets.picture_sizes import with_frames, with_sizes
 from glip.datasets.sample import DetectionSample
 from glip.registry import DATASETS
 from glip.runtime.reading import listed, warn
@@ -53,10 +54,11 @@ class CocoDataset(PromptedDataset):
         self.names = self._metainfo['classes'] = coco.names
         self.cat_ids = list(coco.category_ids)
         self.cat2label = dict(coco.labels)
-        for image in self.chosen(coco.images):
+        for image in self._sized(coco):
             boxes, labels, crowds = [], [], []
             for annotation in coco.boxes[image['id']]:
                 if annotation.get('ignore', False):
+                    self.dropped.add('boxes to be ignored', f'image {image["id"]}')
                     continue
                 x, y, w, h = annotation['bbox']
                 boxes.append((x, y, x + w, y + h))
@@ -73,6 +75,13 @@ class CocoDataset(PromptedDataset):
                 where=f'image {image["id"]}',
                 image_id=image['id'],
             )
+
+    def _sized(self, coco: CocoFile) -> Sequence[Mapping[str, Any]]:
+        """The pictures, with sizes of the frame that their boxes were drawn in."""
+        images = self.chosen(coco.images)
+        self.pictures.settle([image['file_name'] for image in images[:PROBED]])
+        sized = list(with_sizes(images, self.pictures, self.dropped))
+        return with_frames(sized, coco.boxes, self.pictures, self.ann_file)
 
     def chosen(
         self, images: Sequence[Mapping[str, Any]]

@@ -11,9 +11,11 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from glip.datasets.coco_boxes import usable_box
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 from glip.runtime.reading import check_names, listed, read_json, warn
+from glip.text.names import has_words
 
 # What some files list as a category though it is none.
 BACKGROUND = '__background__'
@@ -30,7 +32,7 @@ class CocoFile:
         labels: Category id -> class; ids of classes that are not asked for are absent.
         images: Records of the pictures, in the file's order.
         boxes: Picture id -> its annotations of the classes asked for. Each has a
-            ``bbox`` of positive size (x, y, w, h as in the file), ``area``,
+            ``bbox`` of positive size (x, y, w, h in pixels), ``area``,
             ``iscrowd``, and ``category_id`` as in the file.
         left_out: Name of a category that was not asked for -> its annotations.
     """
@@ -56,9 +58,10 @@ def read_coco(
     """Read and check an annotation file.
 
     Categories of the same name become one class. A category without annotation that
-    only serves as the super-category of others, as Roboflow writes one, is no class.
-    Boxes without size or with a negative one, and annotations of pictures that the
-    file does not list, are left out and counted in one line of the log.
+    only serves as the super-category of others, as Roboflow writes one, is no class,
+    nor is one whose name has no word in it. Annotations of such, of pictures that the
+    file does not list, and those without a box of positive size are left out and
+    counted in one line of the log. The box may be that of ``segmentation``.
 
     Args:
         path: The file, local or of a backend of mmengine.
@@ -87,11 +90,12 @@ def read_coco(
     used = _without_empty_super_categories(content, categories, annotations, path)
     if category_names is not None:
         categories = _renamed(categories, used, category_names, path)
+    used = _without_nameless(categories, used, annotations, path, dropped)
     names, category_ids, labels = _choose(categories, used, classes, path)
     others = Counter(
         categories[a['category_id']]
         for a in annotations
-        if a['category_id'] not in labels
+        if a['category_id'] not in labels and has_words(categories[a['category_id']])
     )
     boxes = _group(
         annotations, (image['id'] for image in images), labels, path, dropped
@@ -130,10 +134,12 @@ def section(content: Mapping[str, Any], key: str, path: str) -> list[dict[str, A
 def checked_images(
     content: Mapping[str, Any], path: str
 ) -> tuple[Mapping[str, Any], ...]:
-    """Records of pictures that have a name, a size and an id of their own.
+    """Records of pictures that have a name and an id of their own.
 
-    LVIS gives addresses for names: version 1 has nothing else, and the names of 0.5
-    are those of older files.
+    ``width`` and ``height`` are 0 where the file has no usable size, as CVAT and others
+    write 0, -1, or none; :func:`glip.datasets.picture_sizes.with_sizes` asks the
+    pictures then. LVIS gives addresses for names: version 1 has nothing else, and the
+    names of 0.5 are those of older files.
 
     Raises:
         DatasetError: Something is missing, or an id is used twice.
@@ -145,7 +151,7 @@ def checked_images(
             image['file_name'] = '/'.join(address.split('/')[-2:])
         elif address and str(image['file_name']).startswith('COCO_'):
             image['file_name'] = address.rsplit('/', 1)[-1]
-        missing = {'id', 'file_name', 'width', 'height'} - image.keys()
+        missing = {'id', 'file_name'} - image.keys()
         if missing:
             raise DatasetError(
                 f'annotation file {path}: image {image.get("id", image)} has no '
@@ -157,11 +163,8 @@ def checked_images(
                 f'{image["file_name"]!r:.40}; ids must be numbers or strings, and '
                 'names of files strings'
             )
-        if not all(_is_length(image[side]) for side in ('width', 'height')):
-            raise DatasetError(
-                f'annotation file {path}: image {image["id"]} has the size '
-                f'{image["width"]}x{image["height"]}'
-            )
+        size = [_length(image.get(side)) for side in ('width', 'height')]
+        image['width'], image['height'] = size if all(size) else (0, 0)
     repeated = [i for i, count in Counter(i['id'] for i in images).items() if count > 1]
     if repeated:
         raise DatasetError(
@@ -174,18 +177,25 @@ def _checked_categories(content: Mapping[str, Any], path: str) -> dict[int, str]
     """Category id -> name, in the order of the file."""
     categories: dict[int, str] = {}
     for category in section(content, 'categories', path):
-        if not is_id(category.get('id')) or category.get('name') is None:
+        name = category.get('name')
+        name = '' if name is None else str(name)
+        if not is_id(category.get('id')):
             raise DatasetError(
                 f'annotation file {path}: category {category} needs an id and a name'
             )
         if category['id'] in categories:
             raise DatasetError(
                 f'annotation file {path}: category id {category["id"]} is used for '
-                f'{categories[category["id"]]!r} and {category["name"]!r}'
+                f'{categories[category["id"]]!r} and {name!r}'
             )
-        categories[category['id']] = str(category['name'])
+        categories[category['id']] = name
     if not categories:
         raise DatasetError(f'annotation file {path} lists no categories')
+    if not any(map(has_words, categories.values())):
+        raise DatasetError(
+            f'annotation file {path}: none of its {len(categories)} categories has a '
+            'name; each needs an id and a name'
+        )
     return categories
 
 
@@ -217,21 +227,45 @@ def _without_empty_super_categories(
     parents = {
         category.get('supercategory')
         for category in content['categories']
-        if category.get('supercategory') != category['name']
+        if category.get('supercategory') != category.get('name')
     }
     filled = {annotation['category_id'] for annotation in annotations}
     empty = {i: name for i, name in categories.items() if i not in filled}
-    dropped = [i for i, name in empty.items() if name in parents or name == BACKGROUND]
+    dropped = [
+        i
+        for i, name in empty.items()
+        if name in parents or name == BACKGROUND or not has_words(name)
+    ]
     if len(dropped) == len(categories):
         return list(categories)
     if dropped:
         print_log(
-            f'{path}: left out {listed(categories[i] for i in dropped)}: a '
-            'super-category, or the background, without annotations (to keep it, name '
-            'it in metainfo.classes)',
+            f'{path}: left out {listed(repr(categories[i]) for i in dropped)}: a '
+            'super-category, the background, or no name, without annotations (to keep '
+            'it, name it in metainfo.classes)',
             logger='current',
         )
     return [i for i in categories if i not in dropped]
+
+
+def _without_nameless(
+    categories: Mapping[int, str],
+    used: Iterable[int],
+    annotations: Iterable[Mapping[str, Any]],
+    path: str,
+    dropped: Dropped | None,
+) -> list[int]:
+    """Ids of the classes whose names a prompt can have."""
+    nameless = {i for i in used if not has_words(categories[i])}
+    if nameless:
+        print_log(
+            f'{path}: left out categories {listed(nameless)}, whose names have no word '
+            'in them',
+            logger='current',
+        )
+        ids = [a.get('id') for a in annotations if a['category_id'] in nameless]
+        _leave_out(ids, 'are of categories without a name', path, dropped)
+    return [i for i in used if i not in nameless]
 
 
 def _renamed(
@@ -295,7 +329,7 @@ def _group(
             stray.append(annotation.get('id'))
             strays.append(image_id)
             continue
-        box = _box(annotation.get('bbox'))
+        box = usable_box(annotation)
         if box is None:
             sizeless.append(annotation.get('id'))
             continue
@@ -304,18 +338,8 @@ def _group(
         annotation['iscrowd'] = int(annotation.get('iscrowd') in (1, '1'))
         annotation['area'] = annotation.get('area') or box[2] * box[3]
         by_image[annotation['image_id']].append(annotation)
-    for ids, why in (
-        (stray, 'belong to pictures that it does not list'),
-        (sizeless, 'have no box of positive size'),
-    ):
-        if dropped is not None:
-            for annotation_id in ids:
-                dropped.add(f'annotations that {why}', annotation_id)
-        elif ids:
-            warn(
-                f'{path}: left out {len(ids)} annotations that {why} '
-                f'(annotation ids {listed(ids)})'
-            )
+    _leave_out(stray, 'belong to pictures that it does not list', path, dropped)
+    _leave_out(sizeless, 'have no box of positive size', path, dropped)
     if (
         stray
         and not any(by_image.values())
@@ -329,15 +353,18 @@ def _group(
     return {image_id: tuple(boxes) for image_id, boxes in by_image.items()}
 
 
-def _box(value: object) -> list[float] | None:
-    """(x, y, w, h) of positive size, or None."""
-    try:
-        x, y, w, h = (float(v) for v in value)  # type: ignore[union-attr]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if not all(map(math.isfinite, (x, y, w, h))) or w <= 0 or h <= 0:
-        return None
-    return [x, y, w, h]
+def _leave_out(
+    ids: Sequence[Any], why: str, path: str, dropped: Dropped | None
+) -> None:
+    """Count annotations, or else name them in the log."""
+    if dropped is not None:
+        for annotation_id in ids:
+            dropped.add(f'annotations that {why}', annotation_id)
+    elif ids:
+        warn(
+            f'{path}: left out {len(ids)} annotations that {why} '
+            f'(annotation ids {listed(ids)})'
+        )
 
 
 def is_id(value: object) -> bool:
@@ -346,6 +373,14 @@ def is_id(value: object) -> bool:
     return number or isinstance(value, (int, str))
 
 
-def _is_length(value: object) -> bool:
-    """Whether it can be a picture's width or height."""
-    return isinstance(value, (int, float)) and 1 <= value < 2**31
+def _length(value: object) -> float:
+    """A picture's width or height, also where it is written as text; else 0."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return 0
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 1 <= value < 2**31:
+        return 0
+    return int(value) if value == int(value) else value

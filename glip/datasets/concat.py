@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from mmengine.dataset import ConcatDataset as _MMEngineConcatDataset
@@ -45,8 +46,7 @@ class ConcatDataset(_MMEngineConcatDataset):
             )
         _check_annotations(datasets)
         self.datasets = [
-            _repeated(DATASETS.build(d) if isinstance(d, Mapping) else d, int(times))
-            for d, times in zip(datasets, repeats)
+            _repeated(d, int(times)) for d, times in zip(datasets, repeats)
         ]
         self._fully_initialized = False
         if not lazy_init:
@@ -62,6 +62,15 @@ class ConcatDataset(_MMEngineConcatDataset):
         if self._fully_initialized:
             metainfo['cumulative_sizes'] = list(self.cumulative_sizes)
         return metainfo
+
+    @property
+    def image_ids(self) -> list[Any] | None:
+        """Of every picture the ``img_id`` its record has; None where a part has none.
+
+        Those of different parts may be the same.
+        """
+        parts = [getattr(dataset, 'image_ids', None) for dataset in self.datasets]
+        return None if None in parts else list(chain.from_iterable(parts))
 
 
 def joint_metainfo(datasets: Sequence[Any]) -> dict[str, Any]:
@@ -93,4 +102,10 @@ def _check_annotations(datasets: Sequence[Any]) -> None:
 
 def _repeated(dataset: Any, times: int) -> Any:
     """Wrap only where it changes something."""
+    if times == 1 and isinstance(dataset, Mapping):
+        return DATASETS.build(dataset)
+    if times > 1 and isinstance(dataset, Mapping):
+        # mmengine's class takes another wrapper as config only.
+        config = {'type': RepeatDataset, 'dataset': dataset, 'times': times}
+        return DATASETS.build({**config, 'lazy_init': True})
     return RepeatDataset(dataset, times, lazy_init=True) if times > 1 else dataset

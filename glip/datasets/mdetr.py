@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from glip.datasets.base import PromptedDataset
+from glip.datasets.base import PROBED, PromptedDataset
 from glip.datasets.coco_file import checked_images, is_id, read_sections, section
 from glip.datasets.phrases import merge_phrases
+from glip.datasets.picture_sizes import with_sizes
 from glip.datasets.sample import GroundingSample, Phrase, is_finite
 from glip.errors import DatasetError
 from glip.registry import DATASETS
@@ -57,7 +58,8 @@ class MDETRDataset(PromptedDataset):
         _check_captions(images, self.ann_file)
         annotations = self._by_image(content, images)
         self.num_listed = len(images)
-        for image in images:
+        self.pictures.settle([image['file_name'] for image in images[:PROBED]])
+        for image in with_sizes(images, self.pictures, self.dropped):
             phrases = [
                 self._phrase(annotation, image)
                 for annotation in annotations.get(image['id'], ())

@@ -13,6 +13,7 @@ Span = tuple[int, int]
 Box = tuple[float, float, float, float]
 
 _EXAMPLES = 4  # places a summary names for each reason
+_BEYOND = 1.0  # pixels that a box may reach beyond its picture without a word
 _SMALLEST = 1.0  # pixels of a picture that a box must cover in each direction
 _LARGEST = 2.0**53  # whole numbers beyond it are not exact
 
@@ -183,7 +184,7 @@ class DetectionSample:
 
 
 class Dropped:
-    """Counts of what reading a file leaves out, and why.
+    """Counts of what reading a file leaves out or changes, and why.
 
     Args:
         source: The file, for the summary and for errors.
@@ -192,26 +193,40 @@ class Dropped:
     def __init__(self, source: str) -> None:
         self.source = source
         self.counts: Counter[str] = Counter()
+        self.changes: Counter[str] = Counter()
         self._places: dict[str, list[Any]] = {}
 
     def add(self, reason: str, where: Any, count: int = 1) -> None:
         """Count ``count`` things; ``reason`` names them in the plural."""
-        self.counts[reason] += count
+        self._count(self.counts, reason, where, count)
+
+    def change(self, what: str, where: Any) -> None:
+        """Count a thing that is used, but not as it stands in the file."""
+        self._count(self.changes, what, where, 1)
+
+    def _count(self, counts: Counter[str], reason: str, where: Any, count: int) -> None:
+        counts[reason] += count
         places = self._places.setdefault(reason, [])
         if len(places) < _EXAMPLES and where not in places:
             places.append(where)
 
     def __bool__(self) -> bool:
-        return bool(self.counts)
+        return bool(self.counts or self.changes)
 
     def summary(self) -> str:
         """All of it in one line."""
-        return f'{self.source}: left out {self.reasons() or "nothing"}'
+        parts = [f'left out {self.reasons()}'] if self.counts else []
+        if self.changes:
+            parts.append(f'changed {self._listed(self.changes)}')
+        return f'{self.source}: {"; ".join(parts) or "left out nothing"}'
 
     def reasons(self) -> str:
-        """Each reason with its count and its first places."""
+        """Each reason for leaving something out, with its count and first places."""
+        return self._listed(self.counts)
+
+    def _listed(self, counts: Counter[str]) -> str:
         parts = []
-        for reason, count in self.counts.items():
+        for reason, count in counts.items():
             places = self._places[reason]
             more = ', ...' if count > len(places) else ''
             parts.append(f'{count} {reason} ({", ".join(map(str, places))}{more})')
@@ -274,11 +289,16 @@ def checked_boxes(
         if x2 <= x1 or y2 <= y1:
             dropped.add('boxes without size or inverted', where)
             continue
+        beyond = max(-x1, -y1, x2 - width, y2 - height) > _BEYOND
         x1, y1 = max(x1, 0.0), max(y1, 0.0)
         x2, y2 = min(x2, float(width)), min(y2, float(height))
         if x2 - x1 < _SMALLEST or y2 - y1 < _SMALLEST:
             dropped.add('boxes outside their picture or below a pixel', where)
             continue
+        if beyond:
+            dropped.change(
+                'boxes that reach beyond their picture, cut at its edge', where
+            )
         valid_boxes.append((x1, y1, x2, y2))
         index.append(number)
     return tuple(valid_boxes), tuple(index)

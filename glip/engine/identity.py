@@ -7,10 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from mmengine.model import is_model_wrapper
-from torch import nn
 
+from glip.checkpoints.fingerprint import digest as digest_of
 from glip.engine.spool import Identity
 from glip.runtime.leaves import iter_leaves
 
@@ -75,17 +74,16 @@ def difference(old: Identity, new: Identity) -> str:
     return ''
 
 
-def digest_of_weights(model: nn.Module) -> str:
+def digest_of_weights(model: Any) -> str:
+    """A digest of all weights of a model, and of its tuned prompt."""
     while is_model_wrapper(model):
         model = model.module
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in model.state_dict().items():
-        digest.update(f'{name} {tuple(tensor.shape)} {tensor.dtype}'.encode())
-        data = tensor.detach().cpu().contiguous().flatten()
-        digest.update(
-            memoryview(data.view(torch.uint8).numpy()) if data.numel() else b''
-        )
-    return digest.hexdigest()
+    tensors = dict(model.state_dict())
+    inner = getattr(model, 'module', model)  # within TTA
+    prompt = getattr(inner, 'tuned_prompt', None)
+    if prompt is not None:
+        tensors['tuned_prompt'] = prompt.offsets
+    return digest_of(tensors.items())
 
 
 def _of_data(dataset: Any) -> str:

@@ -35,7 +35,8 @@ def build_runner(cfg: Config) -> Runner:
         ConfigError: The config names what does not exist.
         DatasetError: Later, by ``train()`` or ``test()``: the data is not usable.
     """
-    cfg = resolve(cfg)
+    with build_errors_explained(cfg):
+        cfg = resolve(cfg)
     _require_writable(cfg.work_dir)
     if not torch.cuda.is_available():
         keep_freed_memory()

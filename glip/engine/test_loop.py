@@ -17,13 +17,16 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop as _TestLoop
 from tqdm import tqdm
 
+from glip.checkpoints import load_tuned
 from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
+from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.plain_records import NotPlainError
 from glip.runtime.precision import autocasting, half_precision
 
 # Below work_dir; the files in it are as large as the detections that are kept.
@@ -53,10 +56,14 @@ class TestLoop(_TestLoop):
         compile: Evaluate compiled: True, or arguments of ``torch.compile``, see
             :func:`glip.runtime.compiling.compile_for_inference`.
         resume: Go on with an evaluation in the same work directory.
+        prompt: What a tuning mode has trained, see
+            :func:`glip.checkpoints.load_tuned`.
 
     Raises:
-        ConfigError: By ``run``: what is to be resumed was of another checkpoint,
-            model config, data set or evaluator, or is still running.
+        ConfigError: The evaluator does not fit the data set. By ``run``: what is to be
+            resumed was of another checkpoint, model config, data set or evaluator, or
+            is still running.
+        CheckpointError: By ``run``: the prompt is of another model.
     """
 
     def __init__(
@@ -68,12 +75,15 @@ class TestLoop(_TestLoop):
         resume: bool = False,
         amp: bool | str = False,
         compile: bool | Mapping[str, Any] = False,
+        prompt: str | None = None,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
+        check_evaluator(self.evaluator, self.dataloader.dataset)
         self.precision = half_precision('fp16' if fp16 else amp)
         compile_options(compile)  # reported before the weights are read
         self.compile = compile
         self.resume = resume
+        self.prompt = prompt
         self._spool: Spool | None = None
         self._results: dict[int, list[list[Any]]] = {}
         self._indices: list[int] = []
@@ -85,9 +95,11 @@ class TestLoop(_TestLoop):
             The results by name.
         """
         model = self.runner.model
-        compile_for_inference(
-            model.module if is_model_wrapper(model) else model, self.compile
-        )
+        if is_model_wrapper(model):
+            model = model.module
+        if self.prompt is not None:
+            load_tuned(getattr(model, 'module', model), self.prompt)  # within TTA
+        compile_for_inference(model, self.compile)
         with FeatureCache().in_use():
             return self._run()
 
@@ -177,7 +189,7 @@ class TestLoop(_TestLoop):
         if self._spool is not None:
             try:
                 self._spool.add(results)
-            except OSError as error:
+            except (OSError, NotPlainError) as error:
                 self._spool = None
                 _warn_of_disk(error)
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.runner import ValLoop as _ValLoop
 
+from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.feature_cache import FeatureCache
 
 
 @LOOPS.register_module()
 class ValLoop(_ValLoop):
-    """mmengine's loop, in which calls of the model share what they compute of words."""
+    """mmengine's loop, in which calls of the model share what they compute of words.
+
+    Args:
+        *args: See mmengine's.
+        **kwargs: As ``*args``.
+
+    Raises:
+        ConfigError: The evaluator does not fit the data set.
+        DatasetError: Annotations of the evaluator are missing or of other pictures.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Now, as the first validation comes after an epoch.
+        check_evaluator(self.evaluator, self.dataloader.dataset)
 
     def run(self) -> dict[str, float]:
         """Evaluate all pictures.

@@ -164,6 +164,7 @@ def box_ap(
     limits: Sequence[int] = (1, 10, 100),
     thresholds: np.ndarray = IOU_THRESHOLDS,
     federated: bool = False,
+    classes: Sequence[int] | None = None,
 ) -> BoxAP:
     """Evaluate detections of the pictures in ``detections.ids``.
 
@@ -175,13 +176,13 @@ def box_ap(
         federated: LVIS's rule: a class is judged only on pictures that have it or are
             known not to (``neg_category_ids``), and a wrong detection does not count
             where not all of its kind are annotated (``not_exhaustive_category_ids``).
+        classes: Those to evaluate, by default all.
     """
     limits = tuple(sorted(limits))
     shape = (len(thresholds), 101, len(coco.names), len(AREAS), len(limits))
     precision, recall = np.full(shape, -1.0), np.full((shape[0], *shape[2:]), -1.0)
-    for labels, _, evaluation in _evaluations(
-        _Images(coco, detections.ids, federated), detections
-    ):
+    images = _Images(coco, detections.ids, federated)
+    for labels, _, evaluation in _evaluations(images, detections, classes):
         evaluation.params.maxDets = list(limits)
         evaluation.params.iouThrs = np.asarray(thresholds)
         evaluation.evaluate()
@@ -238,12 +239,6 @@ def box_hits(
             )
         ]
     return hits & counted, counted
-
-
-def _chunks(classes: int, pictures: int) -> Iterator[np.ndarray]:
-    size = max(1, _PAIRS // max(1, pictures))
-    for start in range(0, classes, size):
-        yield np.arange(start, min(start + size, classes))
 
 
 class _Images:
@@ -321,19 +316,18 @@ class _Images:
 
 
 def _evaluations(
-    images: _Images, detections: DetectionRows
+    images: _Images, detections: DetectionRows, classes: Sequence[int] | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, COCOeval_faster]]:
     """Classes, rows of their detections, and an evaluator that is ready to run.
 
     Classes without any box are left out.
     """
-    by_class = np.argsort(detections.labels, kind='stable')
-    classes = len(images.boxes)
-    starts = np.searchsorted(detections.labels[by_class], np.arange(classes + 1))
-    for labels in _chunks(classes, len(detections.ids)):
+    chosen = np.arange(len(images.boxes)) if classes is None else np.asarray(classes)
+    size = max(1, _PAIRS // max(1, len(detections.ids)))
+    for labels in np.split(chosen, range(size, len(chosen), size)):
         if not any(images.boxes[label] for label in labels.tolist()):
             continue
-        rows = by_class[starts[labels[0]] : starts[labels[-1] + 1]]
+        rows = np.flatnonzero(np.isin(detections.labels, labels))
         places = images.places(labels)
         if not images.federated:
             places |= set(detections.images[rows].tolist())

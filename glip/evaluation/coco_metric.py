@@ -22,7 +22,7 @@ from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, DetectionRows, box_ap
 from glip.registry import METRICS
 from glip.runtime.atomic import atomic_write
 
-_AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+Item = Callable[[BoxAP], float]
 
 
 @METRICS.register_module()
@@ -63,6 +63,8 @@ class CocoMetric(BaseMetric):
     """
 
     default_prefix = 'coco'
+    _federated = False
+    _result_prefix = 'bbox_'
 
     def __init__(
         self,
@@ -89,9 +91,9 @@ class CocoMetric(BaseMetric):
                 f'proposal_nums must be three numbers, 100 among them, not '
                 f'{tuple(proposal_nums)}'
             )
-        self.proposal_nums = sorted(proposal_nums)
-        self._items = _items(self.proposal_nums)
-        self.metric_items = self._choose(metric_items, _AP_ITEMS)
+        self._limits = tuple(sorted(proposal_nums))
+        self._items = result_items('mAP', '_', self._limits, ap_limit=100)
+        self.metric_items = self._choose(metric_items)
         self.ann_file = os.fspath(ann_file)
         if not backend_args and '://' not in self.ann_file:
             # Asked here, as the metric itself comes after an epoch of training.
@@ -104,17 +106,27 @@ class CocoMetric(BaseMetric):
         self.outfile_prefix = outfile_prefix
         self.backend_args = backend_args
 
-    def _choose(
-        self, metric_items: Sequence[str] | None, usual: Sequence[str]
-    ) -> tuple[str, ...]:
-        """The results that are asked for, all of which exist; else the usual ones."""
+    def _choose(self, metric_items: Sequence[str] | None) -> tuple[str, ...]:
+        """The results that are asked for, all of which exist; else those of AP."""
         unknown = set(metric_items or ()) - set(self._items)
         if unknown:
             raise ConfigError(
                 f'metric_items {sorted(unknown)} are unknown; there are '
                 f'{list(self._items)}'
             )
-        return tuple(metric_items or usual)
+        precisions = [name for name in self._items if not name.startswith('AR')]
+        return tuple(metric_items or precisions)
+
+    def check_pictures(self, image_ids: Sequence[Any]) -> None:
+        """Make sure that pictures and classes are those of the annotation file.
+
+        Args:
+            image_ids: Of the data set, whose ``dataset_meta`` the metric has.
+
+        Raises:
+            DatasetError: They are not, or a picture comes twice.
+        """
+        check_ids(image_ids, self._read())
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep the detections of one batch.
@@ -142,11 +154,31 @@ class CocoMetric(BaseMetric):
             write_results(f'{self.outfile_prefix}.bbox.json', as_coco(results, coco))
         if self.format_only:
             return {}
-        evaluation = self._evaluate(coco, results)
+        items = self._items_of(coco)
+        evaluation = box_ap(
+            coco,
+            self._limited(DetectionRows.of(results)),
+            limits=self._limits,
+            thresholds=IOU_THRESHOLDS if self.iou_thrs is None else self.iou_thrs,
+            federated=self._federated,
+        )
+        logged = self.metric_items if self._federated else items
+        rows = [[name, f'{items[name](evaluation):.4f}'] for name in logged]
+        table = AsciiTable([['result', 'value'], *rows]).table
+        MMLogger.get_current_instance().info(f'{coco.path}\n{table}')
         values = {
-            f'bbox_{item}': self._items[item](evaluation) for item in self.metric_items
+            f'{self._result_prefix}{name}': items[name](evaluation)
+            for name in self.metric_items
         }
         return values | self._by_class(evaluation, coco, results)
+
+    def _items_of(self, coco: CocoFile) -> dict[str, Item]:
+        """Name of a result -> how to read it."""
+        return self._items
+
+    def _limited(self, detections: DetectionRows) -> DetectionRows:
+        """The detections that the rules look at."""
+        return detections
 
     def _by_class(
         self, evaluation: BoxAP, coco: CocoFile, results: Sequence[Mapping[str, Any]]
@@ -174,37 +206,30 @@ class CocoMetric(BaseMetric):
             )
         return self._file
 
-    def _evaluate(self, coco: CocoFile, results: Sequence[Mapping[str, Any]]) -> BoxAP:
-        """Average precision and recall, and a table of them in the log."""
-        thresholds = IOU_THRESHOLDS if self.iou_thrs is None else self.iou_thrs
-        evaluation = box_ap(
-            coco,
-            DetectionRows.of(results),
-            limits=self.proposal_nums,
-            thresholds=thresholds,
-        )
-        rows = [['result', 'value']]
-        rows += [
-            [name, f'{value(evaluation):.4f}'] for name, value in self._items.items()
-        ]
-        MMLogger.get_current_instance().info(f'{coco.path}\n{AsciiTable(rows).table}')
-        return evaluation
 
+def result_items(
+    ap: str, joint: str, limits: Sequence[int], ap_limit: int | None = None
+) -> dict[str, Item]:
+    """Name of a result -> how to read it.
 
-def _items(limits: Sequence[int]) -> dict[str, Callable[[BoxAP], float]]:
-    """Name of a result -> how to read it; mAP is at 100 detections, as in COCO."""
-    items: dict[str, Callable[[BoxAP], float]] = {
-        'mAP': lambda e: e.ap(limit=100),
-        'mAP_50': lambda e: e.ap(iou=0.5),
-        'mAP_75': lambda e: e.ap(iou=0.75),
+    Args:
+        ap: What average precision is called.
+        joint: Between it and what it is of.
+        limits: Of detections per picture; areas are given at the last.
+        ap_limit: The one that AP itself is at, by default the last.
+    """
+    areas = {area[0]: area for area in ('small', 'medium', 'large')}
+    return {
+        ap: partial(BoxAP.ap, limit=ap_limit),
+        f'{ap}{joint}50': partial(BoxAP.ap, iou=0.5),
+        f'{ap}{joint}75': partial(BoxAP.ap, iou=0.75),
+        **{f'{ap}{joint}{k}': partial(BoxAP.ap, area=v) for k, v in areas.items()},
+        **{f'AR@{limit}': partial(BoxAP.ar, limit=limit) for limit in limits},
+        **{
+            f'AR{joint}{k}@{limits[-1]}': partial(BoxAP.ar, area=v)
+            for k, v in areas.items()
+        },
     }
-    for area in ('small', 'medium', 'large'):
-        items[f'mAP_{area[0]}'] = partial(BoxAP.ap, area=area)
-    for limit in limits:
-        items[f'AR@{limit}'] = partial(BoxAP.ar, limit=limit)
-    for area in ('small', 'medium', 'large'):
-        items[f'AR_{area[0]}@{limits[-1]}'] = partial(BoxAP.ar, area=area)
-    return items
 
 
 def check_annotation_file(path: str) -> None:
@@ -219,25 +244,32 @@ def check_annotation_file(path: str) -> None:
         )
 
 
-def check_results(results: Sequence[Mapping[str, Any]], coco: CocoFile) -> None:
-    """Make sure that pictures and labels are those of the annotation file.
+def check_ids(image_ids: Iterable[Any], coco: CocoFile) -> None:
+    """Make sure that evaluated pictures are those of the annotation file.
 
     Raises:
-        DatasetError: One is not, or a picture comes twice.
+        DatasetError: One is not, or comes twice.
     """
     seen = set()
-    for result in results:
-        image_id = result['img_id']
+    for image_id in image_ids:
         if image_id not in coco.boxes:
             raise DatasetError(
                 f'the evaluated picture {image_id} is not in {coco.path}: the '
                 "metric's ann_file must be that of the data set"
             )
         if image_id in seen:
-            raise DatasetError(
-                f'the picture {image_id} of {coco.path} was evaluated twice'
-            )
+            raise DatasetError(f'{coco.path}: picture {image_id} is evaluated twice')
         seen.add(image_id)
+
+
+def check_results(results: Sequence[Mapping[str, Any]], coco: CocoFile) -> None:
+    """Make sure that pictures and labels are those of the annotation file.
+
+    Raises:
+        DatasetError: One is not, or a picture comes twice.
+    """
+    check_ids([result['img_id'] for result in results], coco)
+    for result in results:
         labels = result['labels']
         if labels.size and not 0 <= labels.min() <= labels.max() < len(coco.names):
             raise DatasetError(

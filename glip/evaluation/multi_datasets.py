@@ -31,11 +31,12 @@ class MultiDatasetsEvaluator(Evaluator):
 
     Args:
         metrics: One metric, or its config, for each part. Further ones that are
-            appended later see all parts as one.
+            appended later see all parts as one, as ``others`` do.
         dataset_prefixes: A name for each part.
         sets: All sets that belong into the table, in its order, by default the parts:
             ``name``; ``absent``, what was looked for, of one that is no part of the
             data; anything else goes into the JSON file.
+        others: Metrics that see all parts as one data set.
 
     Attributes:
         out_dir: Where ``sets.md``, ``sets.csv`` and ``sets.json`` are written.
@@ -51,12 +52,13 @@ class MultiDatasetsEvaluator(Evaluator):
         metrics: Sequence[Any],
         dataset_prefixes: Sequence[str],
         sets: Sequence[Mapping[str, Any]] | None = None,
+        others: Sequence[Any] = (),
     ) -> None:
-        super().__init__(metrics)
+        super().__init__([*metrics, *others])
         self.dataset_prefixes = list(dataset_prefixes)
-        if len(self.metrics) != len(self.dataset_prefixes):
+        if len(metrics) != len(self.dataset_prefixes):
             raise ConfigError(
-                f'{len(self.metrics)} metrics for the data sets '
+                f'{len(metrics)} metrics for the data sets '
                 f'{self.dataset_prefixes}: give one for each'
             )
         if len(set(self.dataset_prefixes)) < len(self.dataset_prefixes):
@@ -84,13 +86,15 @@ class MultiDatasetsEvaluator(Evaluator):
     def dataset_meta(self, dataset_meta: Mapping[str, Any]) -> None:
         self._dataset_meta = dict(dataset_meta)
         parts = self._dataset_meta.get('parts', [])
-        if len(parts) != len(self.metrics):
+        if len(parts) != len(self.dataset_prefixes):
             raise ConfigError(
-                f'{len(self.metrics)} metrics for {len(parts)} data sets: '
+                f'{len(self.dataset_prefixes)} metrics for {len(parts)} data sets: '
                 'MultiDatasetsEvaluator belongs to a ConcatDataset with as many parts'
             )
         for metric, part in zip(self.metrics, parts):
             metric.dataset_meta = part
+        for metric in self.metrics[len(parts) :]:
+            metric.dataset_meta = self._dataset_meta
 
     def process(
         self, data_samples: Sequence[BaseDataElement], data_batch: Any | None = None

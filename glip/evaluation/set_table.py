@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from glip.errors import ConfigError, DatasetError
+from glip.errors import DatasetError
+from glip.received import check_is_file, parse_json
+from glip.runtime.writing import write_json, writing_to
 
 # Name of a result -> heading, and what makes percent of it.
 _HEADINGS = {
@@ -81,7 +82,8 @@ class SetTable:
     @property
     def counted(self) -> int:
         """Sets that enter the mean of the first result."""
-        return sum(row.value(key) is not None for row in self.rows for key in self._key)
+        first = self.keys[:1]
+        return sum(row.value(key) is not None for row in self.rows for key in first)
 
     @property
     def label(self) -> str:
@@ -109,7 +111,7 @@ class SetTable:
         total = sum(row.pictures for row in self.rows)
         means = [shown_value(self.mean(key), key) for key in self.keys]
         lines.append([f'**{self.label}**', str(total), *means])
-        return markdown_table(lines)
+        return aligned(lines)
 
     def csv(self) -> str:
         """A line for each set, results as they are, and one for the mean."""
@@ -152,26 +154,13 @@ class SetTable:
         Raises:
             ConfigError: The folder cannot be written to.
         """
-        texts = (
-            self.markdown() + '\n',
-            self.csv(),
-            json.dumps(self.json(), indent=1, ensure_ascii=False) + '\n',
-        )
         paths = [Path(folder, name) for name in FILES]
-        try:
+        with writing_to(folder, 'the table of sets'):
             Path(folder).mkdir(parents=True, exist_ok=True)
-            for path, text in zip(paths, texts, strict=True):
-                path.write_text(text, encoding='utf-8')
-        except OSError as error:
-            raise ConfigError(
-                f'cannot write the table of sets to {folder}: '
-                f'{error.strerror or error}; name another folder'
-            ) from error
+            paths[0].write_text(self.markdown() + '\n', encoding='utf-8')
+            paths[1].write_text(self.csv(), encoding='utf-8')
+            write_json(paths[2], self.json())
         return paths
-
-    @property
-    def _key(self) -> tuple[str, ...]:
-        return self.keys[:1]
 
 
 def read_table(path: str | os.PathLike[str]) -> SetTable:
@@ -193,7 +182,8 @@ def read_table(path: str | os.PathLike[str]) -> SetTable:
             )
         path = max(files, key=lambda file: file.stat().st_mtime)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        check_is_file(path)
+        content = parse_json(path.read_text(encoding='utf-8'))
         rows = [_row(entry) for entry in content['sets']]
     except OSError as error:
         raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
@@ -256,16 +246,22 @@ def shown_value(value: float | None, key: str) -> str:
     return f'{_HEADINGS[_tail(key)][1] * value:.1f}'
 
 
-def markdown_table(lines: Sequence[Sequence[str]]) -> str:
-    """A markdown table that can also be read as it is."""
+def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A markdown table that can also be read as it is.
+
+    Args:
+        lines: The heading, then the rest.
+        left: How many columns hold words; the others hold numbers.
+    """
     lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
+    rule = ['-' * width for width in widths[:left]]
+    rule += ['-' * (width - 1) + ':' for width in widths[left:]]
     shown = []
     for line in (lines[0], rule, *lines[1:]):
-        first = line[0].ljust(widths[0])
-        rest = [c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)]
-        shown.append(f'| {" | ".join([first, *rest])} |')
+        words = [c.ljust(w) for c, w in zip(line[:left], widths[:left], strict=True)]
+        rest = [c.rjust(w) for c, w in zip(line[left:], widths[left:], strict=True)]
+        shown.append(f'| {" | ".join([*words, *rest])} |')
     return '\n'.join(shown)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from glip.errors import DatasetError
+from glip.received import check_is_file, parse_json
 
 _SHOWN = 20  # keys that a message lists
 
@@ -201,13 +202,14 @@ def read_entries(file: Path) -> tuple[dict[str, float], ...]:
         OSError: The file cannot be read.
         UnicodeDecodeError: It is no text.
     """
+    check_is_file(file)
     entries = map(_numbers, file.read_text(encoding='utf-8').splitlines())
     return tuple(entry for entry in entries if entry)
 
 
 def _numbers(line: str) -> dict[str, float]:
     try:
-        content: Any = json.loads(line)
+        content: Any = parse_json(line)
     except json.JSONDecodeError:
         return {}
     if not isinstance(content, dict):

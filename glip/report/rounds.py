@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glip.errors import ConfigError
-from glip.evaluation.set_table import heading, markdown_table, shown_value
+from glip.evaluation.set_table import aligned, heading, shown_value
 from glip.report.plots_figures import legend_beside, new_figure, save_figure
 from glip.runtime.atomic import atomic_write
 
@@ -68,7 +68,7 @@ def write_rounds(
         'rounds': [asdict(entry) for entry in rounds],
     }
     texts = {
-        'rounds.md': markdown_table(_lines(rounds, keys)) + '\n',
+        'rounds.md': aligned(_lines(rounds, keys)) + '\n',
         'rounds.csv': _csv(rounds, keys),
         'rounds.json': json.dumps(content, indent=1, default=str) + '\n',
     }

@@ -10,6 +10,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from glip.errors import DatasetError
+from glip.received import check_is_file
 
 T = TypeVar('T')
 _BAR = '{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, ETA {remaining}, {rate_fmt}]'
@@ -48,6 +49,7 @@ def track_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[int, 
     path = os.fspath(path)
     number = 0
     try:
+        check_is_file(path)
         size = os.path.getsize(path)
         with (
             open(path, 'rb') as file,
@@ -75,6 +77,7 @@ def track_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[int, 
 
 def count_lines(path: str | os.PathLike[str]) -> int:
     """Number of lines of a file, without looking into them."""
+    check_is_file(path)
     with open(path, 'rb') as file:
         return sum(1 for _ in file)
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
 from glip.errors import DatasetError
+from glip.received import check_is_file, parse_json
 
 _SHOWN = 8  # how many ids or names a message lists
 _LARGE = 200 * 2**20  # bytes from which on reading a file is worth a line
 _QUIET = 15.0  # seconds between two lines about the same file
 _LINES_PER_LOOK = 10_000
+# What text of annotation tools is in that is not in UTF-8, the most frequent first.
+_ENCODINGS = ('gbk', 'shift_jis', 'big5', 'euc_kr', 'cp1251', 'cp1252')
 
 
 def read_json(path: str, backend_args: Mapping[str, Any] | None = None) -> Any:
@@ -37,28 +41,42 @@ def read_json(path: str, backend_args: Mapping[str, Any] | None = None) -> Any:
         size = os.path.getsize(local_path)
         if size > _LARGE:
             print_log(f'{path}: reading {size / 2**30:.1f} GiB', logger='current')
-        with open(local_path, encoding='utf-8-sig') as file:
-            try:
-                return json.load(file)
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                raise DatasetError(
-                    f'annotation file {path} is not valid JSON ({error}): it may be '
-                    'cut off or of another format; export it again as COCO'
-                ) from error
+        with open(local_path, 'rb') as file:
+            data = file.read()
+        try:
+            return parse_json(data)  # UTF-8, UTF-16 or UTF-32, as its beginning says
+        except UnicodeDecodeError as error:
+            raise DatasetError(
+                f'annotation file {path} is not valid JSON: {_encoding_of(data)}'
+            ) from error
+        except json.JSONDecodeError as error:
+            raise DatasetError(
+                f'annotation file {path} is not valid JSON ({error}): it may be '
+                'cut off or of another format; export it again as COCO'
+            ) from error
 
 
 def json_lines(
-    path: str, backend_args: Mapping[str, Any] | None = None
+    path: str,
+    backend_args: Mapping[str, Any] | None = None,
+    *,
+    skip: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Records of a file with one JSON object per line, one in memory at a time.
 
     Long reads say in the log how far they are. Empty lines are passed over.
 
+    Args:
+        path: Local or of a backend of mmengine.
+        backend_args: Passed to mmengine's file backend.
+        skip: Told of lines that are no JSON object, which are then passed over.
+
     Yields:
         Number of the line, from 1, and its record.
 
     Raises:
-        DatasetError: The file is missing or unreadable; a line is no JSON object.
+        DatasetError: The file is missing or unreadable; a line is no JSON object and
+            there is no ``skip``.
     """
     with _opened(path, backend_args) as local_path:
         size = os.path.getsize(local_path)
@@ -72,8 +90,16 @@ def json_lines(
                         f'{path}: {number} lines read, {done / size:.0%}',
                         logger='current',
                     )
-                if line.strip():
-                    yield number, _record(line, path, number)
+                if not line.strip():
+                    continue
+                try:
+                    record = _record(line, path, number)
+                except DatasetError as error:
+                    if skip is None:
+                        raise
+                    skip(str(error))
+                else:
+                    yield number, record
 
 
 def check_names(names: Sequence[str], known: Iterable[str], path: str) -> None:
@@ -116,6 +142,7 @@ def _opened(path: str, backend_args: Mapping[str, Any] | None) -> Iterator[str]:
     """A local file of the same content; what goes wrong becomes one line."""
     try:
         with get_local_path(path, backend_args=backend_args) as local_path:
+            check_is_file(local_path)
             yield local_path
     except FileNotFoundError as error:
         raise DatasetError(
@@ -128,11 +155,32 @@ def _opened(path: str, backend_args: Mapping[str, Any] | None) -> Iterator[str]:
         ) from error
 
 
+def _encoding_of(data: bytes) -> str:
+    """What to do about text that is not in UTF-8."""
+    for name in _ENCODINGS:
+        with suppress(UnicodeDecodeError, ValueError):
+            json.loads(data.decode(name))
+            return (
+                f'its text is not in UTF-8, but seems to be in {name.upper()}; save it '
+                f'as UTF-8 (iconv -f {name.upper()} -t UTF-8 FILE > NEW)'
+            )
+    return 'it is damaged, or no text in UTF-8'
+
+
 def _record(line: bytes, path: str, number: int) -> dict[str, Any]:
     """One line as the mapping it must be."""
+    if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DatasetError(
+            f'{path} is in UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8 FILE > '
+            'NEW)'
+        )
     try:
-        record = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        record = parse_json(line)
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f'{path}, line {number}: not JSON: {_encoding_of(line)}'
+        ) from error
+    except json.JSONDecodeError as error:
         raise DatasetError(
             f'{path}, line {number}: not JSON ({error}); each line must be one record '
             'in braces'

@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 
 from glip.config.custom_data import apply_custom_data
 from glip.errors import ConfigError, DatasetError
-from glip.registry import DATASETS, METRICS
+from glip.registry import DATASETS, EVALUATOR, METRICS
 
 BASE = Path(__file__).parents[2] / 'configs/_base_'
 
@@ -104,8 +104,64 @@ def test_pipeline_is_found_inside_wrappers(tmp_path):
         'dataset': {'type': 'ConcatDataset', 'datasets': [inner]},
     }
     apply_custom_data(cfg)
-    assert cfg.train_dataloader.dataset.pipeline == inner.pipeline
-    assert cfg.train_dataloader.dataset.ann_file == 'a/x.json'
+    data = cfg.train_dataloader.dataset
+    assert (data.type, data.times) == ('RepeatDataset', 2)
+    assert data.dataset.pipeline == inner.pipeline
+    assert data.dataset.ann_file == 'a/x.json'
+
+
+def test_what_repeats_and_balances_stays_around_each_set(tmp_path):
+    for name in 'ab':
+        coco_folder.write(tmp_path / name)
+    sets = [{'ann_file': f'{name}/annotations.json'} for name in 'ab']
+    sets[1]['repeat'] = 2
+    cfg = config(tmp_path, {'data_root': str(tmp_path), 'train': sets})
+    inner = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = {
+        'type': 'RepeatDataset',
+        'times': 3,
+        'dataset': {
+            'type': 'ClassBalancedDataset',
+            'oversample_thr': 0.9,
+            'dataset': inner,
+        },
+    }
+    apply_custom_data(cfg)
+    with DefaultScope.overwrite_default_scope('glip'):
+        data = DATASETS.build(cfg.train_dataloader.dataset)
+    # Of 4 pictures one is without each class, so 9 of 10 are asked for of each.
+    assert len(data) == 9 * len(data.datasets[0].dataset)
+    assert data[0]['data_samples'].img_path.endswith('0.png')
+
+
+DUMP = {'type': 'DumpDetResults', 'out_file_path': 'x.pkl'}
+
+
+def test_further_metrics_stay(tmp_path):
+    custom = {'val': 'a/x.json'}
+    cfg = config(tmp_path, custom)
+    main = dict(cfg.val_evaluator, classwise=True)
+    cfg.val_evaluator = [DUMP, main, dict(main, prefix='b', ann_file='old')]
+    apply_custom_data(cfg)
+    first, second, third = cfg.val_evaluator
+    assert (first.ann_file, second.ann_file) == ('a/x.json', 'a/x.json')
+    assert first.classwise and second.prefix == 'b' and third == DUMP
+
+
+def test_further_metrics_of_several_sets_see_all_of_them(tmp_path):
+    for name in 'ab':
+        coco_folder.write(tmp_path / name)
+    sets = [f'{name}/annotations.json' for name in 'ab']
+    cfg = config(tmp_path, {'data_root': str(tmp_path), 'val': sets})
+    cfg.val_evaluator = [cfg.val_evaluator, DUMP]
+    apply_custom_data(cfg)
+    assert len(cfg.val_evaluator.metrics) == 2 and cfg.val_evaluator.others == [DUMP]
+    with DefaultScope.overwrite_default_scope('glip'):
+        evaluator = EVALUATOR.build(cfg.val_evaluator)
+        parts = [{'classes': ('red',)}, {'classes': ('blue',)}]
+        evaluator.dataset_meta = {'parts': parts, 'classes': ('red', 'blue')}
+    metas = [metric.dataset_meta['classes'] for metric in evaluator.metrics]
+    assert metas == [('red',), ('blue',), ('red', 'blue')]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 import set_folders
 
 from glip.datasets import read_coco
+from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 
 
@@ -107,9 +108,8 @@ IMAGE = {'id': 1, 'file_name': 'x.png', 'width': 9, 'height': 9}
             "category id 1 is used for 'a' and 'b'",
         ),
         ({'images': [IMAGE, IMAGE]}, 'image ids used more than once: [1]'),
-        ({'images': [{'id': 5, 'file_name': 'x'}]}, 'image 5 has no height, width'),
-        ({'images': [IMAGE | {'width': 0}]}, 'image 1 has the size 0x9'),
-        ({'images': [IMAGE | {'width': None}]}, 'image 1 has the size Nonex9'),
+        ({'images': [{'id': 5}]}, 'image 5 has no file_name'),
+        ({'categories': [{'id': 1, 'name': ''}]}, 'an id and a name'),
     ],
 )
 def test_contradictions_are_named(tmp_path, changes, said):
@@ -214,3 +214,62 @@ def test_what_was_not_asked_for_is_counted(tmp_path):
     path = write(tmp_path)
     assert read_coco(path, ['red']).left_out == {'green': 3, 'blue': 2}
     assert read_coco(path).left_out == {}
+
+
+@pytest.mark.parametrize('box', [None, [], [0, 0, 0, 0]])
+@pytest.mark.parametrize(
+    'outline',
+    [[[4, 6, 24, 6, 10, 30]], [4, 6, 24, 6, 10, 30], [[4, 6, 9, 9], [24, 30]]],
+)
+def test_box_of_an_outline(tmp_path, box, outline):
+    annotations = coco_folder.content()['annotations']
+    del annotations[0]['area']
+    annotations[0] |= {'bbox': box, 'segmentation': outline}
+    coco = read_coco(write(tmp_path, annotations=annotations))
+    assert coco.boxes[1][0]['bbox'] == [4, 6, 20, 24]
+    assert coco.boxes[1][0]['area'] == 480
+
+
+@pytest.mark.parametrize(
+    'outline', [[], [[]], [[1, 2, 3]], {'counts': 'x'}, 'x', [[1]]]
+)
+def test_outlines_without_a_box(tmp_path, outline):
+    annotations = coco_folder.content()['annotations']
+    annotations[0] |= {'bbox': None, 'segmentation': outline}
+    coco = read_coco(write(tmp_path, annotations=annotations))
+    assert [b['id'] for b in coco.boxes[1]] == [2]
+
+
+@pytest.mark.parametrize('name', ['', ' ', None, '--'])
+def test_categories_without_a_name(tmp_path, name):
+    categories = coco_folder.content()['categories']
+    unused = [*categories, {'id': 9, 'name': name}]
+    assert read_coco(write(tmp_path, categories=unused)).names == (
+        'red',
+        'green',
+        'blue',
+    )
+    categories[0]['name'] = name
+    path, dropped = write(tmp_path, categories=categories), Dropped('x')
+    coco = read_coco(path, dropped=dropped)
+    assert coco.names == ('green', 'blue') and coco.left_out == {}
+    assert list(dropped.counts.values()) == [3]
+    assert read_coco(path, category_names=['a', 'b', 'c']).names == ('a', 'b', 'c')
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'utf-16-be', 'utf-32'])
+def test_encodings_of_unicode(tmp_path, encoding):
+    content = coco_folder.content()
+    content['categories'][0]['name'] = '\u732b'
+    path = tmp_path / 'a.json'
+    path.write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
+    assert read_coco(path).names == ('\u732b', 'green', 'blue')
+
+
+def test_other_encodings_are_named(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_bytes(
+        '{"categories": [{"id": 1, "name": "\u6d63\u718a"}]}'.encode('gbk')
+    )
+    with pytest.raises(DatasetError, match='GBK'):
+        read_coco(path)

@@ -120,7 +120,7 @@ def test_what_is_left_out_is_counted(tmp_path):
             ),
             'images [7] have no caption',
         ),
-        (files.mdetr(images=[{'id': 7, 'caption': 'x'}]), 'has no file_name, height'),
+        (files.mdetr(images=[{'id': 7, 'caption': 'x'}]), 'has no file_name'),
     ],
 )
 def test_bad_files_are_named(tmp_path, content, said):

@@ -133,6 +133,8 @@ def test_boxes_of_a_teacher_below_the_threshold(tmp_path):
     assert [p.spans for p in sample.phrases] == files.SPANS[1:]
     assert [len(p.boxes) for p in sample.phrases] == [1, 1]
     assert '2 boxes with a score below 0.5 (line 1' in data.dropped.summary()
+    again = dataset(tmp_path, record, min_score=0.85).get_sample(0)
+    assert [p.scores for p in again.phrases] == [(0.9,)]
     plain = dataset(tmp_path, files.grounding(), score_thr=0.5)
     assert len(plain.get_data_info(0)['instances']) == 4  # people are not asked
     regions[2]['scores'] = [0.8]

@@ -24,7 +24,7 @@ def test_good_phrases_are_kept_and_nothing_counted():
         Phrase(((2, 5),), ((1, 2, 30, 40), (0, 0, 64, 48)), (0.5, 0.25)),
     )
     assert sample.image_id == 9 and hash(sample)
-    assert not dropped
+    assert not dropped.counts and list(dropped.changes.values()) == [1]  # cut
 
 
 @pytest.mark.parametrize(

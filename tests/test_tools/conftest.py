@@ -169,3 +169,10 @@ def metric_tool():
 @pytest.fixture(scope='module')
 def self_train_tool():
     return main_of('self_train')
+def few_shot_tool():
+    return main_of('few_shot')
+
+
+@pytest.fixture(scope='module')
+def label_tool():
+    return main_of('pseudo_label')

@@ -20,7 +20,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--label-map', help='class names to write (<output>_label_map.json)'
     )
     parser.add_argument(
-        '--extension', default='.jpg', help='ending of the pictures (%(default)s)'
+        '--images',
+        help='folder of the pictures (that of the XML, or JPEGImages beside it)',
+    )
+    parser.add_argument(
+        '--extension',
+        default='.jpg',
+        help='ending of pictures whose XML does not name it (%(default)s)',
     )
     parser.add_argument(
         '--class-names',
@@ -42,6 +48,7 @@ def main(args: argparse.Namespace) -> Result:
     return voc_to_odvg(
         args.input,
         args.output,
+        images=args.images,
         extension=args.extension,
         class_names=args.class_names,
         first_pixel=args.first_pixel,

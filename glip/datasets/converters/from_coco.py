@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmdet.datasets import CocoDataset
@@ -14,6 +14,8 @@ from glip.datasets.converters.output import PathLike
 from glip.datasets.converters.records import corners
 from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import check_files, write_detection
+from glip.datasets.picture_files import PictureFiles
+from glip.datasets.picture_sizes import with_frames, with_sizes
 from glip.datasets.sample import DetectionSample, Dropped
 from glip.errors import DatasetError
 from glip.runtime.progress import track
@@ -121,6 +123,9 @@ def coco_to_odvg(
     dropped = Dropped(path)
     coco = _read(path, source, classes, dropped)
     names, notes = _renamed(coco.names, source)
+    files = PictureFiles(os.path.dirname(path))
+    images = list(with_sizes(coco.images, files, dropped))
+    coco = replace(coco, images=tuple(with_frames(images, coco.boxes, files, path)))
     return write_detection(
         _samples(coco, source, dropped),
         names,

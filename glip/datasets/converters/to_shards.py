@@ -16,6 +16,7 @@ from glip.datasets.converters.result import Result, require
 from glip.datasets.converters.write import check_files
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
+from glip.received import check_is_file, leaves_folder
 from glip.runtime.progress import count_lines, track
 from glip.runtime.reading import json_lines
 
@@ -101,11 +102,15 @@ def _readable(
                 f'{path}, line {number}: no ODVG record, which has "filename" and '
                 '"detection" or "grounding"'
             )
+        if leaves_folder(name):
+            dropped.add('records of pictures outside the folder', name)
+            continue
         picture = os.path.join(pictures, name)
         if path_below(pictures, name) is None:
             outside.add(name, picture, ValueError(f'not below {pictures}'))
             continue
         try:
+            check_is_file(picture)
             with open(picture, 'rb') as file:
                 data = file.read()
         except (OSError, ValueError) as error:  # the latter for names no file can have

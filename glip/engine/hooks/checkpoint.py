@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.runner import Runner
 
+from glip.engine.pretrained_init import skip_pretrained
 from glip.errors import ConfigError
 from glip.registry import HOOKS
 
@@ -21,6 +22,11 @@ class CheckpointHook(_CheckpointHook):
     checkpoint and, with ``max_keep_ckpts=1``, without any.
     """
 
+    def before_run(self, runner: Runner) -> None:
+        """Let mmengine's own runner not fetch weights that ``load_from`` overwrites."""
+        if runner._load_from is not None:
+            skip_pretrained(runner.model)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         with self._deleting_later():
             super()._save_checkpoint_with_step(runner, step, meta)
@@ -28,9 +34,10 @@ class CheckpointHook(_CheckpointHook):
     def _save_best_checkpoint(
         self, runner: Runner, metrics: Mapping[str, float]
     ) -> None:
-        wanted = [key for key in getattr(self, 'key_indicators', ()) if key != 'auto']
-        missing = [key for key in wanted if key not in metrics]
-        if self.save_best and missing:
+        if not self.save_best:
+            return
+        missing = [k for k in self.key_indicators if k != 'auto' and k not in metrics]
+        if missing:
             raise ConfigError(
                 f'default_hooks.checkpoint.save_best={missing[0]!r} is not among the '
                 f'results of the evaluation: {", ".join(metrics) or "there are none"}'

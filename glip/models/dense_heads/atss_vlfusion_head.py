@@ -58,7 +58,8 @@ class ATSSVLFusionHead(BaseModule):
     Args:
         in_channels: Channels of every pyramid level.
         feat_channels: Same as ``in_channels``; kept for mmdet's configs.
-        num_classes: Unused, the words are the classes; kept for mmdet's configs.
+        num_classes: Unused, the words are the classes; kept for mmdet's configs. No
+            attribute: mmdet's ``NumClassCheckHook`` would compare it with the data.
         lang_model_name: Names the language model's shape when the head is built on
             its own; inside :class:`~glip.models.GLIP` the language model decides.
         lang_config: Shape of the language model, overrides ``lang_model_name``.
@@ -120,7 +121,6 @@ class ATSSVLFusionHead(BaseModule):
                 f'bbox_head: feat_channels ({feat_channels}) must equal in_channels '
                 f'({in_channels})'
             )
-        self.num_classes = num_classes
         self.early_fuse = early_fuse
         train_cfg = train_cfg or {}
         self.test_cfg: dict[str, Any] = _TEST_CFG | dict(test_cfg or {})
@@ -265,7 +265,8 @@ class ATSSVLFusionHead(BaseModule):
             deltas[0].device,
         )
         missing = num_tokens - truth.tokens.shape[2]
-        truth = GroundTruth(truth.boxes, F.pad(truth.tokens, (0, missing)))
+        tokens = F.pad(truth.tokens, (0, missing))
+        truth = GroundTruth(truth.boxes, tokens, truth.weights)
         sizes = [len(level) for level in anchors]
         flat = torch.cat(anchors)
         return flat, make_targets(self.assigner, flat, sizes, truth)

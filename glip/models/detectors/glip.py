@@ -13,7 +13,13 @@ from torch import Tensor
 
 from glip.errors import PromptError
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
-from glip.models.language import TextFeatures
+from glip.models.detectors.tuning import freeze_others, rest_frozen
+from glip.models.language import (
+    LanguagePrompt,
+    TextFeatures,
+    TunedPrompt,
+    add_tuned,
+)
 from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
@@ -52,8 +58,18 @@ class GLIP(BaseDetector):
             batch; by default each picture goes alone and at its own size.
             ``reuse_features=False`` computes a picture anew for each of its captions
             that follow each other; by default it is seen that they are of one picture.
+        tuning: What trains: ``'full'`` all, ``'linear_probe'`` the last layers of the
+            head, ``'language'`` the language model, ``'prompt'`` vectors added to the
+            tokens (:class:`~glip.models.language.LanguagePrompt`).
         data_preprocessor: ``mmdet.DetDataPreprocessor``.
         init_cfg: mmengine's.
+
+    Attributes:
+        tuned_prompt: In predictions added to the words of samples that bring no
+            ``tuned_prompt`` of their own.
+
+    Raises:
+        ConfigError: There is no such tuning, or it leaves nothing to train.
     """
 
     def __init__(
@@ -65,6 +81,7 @@ class GLIP(BaseDetector):
         language_model: dict,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
+        tuning: str = 'full',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -84,6 +101,26 @@ class GLIP(BaseDetector):
         self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
+        self.language_prompt: LanguagePrompt | None = None
+        self.tuned_prompt: TunedPrompt | None = None
+        self.tuning = tuning
+        if tuning == 'prompt':
+            self.add_language_prompt()
+        freeze_others(self, tuning)
+
+    def add_language_prompt(self) -> None:
+        """Give the model a prompt to tune or load, zero at first."""
+        device = next(self.parameters()).device
+        self.language_prompt = LanguagePrompt(
+            self.language_model.language_dim, self.language_model.max_tokens
+        ).to(device)
+
+    def train(self, mode: bool = True) -> 'GLIP':
+        """Switch the mode; what ``tuning`` does not train stays in evaluation mode."""
+        super().train(mode)
+        if mode:
+            rest_frozen(self, self.tuning)
+        return self
 
     def init_weights(self) -> None:
         """Initialise the backbone and, unless a checkpoint follows, the language."""
@@ -114,24 +151,42 @@ class GLIP(BaseDetector):
                 ``tokens_positive`` and ``caption_prompt``.
 
         Raises:
-            PromptError: If the text is missing, empty or cannot fit.
+            PromptError: If the text is missing, empty or cannot fit, or is not that of
+                its tuned prompt.
         """
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
         key = tuple(_frozen(sample.get(field)) for field in fields)
+        tuned = self._tuned_prompt_of(sample)
+        chunk_size = self.chunked_size if tuned is None else -1  # tuned as a whole
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
                 self._prompt_of(sample),
                 self.language_model.tokenizer,
                 max_tokens=self.language_model.max_tokens,
-                chunk_size=self.chunked_size,
+                chunk_size=chunk_size,
             )
 
         cache = FeatureCache.current()
-        return cache.prompts.get((id(self), self.chunked_size, key), split)
+        prompts = cache.prompts.get((id(self), chunk_size, key), split)
+        if tuned is not None:
+            tuned.require(prompts)
+        return prompts
 
-    def _single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
-        """One prompt per picture, as training and raw outputs need it."""
+    def _tuned_prompt_of(self, sample) -> TunedPrompt | None:
+        tuned = sample.get('tuned_prompt')
+        return self.tuned_prompt if tuned is None else tuned
+
+    def single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
+        """One prompt per picture, as training and raw outputs need it.
+
+        Args:
+            samples: Data samples with words, see :meth:`prompts_of`.
+            truncate: Cut what does not fit the token budget.
+
+        Raises:
+            PromptError: The words are missing or empty, or too long and not cut.
+        """
         tokenizer = self.language_model.tokenizer
         budget = self.language_model.max_tokens
         prompts = [
@@ -154,14 +209,26 @@ class GLIP(BaseDetector):
         """Pictures (B, 3, H, W) to pyramid levels (B, C, h, w)."""
         return self.neck(self.backbone(batch_inputs))
 
-    def encode_text(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
-        """Token features of prompts."""
+    def encode_text(
+        self,
+        prompts: Sequence[EncodedPrompt],
+        tuned: Sequence[TunedPrompt | None] = (),
+    ) -> TextFeatures:
+        """Token features of prompts.
+
+        Args:
+            prompts: B prompts.
+            tuned: What was tuned for each of them; the model's own ``language_prompt``
+                where there is none.
+        """
         if self.training or torch.is_grad_enabled():
-            return self.language_model(prompts)
-        ids = tuple(prompt.input_ids for prompt in prompts)
-        return FeatureCache.current().texts.get(
-            (self._arithmetic, ids), lambda: self._encode_in_groups(prompts)
-        )
+            features = self.language_model(prompts)
+        else:
+            ids = tuple(prompt.input_ids for prompt in prompts)
+            features = FeatureCache.current().texts.get(
+                (self._arithmetic, ids), lambda: self._encode_in_groups(prompts)
+            )
+        return add_tuned(features, tuned, self.language_prompt)
 
     def _encode_in_groups(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
         """Bound the memory that thousands of classes take on their way."""
@@ -197,7 +264,7 @@ class GLIP(BaseDetector):
             Token logits (B, H*W, T), deltas (B, 4, H, W) and centerness logits
             (B, 1, H, W), each a tuple over levels.
         """
-        prompts = self._single_prompts(batch_data_samples, truncate=False)
+        prompts = self.single_prompts(batch_data_samples, truncate=False)
         text = self.encode_text(prompts)
         return self.bbox_head(self.extract_feat(batch_inputs), text)
 
@@ -208,7 +275,7 @@ class GLIP(BaseDetector):
 
         Boxes whose names lie past the token budget do not take part.
         """
-        prompts = self._single_prompts(batch_data_samples, truncate=True)
+        prompts = self.single_prompts(batch_data_samples, truncate=True)
         truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
         visual = self.extract_feat(batch_inputs)
@@ -270,9 +337,15 @@ class GLIP(BaseDetector):
             The data samples with ``pred_instances``, as :meth:`predict` gives them.
         """
         prompts = [self.prompts_of(sample) for sample in samples]
+        tuned = [
+            self._tuned_prompt_of(sample)
+            for sample, of_picture in zip(samples, prompts, strict=True)
+            for _ in of_picture
+        ]
+        flat = [each for of_picture in prompts for each in of_picture]
         results = self.bbox_head.predict(
             pictures,
-            self.encode_text([each for of_picture in prompts for each in of_picture]),
+            self.encode_text(flat, tuned),
             prompts,
             [sample.metainfo for sample in samples],
             rescale=rescale,

@@ -11,7 +11,7 @@ import numpy as np
 
 from glip.errors import DatasetError, ImageError, one_line
 from glip.images import load_image
-from glip.report.page import PageWriter, bars, ranking, shrunk
+from glip.report.page import PageWriter, bars, fitted, ranking
 from glip.teach.pseudo_labels.items import Source
 from glip.teach.pseudo_labels.labeller import pixels_of
 from glip.teach.pseudo_labels.tars import read_member
@@ -35,7 +35,6 @@ def write_page(
         The first page.
     """
     pages = PageWriter(folder, 'Labels of a teacher', name='summary')
-    pages.remove_older()
     for _, share, number, pairs in drawn:
         name = pairs[0][0]['filename']
         try:
@@ -47,7 +46,7 @@ def write_page(
         except (ImageError, DatasetError) as error:
             pages.add(name, (), [one_line(error)])
             continue
-        image, factor = shrunk(pixels[..., ::-1])
+        image, factor = fitted(pixels[..., ::-1])
         pages.add(name, [('', _scene(image, factor, *pair)) for pair in pairs])
     return pages.finish(_facts(summary))
 

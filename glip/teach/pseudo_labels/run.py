@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,8 @@ from mmengine.logging import print_log
 
 from glip.apis import load
 from glip.datasets.converters.output import atomic_text, compact_json
-from glip.datasets.converters.pictures import MissingPictures
-from glip.datasets.sample import Dropped
 from glip.engine.identity import digest_of_values, digest_of_weights
-from glip.errors import ConfigError, DatasetError, ImageError
+from glip.errors import ConfigError, DatasetError
 from glip.runtime.reading import read_json
 from glip.teach.pseudo_labels.items import Item, Share, Source
 from glip.teach.pseudo_labels.labeller import Labelled, Labeller, read_picture
@@ -31,11 +29,12 @@ from glip.teach.pseudo_labels.progress import Progress
 from glip.teach.pseudo_labels.results import join, write_result
 from glip.teach.pseudo_labels.screens import Screens
 from glip.teach.pseudo_labels.sources import open_source
-from glip.teach.pseudo_labels.statistics import Statistics
+from glip.teach.pseudo_labels.statistics import Statistics, drawn_of_each
 from glip.teach.pseudo_labels.workspace import Lines, Workspace, disk_errors
 from glip.text import TextPrompt, parse_text
 
 PathLike = str | os.PathLike[str]
+_PROBED = 16  # pictures looked for before a wrong folder is reported
 _PAUSE = 0.5  # seconds between two looks at shares that others are at
 
 
@@ -85,7 +84,8 @@ def label(
         config: Config of the teacher, or a zoo name.
         weights: Its checkpoint; None for that of the zoo name.
         captions: COCO captions JSON, jsonl of ``image`` and ``caption``, a folder with
-            ``.txt`` beside the pictures, or tar files (a pattern or a list).
+            ``.txt`` beside the pictures, or tar files; of the last and of jsonl also a
+            pattern or a list.
         out: Folder of the results: ``labels-*.jsonl`` (or ``.tar``), one of each
             share, ``labels.jsonl`` with all of them, ``label_map.json`` where there
             are classes, ``summary.json`` and ``summary.html``.
@@ -121,6 +121,7 @@ def label(
     source = open_source(
         captions, data_root=data_root, shard_size=shard_size, limit=limit
     )
+    _probe(source)
     if to_shards is None:
         to_shards = source.holds_pictures
     if source.holds_pictures and not to_shards:
@@ -174,7 +175,6 @@ class _Labelling:
         self.source = source
         self.classes = classes
         self.settings = settings
-        self._missing = MissingPictures(Dropped(''), 'pictures that are missing')
 
     def work(self, labeller: Labeller, batch_size: int) -> None:
         """Return when every share is done, by whomever."""
@@ -191,8 +191,8 @@ class _Labelling:
                         pending.remove(share)
                         progress.finish(share)
                         continue
-                    with self.workspace.taken(share.number) as is_mine:
-                        if is_mine:
+                    with self.workspace.locked(share.number, wait=False) as is_mine:
+                        if is_mine and not self.workspace.is_done(share.number):
                             self._do(share, labeller, batch_size, progress)
                             worked = True
                 if not pending:
@@ -212,7 +212,6 @@ class _Labelling:
             for item in islice(items, lines.count):
                 progress.pass_over(share, item.weight)
             for item, pixels in _read_ahead(items, batch_size):
-                self._look(item, pixels)
                 labelled = labeller.label(item, pixels)
                 with disk_errors(folder):
                     lines.add(vars(labelled))
@@ -222,21 +221,15 @@ class _Labelling:
         finally:
             lines.close()
 
-    def _look(self, item: Item, pixels: Any) -> None:
-        """Stop where none of the first pictures is there."""
-        if isinstance(pixels, ImageError) and isinstance(item.picture, str):
-            if not os.path.exists(item.picture):
-                self._missing.add(item.name, item.picture, pixels)
-        elif pixels is not None:
-            self._missing.present()
-
     def _write(self, share: Share, lines: Lines) -> None:
         """Results of a share, and behind them its statistics."""
         statistics = Statistics()
-        seed = self.settings['seed']
+        seed, drawn = self.settings['seed'], drawn_of_each(len(self.source.shares))
         for number, line in enumerate(lines):
             labelled = _labelled(line)
-            statistics.add(labelled, share.number, number, seed)
+            statistics.add(
+                labelled, share=share.number, number=number, seed=seed, drawn=drawn
+            )
         write_result(
             self.workspace.result(share.number),
             self.source,
@@ -249,9 +242,10 @@ class _Labelling:
     def _finish(self) -> None:
         """What is made of all shares together, by the first process that comes."""
         workspace = self.workspace
-        with workspace.lock('finish'):
-            if workspace.summary.is_file():
+        with workspace.locked('finish') as is_mine:
+            if not is_mine:
                 return
+            workspace.sweep()
             total = Statistics()
             for share in self.source.shares:
                 fields = read_json(str(workspace.statistics(share.number)))
@@ -275,6 +269,22 @@ class _Labelling:
                 file.write(json.dumps(summary, indent=1) + '\n')
             if total.dropped:
                 print_log(f'left out: {total.dropped_in_words()}', logger='current')
+
+
+def _probe(source: Source) -> None:
+    """Tell a wrong folder from single missing pictures before the work begins.
+
+    Raises:
+        DatasetError: None of the first pictures is there.
+    """
+    items = chain.from_iterable(map(source.items, source.shares))
+    paths = (item.picture for item in items if isinstance(item.picture, str))
+    first = list(islice(paths, _PROBED)) if source.folder else []
+    if first and not any(map(os.path.exists, first)):
+        raise DatasetError(
+            f'none of the first {len(first)} pictures is there (looked for '
+            f'{first[-1]}); name the folder of the pictures as data root'
+        )
 
 
 def _labelled(line: Mapping[str, Any]) -> Labelled:

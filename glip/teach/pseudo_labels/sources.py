@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from glip.datasets.converters.pictures import path_below
+from glip.datasets.stream import local_shards
 from glip.errors import DatasetError
 from glip.images import EXTENSIONS
 from glip.runtime.reading import read_json
@@ -29,6 +31,7 @@ PathLike = str | os.PathLike[str]
 
 _IMAGE_KEYS = ('image', 'file_name', 'filename')
 _CAPTION_KEYS = ('caption', 'captions')
+_TARS = ('.tar', '.tar.gz', '.tgz')
 _LONGEST_TEXT = 2**20  # bytes of a text file beside a picture
 _MARK = b'\xef\xbb\xbf'  # that some editors put before the first line
 _OUTSIDE = 'pictures outside the data root'
@@ -45,7 +48,8 @@ def open_source(
 
     Args:
         captions: COCO captions JSON, a list of ``{"image", "caption"}`` as JSON or
-            as lines, a folder, or tar files (a pattern or a list).
+            as lines, a folder, or tar files; of the last and of lines also a pattern
+            or a list. A folder that has no pictures stands for the tar files in it.
         data_root: Folder that the pictures' names start from; by default that of the
             file, or the folder itself.
         shard_size: Pictures, or lines, of each share; a tar file is one.
@@ -56,24 +60,49 @@ def open_source(
     """
     several = not isinstance(captions, (str, os.PathLike))
     names = [os.fspath(c) for c in captions] if several else [os.fspath(captions)]
-    if several or names[0].endswith(('.tar', '.tar.gz', '.tgz')):
-        return TarSource(names, limit=limit)
-    (path,) = names
-    if not os.path.exists(path):
-        raise DatasetError(
-            f'captions not found: {os.path.abspath(path)}; give COCO captions JSON, '
-            'jsonl, a folder, or tar files'
-        )
-    is_folder = os.path.isdir(path)
-    root = os.fspath(data_root or (path if is_folder else os.path.dirname(path)))
-    if data_root is not None and not os.path.isdir(root):
+    folder = names[0] if len(names) == 1 and os.path.isdir(names[0]) else None
+    paths = _files(names) if folder is None else _tars(folder)
+    if paths and all(path.endswith(_TARS) for path in paths):
+        return TarSource(paths, limit=limit)
+    default = os.path.dirname(paths[0]) if folder is None else folder
+    root = os.fspath(default if data_root is None else data_root) or os.curdir
+    if not os.path.isdir(root):
         raise DatasetError(f'{root} is no folder of pictures; set the data root')
-    root = root or os.curdir
-    if is_folder:
-        return FolderSource(path, root, shard_size, limit)
-    if _is_lines(path):
-        return LinesSource(path, root, shard_size, limit)
-    return JsonSource(path, root, shard_size, limit)
+    if folder is not None:
+        return FolderSource(folder, root, shard_size, limit)
+    if all(map(_is_lines, paths)):
+        return LinesSource(paths, root, shard_size, limit)
+    if len(paths) > 1:
+        raise DatasetError(
+            f'{len(paths)} files of captions, the first of them {paths[0]}: several '
+            'must be all tar files or all JSON lines'
+        )
+    return JsonSource(paths[0], root, shard_size, limit)
+
+
+def _files(names: Sequence[str]) -> tuple[str, ...]:
+    """The files that are meant, all of them there."""
+    if len(names) == 1 and os.path.isfile(names[0]):
+        return (names[0],)
+    folders = [name for name in names if os.path.isdir(name)]
+    if folders:
+        raise DatasetError(f'{folders[0]} is a folder; label one folder at a time')
+    try:
+        return local_shards(names)
+    except DatasetError as error:
+        raise DatasetError(
+            f'captions not found: {error}; give COCO captions JSON, jsonl, a folder, '
+            'or tar files'
+        ) from error
+
+
+def _tars(folder: str) -> tuple[str, ...]:
+    """Tar files of a folder that has no pictures of its own."""
+    names = sorted(os.listdir(folder))
+    if any(os.path.splitext(name)[1].lower() in EXTENSIONS for name in names):
+        return ()
+    tars = [name for name in names if name.endswith(_TARS)]
+    return tuple(os.path.join(folder, name) for name in tars)
 
 
 class FolderSource(Source):
@@ -114,37 +143,36 @@ class LinesSource(Source):
 
     unit = 'lines'
 
-    def __init__(self, path: str, root: str, size: int, limit: int | None) -> None:
-        self.folder, self._path = root, path
-        self.shares, self.digest = [], ''
-        begin, number, total = 0, 0, 0
-        with open(path, 'rb') as file:
-            lines = iter(lambda: list(islice(file, size)), [])
+    def __init__(
+        self, paths: Sequence[str], root: str, size: int, limit: int | None
+    ) -> None:
+        self.folder = root
+        self.shares = []
+        self.digest = digest_of(self._blocks(paths, size, limit))
 
-            def contents() -> Iterator[bytes]:
-                nonlocal begin, number, total
-                for block in lines:
-                    block = block[: None if limit is None else max(limit - total, 0)]
-                    if not block:
-                        return
-                    self.shares.append(Share(number, len(block), (begin, total)))
-                    content = b''.join(block)
-                    begin, number, total = (
-                        begin + len(content),
-                        number + 1,
-                        total + len(block),
-                    )
-                    yield content
-
-            self.digest = digest_of(contents())
+    def _blocks(
+        self, paths: Sequence[str], size: int, limit: int | None
+    ) -> Iterator[bytes]:
+        """Lines of each share together, which is noted on the way."""
+        left = sys.maxsize if limit is None else limit
+        for path in paths:
+            begin = number = 0
+            with open(path, 'rb') as file:
+                while lines := list(islice(file, min(size, left))):
+                    where = (path, begin, number)
+                    self.shares.append(Share(len(self.shares), len(lines), where))
+                    block = b''.join(lines)
+                    begin, number = begin + len(block), number + len(lines)
+                    left -= len(lines)
+                    yield block
 
     def items(self, share: Share) -> Iterator[Item]:
-        begin, first = share.where
+        path, begin, first = share.where
         waiting: Item | None = None
-        with open(self._path, 'rb') as file:
+        with open(path, 'rb') as file:
             file.seek(begin)
             for number, line in enumerate(islice(file, share.weight), first + 1):
-                item = self._item(line, f'{self._path}, line {number}')
+                item = self._item(line, f'{path}, line {number}')
                 if waiting is not None and waiting.name == item.name:
                     item = _joined(waiting, item)
                 elif waiting is not None:
@@ -189,7 +217,9 @@ class JsonSource(Source):
         if not self._items:
             raise DatasetError(f'{path} has no pictures')
         self.shares = cut(len(self._items), size)
-        self.digest = digest_of(repr(item).encode() for item in self._items)
+        self.digest = digest_of(
+            repr((item.name, item.captions)).encode() for item in self._items
+        )
 
     def items(self, share: Share) -> Iterator[Item]:
         yield from self._items[slice(*share.where)]

@@ -21,7 +21,7 @@ _EXAMPLES = 4  # places of each reason
 
 @dataclass
 class Statistics:
-    """Counts of some shares.
+    """Counts of some pictures.
 
     Of phrases only the commonest are remembered from share to share; their counts are
     exact up to 20,000 different phrases.
@@ -46,7 +46,9 @@ class Statistics:
     dropped: dict[str, list[Any]] = field(default_factory=dict)
     drawn: list[list[Any]] = field(default_factory=list)
 
-    def add(self, labelled: Labelled, share: int, number: int, seed: int) -> None:
+    def add(
+        self, labelled: Labelled, *, share: int, number: int, seed: int, drawn: int
+    ) -> None:
         """Count one picture.
 
         Args:
@@ -54,6 +56,7 @@ class Statistics:
             share: Its share.
             number: Its number there.
             seed: Of the draw of pictures for the page.
+            drawn: How many of them to keep.
         """
         self.counts['pictures'] += bool(labelled.records)
         self.stopped += labelled.stopped
@@ -64,7 +67,7 @@ class Statistics:
         if labelled.records:
             key = hashlib.blake2b(f'{seed} {share} {number}'.encode(), digest_size=8)
             pairs = [list(pair) for pair in zip(labelled.records, labelled.absent)]
-            self._draw([[key.hexdigest(), share, number, pairs]])
+            self.draw([[key.hexdigest(), share, number, pairs]], drawn)
 
     def _count(self, record: Mapping[str, Any], absent: list[Any]) -> None:
         """Count one record."""
@@ -105,22 +108,28 @@ class Statistics:
         self.counts += other.counts
         self.scores = [a + b for a, b in zip(self.scores, other.scores, strict=True)]
         self.boxes_per_phrase += other.boxes_per_phrase
-        self.with_boxes = _commonest(self.with_boxes + other.with_boxes, _PHRASES)
-        without = self.without_boxes + other.without_boxes
-        self.without_boxes = _commonest(without, _PHRASES)
+        for mine, theirs in (
+            (self.with_boxes, other.with_boxes),
+            (self.without_boxes, other.without_boxes),
+        ):
+            mine.update(theirs)
+            if len(mine) > 2 * _PHRASES:
+                kept = _commonest(mine, _PHRASES)
+                mine.clear()
+                mine.update(kept)
         self.stopped += other.stopped
         for reason, (count, places) in other.dropped.items():
             self._drop(reason, count, places)
-        self._draw(other.drawn)
+        self.draw(other.drawn, _PICTURES)
 
     def _drop(self, reason: str, count: int, places: list[str]) -> None:
         entry = self.dropped.setdefault(reason, [0, []])
         entry[0] += count
         entry[1] = [*entry[1], *places][:_EXAMPLES]
 
-    def _draw(self, drawn: list[list[Any]]) -> None:
+    def draw(self, drawn: list[list[Any]], most: int) -> None:
         """Keep those with the least numbers, whatever the order they come in."""
-        self.drawn = sorted(self.drawn + drawn, key=lambda entry: entry[:3])[:_PICTURES]
+        self.drawn = sorted(self.drawn + drawn, key=lambda entry: entry[:3])[:most]
 
     def to_json(self) -> str:
         """For :meth:`from_json`."""
@@ -182,6 +191,11 @@ class Statistics:
             more = ', ...' if count > len(places) else ''
             parts.append(f'{count} {reason} ({", ".join(places)}{more})')
         return '; '.join(parts)
+
+
+def drawn_of_each(shares: int) -> int:
+    """Pictures that each of several shares keeps, so that surely 100 are kept."""
+    return min(_PICTURES, 10 + 4 * _PICTURES // shares)
 
 
 def _scores(region: Mapping[str, Any]) -> list[float]:

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from glip.datasets.stream import local_shards, tar_samples
+from glip.datasets.stream import tar_samples
 from glip.errors import DatasetError
 from glip.images import EXTENSIONS
 from glip.teach.pseudo_labels.items import (
@@ -33,18 +33,17 @@ class TarSource(Source):
     has them under ``caption`` or ``captions``; it counts where there is no ``.txt``.
 
     Args:
-        patterns: Files, or patterns with wildcards or braces.
+        paths: The files.
         limit: No more samples than this.
 
     Raises:
-        DatasetError: A file is missing, or webdataset is not installed.
+        DatasetError: webdataset is not installed.
     """
 
     unit = 'bytes'
     holds_pictures = True
 
-    def __init__(self, patterns: Sequence[str], *, limit: int | None = None) -> None:
-        paths = local_shards(patterns)
+    def __init__(self, paths: Sequence[str], *, limit: int | None = None) -> None:
         sizes = [os.path.getsize(path) for path in paths]
         self.shares = []
         for path, size in zip(paths, sizes, strict=True):
@@ -70,7 +69,7 @@ class TarSource(Source):
                 return
             number += 1
             yield _item(sample, path)
-        for error in errors:
+        for error in errors[:1]:
             yield Item('', None, weight=0, notes=((_BROKEN_OFF, f'{path}: {error}'),))
 
 

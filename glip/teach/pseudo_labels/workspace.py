@@ -87,16 +87,18 @@ class Workspace:
         Raises:
             ConfigError: The folder has results, or a beginning, of other settings.
         """
-        with self.lock('settings'):
+        if self.summary.is_file():
+            earlier = read_json(str(self.summary)).get('settings')
+        else:
             path = self._progress / 'settings.json'
-            if self.summary.is_file():
-                earlier = read_json(str(self.summary)).get('settings')
-            elif path.is_file():
+            with self.locked('settings') as is_held:
+                if not is_held:  # another process has just finished
+                    return self.claim(settings)
+                if not path.is_file():
+                    with atomic_text(path) as file:
+                        file.write(compact_json(settings))
+                    return False
                 earlier = read_json(str(path))
-            else:
-                with atomic_text(path) as file:
-                    file.write(compact_json(settings))
-                return False
         difference = _difference(earlier, json.loads(compact_json(settings)))
         if difference:
             raise ConfigError(
@@ -106,40 +108,41 @@ class Workspace:
         return self.summary.is_file()
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Wait for a lock that the system takes from a process when it dies."""
-        with disk_errors(self.folder):
-            self._progress.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._progress / f'{name}.lock')
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+    def locked(self, name: str | int, *, wait: bool = True) -> Iterator[bool]:
+        """Hold a lock that the system takes from a process when it dies.
 
-    @contextlib.contextmanager
-    def taken(self, number: int) -> Iterator[bool]:
-        """Take a share unless another process is at it.
+        Args:
+            name: Of the lock; a number is that of a share.
+            wait: Until another process gives it back.
 
         Yields:
-            Whether it is this process's.
+            Whether it is held: not if another process has it, or all work is done.
         """
+        name = name if isinstance(name, str) else f'{name:06d}'
+        lock = FileLock(self._progress / f'{name}.lock')
         with disk_errors(self.folder):
-            self._progress.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._progress / f'{number:06d}.lock')
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                yield False
-                return
+            while not lock.is_locked and not self.summary.is_file():
+                # A process that is ready may remove the folder at any moment.
+                with contextlib.suppress(FileNotFoundError):
+                    self._progress.mkdir(parents=True, exist_ok=True)
+                    try:
+                        lock.acquire(blocking=wait)
+                    except Timeout:
+                        break
         try:
-            yield not self.is_done(number) and not self.summary.is_file()
+            yield lock.is_locked and not self.summary.is_file()
         finally:
             lock.release()
 
     def lines(self, number: int) -> Lines:
         """The lines of a share at work."""
         return Lines(self._progress / f'{number:06d}.part')
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half written, when nobody writes."""
+        for name in (_NAME, self.summary.stem, self.label_map.stem):
+            for path in self.folder.glob(f'.{name}*.part'):
+                path.unlink()
 
     def clean(self) -> None:
         """Remove what only unfinished work needs."""
@@ -220,10 +223,9 @@ def _difference(earlier: Any, settings: Mapping[str, Any]) -> str:
             continue
         if isinstance(value, Mapping):
             return _difference(before, value) or f'another {name}'
-        words = name.replace('_', ' ')
         if isinstance(value, str) and len(value) == 32:  # digests say nothing
-            return f'other {words}'
-        return f'{words} {_short(before)}, not {_short(value)}'
+            return f'other {name.replace("_", " ")}'
+        return f'{name} {_short(before)}, not {_short(value)}'
     return ''
 
 
