@@ -13,7 +13,7 @@ from typing import Any
 
 from glip.errors import ConfigError
 from glip.evaluation.set_table import aligned, heading, shown_value
-from glip.report.plots_figures import legend_beside, new_figure, save_figure
+from glip.report.figures import legend_beside, new_figure, save_figure
 from glip.runtime.atomic import atomic_write
 
 _COUNTS = ('pictures', 'phrases', 'boxes')
