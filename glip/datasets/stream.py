@@ -278,12 +278,17 @@ class ODVGStream(SampleStream):
         self._skip(f'shard cannot be read further: {message}')
 
 
-def tar_samples(path: str, broken: Callable[[str], Any]) -> Iterator[dict[str, Any]]:
+def tar_samples(
+    path: str,
+    broken: Callable[[str], Any],
+    select: Callable[[str], bool] | None = None,
+) -> Iterator[dict[str, Any]]:
     """Members of a tar file that have the same name up to the ending, together.
 
     Args:
         path: File or address.
         broken: Told where it cannot be read further.
+        select: Whether to take a member, by its name; by default all.
 
     Yields:
         Ending in lower case -> content, and ``__key__``, the name they share.
@@ -295,7 +300,7 @@ def tar_samples(path: str, broken: Callable[[str], Any]) -> Iterator[dict[str, A
         broken(reason.partition(' @ ')[0])
         return True
 
-    return _webdataset().tarfile_samples([{'url': path}], handle)
+    return _webdataset().tarfile_samples([{'url': path}], handle, select)
 
 
 def local_shards(shards: str | Sequence[str], root: str = '') -> tuple[str, ...]:
