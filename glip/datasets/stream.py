@@ -114,6 +114,7 @@ class ODVGStream(SampleStream):
         label_map_file: Id -> class name, for detection records.
         min_score: Boxes whose teacher was less sure are left out.
         score_thr: Another name of ``min_score``.
+        singular_score: See :class:`ODVGDataset`.
         weigh_by_score: See :class:`ODVGDataset`.
         filter_cfg: ``min_size`` and ``filter_empty_gt``, see :class:`ODVGDataset`.
         caption_prompt: See :class:`ODVGDataset`.
@@ -135,6 +136,7 @@ class ODVGStream(SampleStream):
         data_prefix: Mapping[str, str] | None = None,
         label_map_file: str | None = None,
         min_score: float | None = None,
+        singular_score: float | None = None,
         score_thr: float = 0.0,
         weigh_by_score: bool = False,
         filter_cfg: Mapping[str, Any] | None = None,
@@ -156,6 +158,7 @@ class ODVGStream(SampleStream):
             data_prefix=dict(data_prefix or {'img': ''}),
             label_map_file=label_map_file,
             min_score=min_score,
+            singular_score=singular_score,
             score_thr=score_thr,
             weigh_by_score=weigh_by_score,
             filter_cfg=dict(filter_cfg) if filter_cfg else None,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import init_dist
 from mmengine.runner import Runner
 
 from glip.config import resolve
@@ -53,13 +54,25 @@ def build_runner(cfg: Config) -> Runner:
     _require_writable(cfg.work_dir)
     if not torch.cuda.is_available():
         keep_freed_memory()
-        # mmengine's own start needs CUDA.
-        if cfg.get('launcher') == 'pytorch' and not torch.distributed.is_initialized():
-            torch.distributed.init_process_group('gloo')
+        start_processes(cfg)
     # Looked up here, not by the scope that an earlier run in this process left.
     require_known(RUNNERS, cfg.runner_type, cfg)
     with build_errors_explained(cfg):
         return RUNNERS.get(cfg.runner_type).from_cfg(cfg)
+
+
+def start_processes(cfg: Config) -> None:
+    """Let the processes of ``cfg.launcher`` talk to each other, once.
+
+    Work of several runs starts them itself; otherwise the runner does so.
+    """
+    launcher = cfg.get('launcher') or 'none'
+    if launcher == 'none' or torch.distributed.is_initialized():
+        return
+    if torch.cuda.is_available():
+        init_dist(launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
+    elif launcher == 'pytorch':  # mmengine's own start needs CUDA
+        torch.distributed.init_process_group('gloo')
 
 
 def run_training(cfg: Config) -> Runner:
