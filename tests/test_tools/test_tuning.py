@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
+from safetensors.torch import load_file
 
 from glip.apis import build_model, load
 from glip.checkpoints import load_state_dict, save_state_dict
@@ -165,3 +166,34 @@ def test_a_prompt_cannot_be_tuned_for_words_that_differ(tiny, base, train_tool, 
     code = train_tool([*arguments, '--tuning', 'prompt'])
     assert code == 1
     assert 'differ' in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_without_an_evaluation_the_last_checkpoint_counts(tiny, base, train_tool):
+    (tiny / 'no_val.py').write_text(
+        "_base_ = 'tiny.py'\ncustom_data = dict(val=None, test=None)\n"
+        'custom_hooks = []\ndefault_hooks = dict(checkpoint=dict(interval=1))\n'
+    )
+    folder = tiny / 'run_no_val'
+    arguments = [str(tiny / 'no_val.py'), '--work-dir', str(folder)]
+    assert train_tool([*arguments, '--tuning', 'prompt']) == 0
+    last = torch.load(folder / 'epoch_1.pth', weights_only=False)['state_dict']
+    rows = load_file(folder / 'prompt.safetensors')[PROMPT_KEY]
+    assert rows.any() and torch.equal(rows, last[PROMPT_KEY][: len(rows)])
+    assert not last[PROMPT_KEY][len(rows) :].any()
+    text = json.loads(tuned_metadata(folder / 'prompt.safetensors')['text'])
+    assert text['caption'] == 'red. green. blue'
+
+
+def test_features_are_kept_in_the_folder_that_is_named(tiny, base, train_tool):
+    folder = tiny / 'run_kept'
+    arguments = [str(tiny / 'tiny.py'), '--work-dir', str(folder)]
+    features = tiny / 'features'
+    more = ['--tuning', 'prompt', '--cache-features', str(features)]
+    assert train_tool([*arguments, *more]) == 0
+    files = {file: file.stat().st_mtime_ns for file in features.rglob('*.safetensors')}
+    assert len(files) == 4  # two of them are evaluated as well
+    losses = log_of(folder, 'loss')
+    again = tiny / 'run_kept_again'
+    assert train_tool([arguments[0], '--work-dir', str(again), *more]) == 0
+    assert log_of(again, 'loss') == losses
+    assert files == {f: f.stat().st_mtime_ns for f in features.rglob('*.safetensors')}
