@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmengine.config import Config
 
-from glip.errors import ConfigError
+from glip.runtime.values import check_score
 
 # Of configs that have none of their own, the published models' among them.
 _USUAL_THRESHOLD = 0.3
@@ -18,9 +18,7 @@ def default_threshold_of(cfg: Config) -> float:
     Raises:
         ConfigError: It is not from 0 to 1.
     """
-    threshold = cfg.get('default_threshold', _USUAL_THRESHOLD)
-    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise ConfigError(
-            f'default_threshold is a score from 0 to 1, not {threshold!r}'
-        )
-    return float(threshold)
+    return check_score(
+        cfg.get('default_threshold', _USUAL_THRESHOLD),
+        'default_threshold of the config',
+    )

@@ -13,6 +13,7 @@ from glip.apis.config_files import read_config
 from glip.apis.loading import config_of
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config.launch import work_dir_of
+from glip.config.options import warn_of_unread
 from glip.config.tuning import settle_tuning
 from glip.errors import ConfigError
 from glip.runtime.precision import amp_dtype
@@ -48,6 +49,7 @@ def prepare_config(
         cfg.tuning = tuning
     # First what tuning stands for, as options may change that.
     options = dict(cfg_options or {})
+    warn_of_unread(cfg, options)
     of_tuning = {k: options.pop(k) for k in [*options] if k.split('.')[0] == 'tuning'}
     if isinstance(cfg.get('tuning'), str) and 'tuning' not in of_tuning:
         cfg.tuning = dict(mode=cfg.tuning)

@@ -77,10 +77,10 @@ def phrase_hits(
     """
     hits = []
     for phrase in np.unique(phrases).tolist():
-        mine = np.flatnonzero(entry['labels'] == phrase)
+        rows = np.flatnonzero(entry['labels'] == phrase)
         # Stable: of equal scores the model's first stays first.
-        mine = mine[np.argsort(-entry['scores'][mine], kind='stable')]
-        detected, true = entry['bboxes'][mine], boxes[phrases == phrase]
+        rows = rows[np.argsort(-entry['scores'][rows], kind='stable')]
+        detected, true = entry['bboxes'][rows], boxes[phrases == phrase]
         separate = overlaps(detected, true).max(axis=1)
         merged = separate
         if len(true) > 1:
@@ -96,7 +96,7 @@ def phrase_hits(
                 separate=separate,
                 merged=merged,
                 box=tuple(detected[0].tolist()) if len(detected) else None,
-                score=float(entry['scores'][mine[0]]) if len(detected) else None,
+                score=float(entry['scores'][rows[0]]) if len(detected) else None,
             )
         )
     return hits

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +11,7 @@ from typing import Any
 
 from glip.errors import DatasetError
 from glip.received import check_is_file, parse_json
-from glip.runtime.writing import write_json, writing_to
+from glip.runtime.writing import write_tables
 
 # Name of a result -> heading, and what makes percent of it.
 _HEADINGS = {
@@ -25,7 +23,6 @@ _HEADINGS = {
     'R@5': ('R@5', 1),
     'R@10': ('R@10', 1),
 }
-FILES = ('sets.md', 'sets.csv', 'sets.json')
 
 
 @dataclass(frozen=True)
@@ -113,19 +110,6 @@ class SetTable:
         lines.append([f'**{self.label}**', str(total), *means])
         return aligned(lines)
 
-    def csv(self) -> str:
-        """A line for each set, results as they are, and one for the mean."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator='\n')
-        writer.writerow(['set', 'pictures', *map(_plain, self.keys), 'absent'])
-        for row in self.rows:
-            values = [row.value(key) for key in self.keys]
-            writer.writerow([row.name, row.pictures, *values, row.absent])
-        means = [self.mean(key) for key in self.keys]
-        total = sum(row.pictures for row in self.rows)
-        writer.writerow([self.label, total, *means, None])
-        return out.getvalue()
-
     def json(self) -> dict[str, Any]:
         """Rows, mean and description for a JSON file; None where there is no number."""
         sets = []
@@ -154,13 +138,20 @@ class SetTable:
         Raises:
             ConfigError: The folder cannot be written to.
         """
-        paths = [Path(folder, name) for name in FILES]
-        with writing_to(folder, 'the table of sets'):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            paths[0].write_text(self.markdown() + '\n', encoding='utf-8')
-            paths[1].write_text(self.csv(), encoding='utf-8')
-            write_json(paths[2], self.json())
-        return paths
+        head = ['set', 'pictures', *map(_plain, self.keys), 'absent']
+        rows = [
+            [row.name, row.pictures, *map(row.value, self.keys), row.absent]
+            for row in self.rows
+        ]
+        total = sum(row.pictures for row in self.rows)
+        rows.append([self.label, total, *map(self.mean, self.keys), None])
+        return write_tables(
+            *(folder, 'sets'),
+            markdown=self.markdown(),
+            head=head,
+            rows=rows,
+            content=self.json(),
+        )
 
 
 def read_table(path: str | os.PathLike[str]) -> SetTable:

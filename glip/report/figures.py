@@ -10,6 +10,7 @@ import numpy as np
 
 from glip.evaluation.phrase_hits import share_within
 from glip.report.class_curves import RECALLS, ClassCurves
+from glip.runtime.atomic import atomic_write
 
 _NAMED_CURVES = 10  # as many as there are colours that can be told apart
 _MOST_LINES = 90
@@ -239,16 +240,20 @@ def _reduced(counts: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
     return small, [*(names[i] for i in chosen), rest, 'background']
 
 
-def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    """A figure that needs no display and is remembered by nobody."""
+def new_figure(
+    width: float, height: float, *, rows: int = 1, columns: int = 1
+) -> tuple[Any, Any]:
+    """A figure that needs no display and is remembered by nobody, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout='constrained')
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots(rows, columns, sharex='col')
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    figure.savefig(path, dpi=_DPI, bbox_inches='tight')
+    kind = path.suffix[1:] or 'png'
+    with atomic_write(path) as part:
+        figure.savefig(part, format=kind, dpi=_DPI, bbox_inches='tight')
     return path
 
 

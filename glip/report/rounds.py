@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glip.errors import ConfigError
 from glip.evaluation.set_table import aligned, heading, shown_value
-from glip.report.plots_figures import legend_beside, new_figure, save_figure
-from glip.runtime.atomic import atomic_write
+from glip.report.figures import legend_beside, new_figure, save_figure
+from glip.runtime.writing import write_tables, writing_to
 
 _COUNTS = ('pictures', 'phrases', 'boxes')
 
@@ -67,20 +63,22 @@ def write_rounds(
         'best': best,
         'rounds': [asdict(entry) for entry in rounds],
     }
-    texts = {
-        'rounds.md': aligned(_lines(rounds, keys)) + '\n',
-        'rounds.csv': _csv(rounds, keys),
-        'rounds.json': json.dumps(content, indent=1, default=str) + '\n',
-    }
-    paths = []
-    try:
-        for name, text in texts.items():
-            paths.append(Path(folder, name))
-            with atomic_write(paths[-1]) as part:
-                part.write_text(text, encoding='utf-8')
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return paths
+    rows = [
+        [
+            *(entry.number, entry.teacher),
+            *(entry.labels.get(key) for key in _COUNTS),
+            *(entry.results.get(key) for key in keys),
+            entry.won,
+        ]
+        for entry in rounds
+    ]
+    return write_tables(
+        *(folder, 'rounds'),
+        markdown=aligned(_lines(rounds, keys)),
+        head=['round', 'teacher', *_COUNTS, *keys, 'won'],
+        rows=rows,
+        content=content,
+    )
 
 
 def draw_rounds(
@@ -124,10 +122,8 @@ def draw_rounds(
     ax.set_title('Students of self-training', loc='left')
     ax.grid(alpha=0.3)
     legend_beside(ax, '')
-    try:
+    with writing_to(folder, 'the rounds'):
         return save_figure(figure, Path(folder, 'rounds.png'))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
 
 
 def _shown_keys(rounds: Sequence[Round], metric: str) -> list[str]:
@@ -160,24 +156,7 @@ def _lines(rounds: Sequence[Round], keys: Sequence[str]) -> list[list[str]]:
     return lines
 
 
-def _csv(rounds: Sequence[Round], keys: Sequence[str]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator='\n')
-    writer.writerow(['round', 'teacher', *_COUNTS, *keys, 'won'])
-    for entry in rounds:
-        counts = [entry.labels.get(key) for key in _COUNTS]
-        values = [entry.results.get(key) for key in keys]
-        writer.writerow([entry.number, entry.teacher, *counts, *values, entry.won])
-    return out.getvalue()
-
-
 def _shown(entry: Round, key: str) -> str:
     """A result in the table's units; -1 stands for nothing to find."""
     value = entry.results.get(key, -1)
     return shown_value(None if value < 0 else value, key)
-
-
-def _unwritable(folder: str | os.PathLike[str], error: OSError) -> ConfigError:
-    return ConfigError(
-        f'the rounds cannot be written to {folder}: {error.strerror or error}'
-    )

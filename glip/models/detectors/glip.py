@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmdet.models.detectors.base import BaseDetector
+from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -100,7 +101,8 @@ class GLIP(BaseDetector):
             )
         )
         self._warned_of_cut = False
-        self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
+        # The demo of mmdet sets the field ``chunked_size`` of a built model.
+        self.test_cfg = ConfigDict(test_cfg or {})
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
         self.language_prompt: LanguagePrompt | None = None
@@ -123,6 +125,15 @@ class GLIP(BaseDetector):
         if mode:
             rest_frozen(self, self.tuning)
         return self
+
+    @property
+    def chunked_size(self) -> int:
+        """Most classes per prompt; -1 for as many as fit."""
+        return int(self.test_cfg.get('chunked_size', -1))
+
+    @chunked_size.setter
+    def chunked_size(self, classes: int) -> None:
+        self.test_cfg['chunked_size'] = classes
 
     def init_weights(self) -> None:
         """Initialise the backbone and, unless a checkpoint follows, the language."""
@@ -150,7 +161,8 @@ class GLIP(BaseDetector):
 
         Args:
             sample: Data sample with ``text`` and optionally ``custom_entities``,
-                ``tokens_positive`` and ``caption_prompt``.
+                ``tokens_positive``, ``caption_prompt`` and ``chunked_size``, which
+                goes before that of ``test_cfg``.
 
         Raises:
             PromptError: If the text is missing, empty or cannot fit, or is not that of
@@ -159,7 +171,9 @@ class GLIP(BaseDetector):
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
         key = tuple(_frozen(sample.get(field)) for field in fields)
         tuned = self._tuned_prompt_of(sample)
-        chunk_size = self.chunked_size if tuned is None else -1  # tuned as a whole
+        chunk_size = sample.get('chunked_size', self.chunked_size)
+        if tuned is not None:
+            chunk_size = -1  # tuned as a whole
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import Any
 
 from glip.datasets.coco_file import CocoFile
 from glip.errors import DatasetError
-from glip.teach.few_shot.results import write_text
+from glip.runtime.writing import write_json, write_text
 
 _KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd')
 
@@ -109,7 +108,7 @@ def write_draw(
     }
     names = ''.join(f'{image["file_name"]}\n' for image in images)
     write_text(Path(path).with_suffix('.txt'), names)
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+    write_json(path, content)
 
 
 def _classes_in(coco: CocoFile, image_id: Any) -> set[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import statistics
@@ -12,12 +10,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from glip.errors import ConfigError, DatasetError
+from glip.errors import DatasetError
 from glip.evaluation.set_table import aligned
-from glip.runtime.atomic import atomic_write
+from glip.runtime.writing import write_json, write_tables
 from glip.teach.few_shot.tasks import ALL, Shots, shots_order
 
-FILES = ('few_shot.md', 'few_shot.csv', 'few_shot.json')
 RESULT = 'result.json'
 _TUNINGS = ('full', 'prompt', 'linear_probe', 'language')
 
@@ -42,7 +39,8 @@ class Result:
         epochs: How many were trained.
         max_epochs: How many it could have been.
         seconds: How long it took.
-        weights: The best weights, below the work directory.
+        weights: Those of the best epoch, or the part of them that was tuned, below the
+            work directory.
         annotations: Fingerprint of the annotation files.
     """
 
@@ -65,7 +63,7 @@ class Result:
 
     def write(self, folder: str | os.PathLike[str]) -> None:
         """Write ``result.json``; from then on the task is done."""
-        write_text(Path(folder, RESULT), json.dumps(asdict(self), indent=1) + '\n')
+        write_json(Path(folder, RESULT), asdict(self))
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Result | None:
@@ -198,14 +196,6 @@ class FewShotTable:
                 lines.append([label, tuning, *cells])
         return aligned(lines, left=2) + '\n\n' + '\n'.join(self._remarks()) + '\n'
 
-    def csv(self) -> str:
-        """A line for each set, number of shots and tuning."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, list(self.rows()[0]), lineterminator='\n')
-        writer.writeheader()
-        writer.writerows(self.rows())
-        return out.getvalue()
-
     def rows(self) -> list[dict[str, Any]]:
         """Mean and spread of each set, number of shots and tuning; AP from 0 to 1."""
         rows = []
@@ -238,15 +228,14 @@ class FewShotTable:
         Raises:
             ConfigError: The folder cannot be written to.
         """
-        texts = (
-            self.markdown(),
-            self.csv(),
-            json.dumps(self.json(), indent=1, ensure_ascii=False) + '\n',
+        rows = self.rows()
+        return write_tables(
+            *(folder, 'few_shot'),
+            markdown=self.markdown(),
+            head=list(rows[0]),
+            rows=[list(row.values()) for row in rows],
+            content=self.json(),
         )
-        paths = [Path(folder, name) for name in FILES]
-        for path, text in zip(paths, texts, strict=True):
-            write_text(path, text)
-        return paths
 
     def _remarks(self) -> Iterable[str]:
         """Lines below the table."""
@@ -270,22 +259,6 @@ class FewShotTable:
         for (set_name, name), count in short.items():
             yield f'- {set_name}: only {count} pictures show {name}'
         yield from (f'- {note}' for note in self.notes)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        ConfigError: It cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as part:
-            part.write_text(text, encoding='utf-8')
-    except OSError as error:
-        raise ConfigError(
-            f'cannot write {path}: {error.strerror or error}; name another --work-dir'
-        ) from error
 
 
 def _mean_of_sets(cells: Sequence[Cell]) -> tuple[float, float | None]:

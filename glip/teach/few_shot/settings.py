@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from glip.errors import ConfigError
-from glip.teach.few_shot.results import write_text
+from glip.runtime.writing import write_json
 
 _FILE = 'settings.json'
 
@@ -60,7 +60,7 @@ def check_settings(
                 'in one table with these; name another --work-dir'
             )
         return settings
-    write_text(path, json.dumps(settings, indent=1) + '\n')
+    write_json(path, settings)
     return settings
 
 
