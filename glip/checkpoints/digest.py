@@ -28,9 +28,8 @@ def digest_of(state: Mapping[str, Any]) -> str:
             continue
         digest.update(f'{name} {tuple(tensor.shape)} {tensor.dtype}'.encode())
         data = tensor.detach().cpu().contiguous().flatten()
-        digest.update(
-            memoryview(data.view(torch.uint8).numpy()) if data.numel() else b''
-        )
+        if data.numel():
+            digest.update(data.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -31,7 +31,8 @@ def affirmed(
     Returns:
         What to find, and what not.
     """
-    wanted, ruled_out = [], []
+    wanted: list[tuple[int, int]] = []
+    ruled_out: list[tuple[int, int]] = []
     before, negated = 0, False
     for begin, end in phrases:
         gap = caption[before:begin]

@@ -17,6 +17,7 @@ from glip.models.language import TextFeatures
 from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.values import check_count
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
 
 # Prompts that go through the language model together.
@@ -81,7 +82,9 @@ class GLIP(BaseDetector):
             )
         )
         self._warned_of_cut = False
-        self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
+        self.chunked_size = check_count(
+            (test_cfg or {}).get('chunked_size', -1), 'test_cfg.chunked_size', least=-1
+        )
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
 
