@@ -89,12 +89,15 @@ setup(
     },
     install_requires=parse_requirements('runtime'),
     extras_require={
+        'formats': parse_requirements('formats'),
+        'video': parse_requirements('video'),
         'nlp': parse_requirements('nlp'),
         'stream': parse_requirements('stream'),
         'tests': parse_requirements('tests'),
         'docs': parse_requirements('docs'),
         'dev': parse_requirements('dev'),
     },
+    entry_points={'console_scripts': ['glip = glip.cli.app:main']},
     cmdclass={'build_py': BuildWithExtras},
     zip_safe=False,
 )

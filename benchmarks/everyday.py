@@ -15,8 +15,6 @@ work directory.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import random
 import sys
@@ -25,19 +23,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
-from faster_coco_eval import COCO, COCOeval_faster
 from torchvision.ops import box_iou
-from tqdm import tqdm
 
 import glip
 from glip.apis import Detector
+from glip.datasets.coco_file import CocoFile, read_coco
+from glip.evaluation.box_ap import DetectionRows, box_ap
+from glip.report.figures import new_figure
+from glip.report.log_figures import read_curves
 from glip.runtime.command import command
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt
+from glip.runtime.progress import track
 
 _ABSENT = 5
 _THRESHOLDS = np.arange(0.05, 0.75, 0.01)
@@ -54,19 +51,18 @@ class Picture:
     )
 
 
-def read_pictures(detector: Detector, source: str) -> tuple[COCO, list[Picture]]:
+def read_pictures(detector: Detector, source: str) -> tuple[CocoFile, list[Picture]]:
     """Read and encode a set given as FOLDER:SPLIT."""
     folder, _, split = source.rpartition(':')
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO(str(Path(folder, 'annotations', f'instances_{split}.json')))
+    coco = read_coco(Path(folder, 'annotations', f'instances_{split}.json'))
     pictures = []
-    for image in tqdm(coco.dataset['images'], desc=source, unit='picture'):
+    for image in track(coco.images, len(coco.images), source):
         path = Path(folder, split, image['file_name'])
         picture = Picture(image['id'], detector.encode(path))
-        for annotation in coco.loadAnns(coco.getAnnIds(imgIds=[image['id']])):
-            if not annotation.get('iscrowd'):
-                x, y, w, h = annotation['bbox']
-                name = coco.cats[annotation['category_id']]['name']
+        for box in coco.boxes[image['id']]:
+            if not box['iscrowd']:
+                x, y, w, h = box['bbox']
+                name = coco.names[coco.labels[box['category_id']]]
                 picture.boxes[name].append([x, y, x + w, y + h])
         pictures.append(picture)
     return coco, pictures
@@ -133,14 +129,13 @@ class Answers:
 
 
 def ask_present_and_absent(
-    detector: Detector, coco: COCO, pictures: list[Picture]
+    detector: Detector, coco: CocoFile, pictures: list[Picture]
 ) -> Answers:
     """Ask for the classes of each picture and some that are not in it."""
     generator = random.Random(0)
-    names = [category['name'] for category in coco.cats.values()]
     scores, hits, absent = [], [], []
     for picture in pictures:
-        rest = [name for name in names if name not in picture.boxes]
+        rest = [name for name in coco.names if name not in picture.boxes]
         extra = generator.sample(rest, _ABSENT)
         prompt = [*picture.boxes, *extra]
         generator.shuffle(prompt)
@@ -161,38 +156,31 @@ def ask_present_and_absent(
 
 
 def average_precision(
-    detector: Detector, coco: COCO, pictures: list[Picture], words: dict[str, str]
+    detector: Detector, coco: CocoFile, pictures: list[Picture], words: dict[str, str]
 ) -> tuple[float, float]:
     """AP and AP50 in percent of classes that are asked for by given words."""
-    ids = {category['name']: i for i, category in coco.cats.items()}
+    labels = {name: label for label, name in enumerate(coco.names)}
     prompt = {word: name for name, word in words.items()}
     results = []
     for picture in pictures:
         detections = detector(picture.encoded, prompt, threshold=0.0)
-        for box, score, name in zip(
-            detections.boxes.tolist(), detections.scores.tolist(), detections.names
-        ):
-            x1, y1, x2, y2 = box
-            bbox = [x1, y1, x2 - x1, y2 - y1]
-            results.append(
-                dict(image_id=picture.id, category_id=ids[name], bbox=bbox, score=score)
+        results.append(
+            dict(
+                img_id=picture.id,
+                bboxes=detections.boxes,
+                scores=detections.scores,
+                labels=[labels[name] for name in detections.names],
             )
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval_faster(
-            coco, coco.loadRes(results), 'bbox', print_function=print
         )
-        evaluation.params.catIds = [ids[name] for name in words]
-        evaluation.params.imgIds = [picture.id for picture in pictures]
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return 100 * evaluation.stats[0], 100 * evaluation.stats[1]
+    evaluation = box_ap(coco, DetectionRows.of(results))
+    classes = [labels[name] for name in words]
+    return tuple(100 * evaluation.ap(iou=iou, classes=classes) for iou in (None, 0.5))
 
 
 def measure(detector: Detector, source: str, args: argparse.Namespace) -> dict:
     """All figures of a data set."""
     coco, pictures = read_pictures(detector, source)
-    names = {c['name']: c['name'] for c in coco.cats.values()}
+    names = {name: name for name in coco.names}
     figures = dict(
         zip(('AP', 'AP50'), average_precision(detector, coco, pictures, names))
     )
@@ -240,13 +228,9 @@ def report(source: str, figures: dict) -> None:
 
 def plot(rounds: list[dict[str, dict]], work_dir: str | None, path: str) -> None:
     """Draw losses, AP and absent words over the checkpoints."""
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout='constrained')
-    for file in sorted(Path(work_dir or '.').glob('*/vis_data/scalars.json')):
-        rows = [json.loads(line) for line in file.read_text().splitlines()]
-        rows = [row for row in rows if 'loss' in row]
-        for name in sorted({key for row in rows for key in row if 'loss' in key}):
-            steps = [row['step'] for row in rows if name in row]
-            axes[0].plot(steps, [row[name] for row in rows if name in row], label=name)
+    figure, axes = new_figure(13, 3.8, columns=3)
+    for name, curve in sorted(read_curves(work_dir or '.').losses.items()):
+        axes[0].plot(*zip(*sorted(curve.items())), label=name)
     axes[0].set(title='losses', xlabel='step', yscale='log')
     for source in rounds[0]:
         label = Path(source.rpartition(':')[0]).name
@@ -261,7 +245,6 @@ def plot(rounds: list[dict[str, dict]], work_dir: str | None, path: str) -> None
         ax.grid(alpha=0.3)
         ax.legend(fontsize=8)
     figure.savefig(path, dpi=90)
-    plt.close(figure)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

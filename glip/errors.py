@@ -1,8 +1,17 @@
 """Errors a user can cause and mend; each carries one line that says how."""
 
+_LONGEST = 2000  # characters of a message; more of a bad value helps nobody
+
 
 class GLIPError(ValueError):
-    """Base of every error that bad input to glip raises."""
+    """Base of every error that bad input to glip raises.
+
+    Args:
+        message: Becomes one line, shortened in the middle where it has no end.
+    """
+
+    def __init__(self, message: object = '') -> None:
+        super().__init__(_shortened(' '.join(str(message).split())))
 
 
 class PromptError(GLIPError):
@@ -27,6 +36,13 @@ class DatasetError(GLIPError):
 
 class TrainingError(GLIPError):
     """Training cannot go on: the loss is no number, or the memory does not suffice."""
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _LONGEST:
+        return line
+    half = _LONGEST // 2
+    return f'{line[:half]} ... {line[-half:]}'
 
 
 def one_line(error: BaseException) -> str:

@@ -6,6 +6,8 @@ import http.client
 import io
 import logging
 import os
+import queue
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,23 +15,35 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Union
+from typing import Any, BinaryIO, Union
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps
 
 from glip.errors import ImageError
+from glip.received import kind_of
 from glip.runtime.jpeg_end import completed
 
 logger = logging.getLogger(__name__)
 
-ImageSource = Union[str, 'os.PathLike[str]', Image.Image, np.ndarray]
+ImageSource = Union[
+    str, 'os.PathLike[str]', Image.Image, np.ndarray, torch.Tensor, bytes, BinaryIO
+]
 
+# Pillow knows these by name, yet needs another program or never decodes them.
+_NOT_PICTURES = {'BUFR', 'EPS', 'GRIB', 'HDF5', 'IPTC', 'MPEG', 'WMF'}
+Image.init()
+# Endings of all types that Pillow reads by itself.
 EXTENSIONS = frozenset(
-    '.jpg .jpeg .jpe .jfif .png .bmp .gif .ppm .pgm .pbm .tif .tiff .webp .avif'.split()
+    extension
+    for extension, kind in Image.registered_extensions().items()
+    if kind in Image.OPEN and kind not in _NOT_PICTURES
 )
 
 _MAX_DOWNLOAD = 512 * 2**20
+_PART = 2**16  # bytes read at a time
+_WHOLE = 4  # times as long as a server may be silent, a picture may take
 _ORIENTATION = 0x0112  # tag of EXIF
 _TURNED = (5, 6, 7, 8)  # its values that swap the sides of a picture
 
@@ -41,12 +55,24 @@ def is_url(source: object) -> bool:
     )
 
 
+def is_picture(source: object) -> bool:
+    """Whether ``source`` is of a kind that :func:`load_image` takes."""
+    kinds = str, os.PathLike, Image.Image, np.ndarray, torch.Tensor, bytes
+    return isinstance(source, kinds) or _is_file(source)
+
+
+def _is_file(source: Any) -> bool:
+    return callable(getattr(source, 'read', None))
+
+
 def image_name(source: ImageSource) -> str:
     """What to call a picture in a message: its path, address or kind."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     if isinstance(source, Image.Image):
         return getattr(source, 'filename', '') or 'PIL image'
+    if _is_file(source) and isinstance(getattr(source, 'name', None), str):
+        return source.name
     return f'{type(source).__name__} picture'
 
 
@@ -118,16 +144,22 @@ def _is_turned(image: Image.Image) -> bool:
         return False
 
 
-def load_image(source: ImageSource, *, timeout: float = 30.0) -> np.ndarray:
+def load_image(
+    source: ImageSource, *, timeout: float = 30.0, rgb: bool = False
+) -> np.ndarray:
     """Read a picture as the upright 8-bit colour array that the models expect.
 
     The orientation in EXIF is applied, of an animation the first frame is taken,
     transparency is dropped, and 16-bit gray is brought to 8 bits.
 
     Args:
-        source: A path, an http(s) address, a PIL image, or a uint8 array in OpenCV's
-            layout: (H, W, 3) BGR, (H, W, 4) BGRA, (H, W) or (H, W, 1) gray.
-        timeout: Seconds that a server may stay silent.
+        source: A path, an http(s) address, a PIL image, the bytes of a picture's file
+            or an open binary file; or an array in OpenCV's layout, (H, W, 3) BGR,
+            (H, W, 4) BGRA, (H, W) or (H, W, 1) gray, uint8 or float in [0, 1]; or a
+            tensor in torchvision's, (3, H, W) or (1, H, W) RGB, likewise.
+        timeout: Seconds that a server may stay silent; it has four times as many for
+            the whole picture.
+        rgb: Arrays come in RGB.
 
     Returns:
         (H, W, 3) uint8, BGR, contiguous.
@@ -136,12 +168,15 @@ def load_image(source: ImageSource, *, timeout: float = 30.0) -> np.ndarray:
         ImageError: It is missing, not a picture, damaged, or larger than Pillow
             opens, twice ``PIL.Image.MAX_IMAGE_PIXELS`` (about 179 million pixels).
     """
+    if isinstance(source, torch.Tensor):
+        return _from_tensor(source)
     if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if not isinstance(source, (str, os.PathLike, Image.Image)):
+        pixels = _from_array(source)
+        return np.ascontiguousarray(pixels[..., ::-1]) if rgb else pixels
+    if not is_picture(source):
         raise ImageError(
             f'{type(source).__name__} is not a picture: give a path, an address, '
-            'a PIL image or a numpy array'
+            'bytes, a PIL image, an array or a tensor'
         )
     with warnings.catch_warnings():
         # Pillow warns of large pictures, which are allowed, and of damaged EXIF.
@@ -149,15 +184,22 @@ def load_image(source: ImageSource, *, timeout: float = 30.0) -> np.ndarray:
         warnings.filterwarnings('ignore', module='PIL')
         if isinstance(source, Image.Image):
             return _decode(source, image_name(source))
-        return _from_file(os.fspath(source), timeout)
+        if isinstance(source, bytes):
+            return _open(io.BytesIO(source), image_name(source))
+        if isinstance(source, (str, os.PathLike)):
+            return _from_file(os.fspath(source), timeout)
+        return _open(source, image_name(source))
 
 
 def _from_file(name: str, timeout: float) -> np.ndarray:
     """Read a path or an address."""
     if is_url(name):
-        file: object = io.BytesIO(_download(name, timeout))
-    else:
-        file = _checked_path(name)
+        return _open(io.BytesIO(_download(name, timeout)), name)
+    return _open(_checked_path(name), name)
+
+
+def _open(file: str | BinaryIO, name: str) -> np.ndarray:
+    """Decode a file that is there."""
     try:
         with Image.open(file) as image:
             return _decode(image, name)
@@ -180,25 +222,64 @@ def _checked_path(name: str) -> str:
     """Tell the usual mistakes apart before a decoder sees the file."""
     try:
         size = os.stat(name).st_size
+        kind = kind_of(name)
     except FileNotFoundError as error:
         raise ImageError(f'{name}: no such file') from error
     except (OSError, ValueError) as error:
         raise ImageError(f'{name!r}: cannot be read ({_one_line(error)})') from error
-    if os.path.isdir(name):
-        raise ImageError(f'{name}: is a folder, not a picture')
-    if size == 0 and os.path.isfile(name):
+    if kind is not None:
+        raise ImageError(f'{name}: is {kind}, not a picture')
+    if size == 0:
         raise ImageError(f'{name}: the file is empty (0 bytes)')
     return name
 
 
 def _download(url: str, timeout: float) -> bytes:
-    """Fetch an address, at most ``_MAX_DOWNLOAD`` bytes of it."""
+    """Fetch an address, however slowly its server sends lines and bytes.
+
+    In a thread, as a server that sends one byte at a time is never silent.
+    """
+    limit = _WHOLE * timeout
+    answer: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def fetch() -> None:
+        try:
+            answer.put(_fetched(url, timeout, stopped))
+        # Raised below, in the thread that asked.
+        except Exception as error:  # noqa: BLE001
+            answer.put(error)
+
+    threading.Thread(target=fetch, name='glip-download', daemon=True).start()
+    try:
+        data = answer.get(timeout=limit)
+    except queue.Empty:
+        raise ImageError(
+            f'{url}: not there after {limit:.0f} seconds; fetch it elsewhere'
+        ) from None
+    finally:
+        stopped.set()
+    if isinstance(data, Exception):
+        raise data
+    return data
+
+
+def _fetched(url: str, timeout: float, stopped: threading.Event) -> bytes:
+    """The body of an address, at most ``_MAX_DOWNLOAD`` bytes of it."""
     # Spaces and letters beyond ASCII, as people paste them, must be escaped.
     address = urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")
     try:
         request = urllib.request.Request(address, headers={'User-Agent': 'glip'})
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            data = response.read(_MAX_DOWNLOAD + 1)
+            data = bytearray()
+            while len(data) <= _MAX_DOWNLOAD and not stopped.is_set():
+                part = response.read1(_PART)
+                if not part:
+                    break
+                data += part
+            missing = response.length
+            if missing and len(data) <= _MAX_DOWNLOAD:
+                raise http.client.IncompleteRead(bytes(data), missing)
     except urllib.error.HTTPError as error:
         said = f'{error.code} {error.reason}'
         raise ImageError(f'{url}: the server answers {said}') from error
@@ -210,7 +291,7 @@ def _download(url: str, timeout: float) -> bytes:
         raise ImageError(f'{url}: the answer is empty (0 bytes)')
     if len(data) > _MAX_DOWNLOAD:
         raise ImageError(f'{url}: larger than {_MAX_DOWNLOAD >> 20} MiB')
-    return data
+    return bytes(data)
 
 
 def _decode(image: Image.Image, name: str) -> np.ndarray:
@@ -281,9 +362,31 @@ def _to_8_bits(gray: np.ndarray) -> np.ndarray:
     return (values * (255.0 / top)).round().astype(np.uint8)
 
 
+def _from_tensor(tensor: torch.Tensor) -> np.ndarray:
+    """Tensor in torchvision's layout, (C, H, W) in RGB, to (H, W, 3) BGR."""
+    if tensor.ndim != 3 or len(tensor) not in (1, 3):
+        raise ImageError(
+            f'tensor of shape {tuple(tensor.shape)} is not a picture: give (3, H, W) '
+            'RGB, as torchvision.io.decode_image returns'
+        )
+    tensor = tensor.detach().cpu()
+    if tensor.is_floating_point():
+        tensor = tensor.float()
+    return _from_array(tensor.permute(1, 2, 0).numpy()[..., ::-1])
+
+
 def _from_array(array: np.ndarray) -> np.ndarray:
     """Array in one of OpenCV's layouts to (H, W, 3) BGR."""
-    wanted = 'give (H, W, 3) BGR uint8, as cv2.imread returns'
+    wanted = (
+        'give (H, W, 3) BGR of uint8, as cv2.imread returns, or of floats from 0 to 1'
+    )
+    if array.dtype.kind == 'f':
+        low, high = (array.min(), array.max()) if array.size else (0.0, 0.0)
+        if not (low >= 0 and high <= 1):  # written so that NaN fails
+            raise ImageError(
+                f'floats from {low:g} to {high:g} are no picture: {wanted}'
+            )
+        array = (array * 255).round().astype(np.uint8)
     if array.dtype != np.uint8:
         raise ImageError(f'array of {array.dtype} is not a picture: {wanted}')
     if array.ndim == 2:

@@ -21,3 +21,8 @@ def config_root() -> Path:
 def demo_root() -> Path:
     """The folder of the demo and its pictures: ``demo/`` of the repository."""
     return _root() / 'demo'
+
+
+def tool_path(name: str) -> Path:
+    """A file of ``tools/`` of the repository."""
+    return _root() / 'tools' / name

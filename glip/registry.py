@@ -4,9 +4,12 @@ An unscoped name means our class, else mmengine's or mmdet's, so a config writte
 for mmdet carries over by ``default_scope = 'glip'``.
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import EVALUATOR as MMENGINE_EVALUATOR
@@ -29,6 +32,7 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
+from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as _Registry
 
 from glip.compat import mmdet_datasets  # noqa: F401  (before anything of mmdet)
@@ -57,6 +61,21 @@ class Registry(_Registry):
             return self._mmdet(name)
         found = super().get(name)
         return found if found is not None else self._mmdet(name)
+
+    @contextmanager
+    def switch_scope_and_registry(self, scope: str | None) -> Iterator[_Registry]:
+        """The registry that a config without a scope is built from: this one.
+
+        mmengine's would take that of the default scope, which a client of mmdet sets to
+        ``'mmdet'``: the parts of our models would be mmdet's. ``'mmdet'`` is what
+        mmengine writes into all that a config inherits of mmdet's.
+        """
+        if self.name != 'runner' and scope in (None, 'mmdet'):
+            current = DefaultScope.get_current_instance()
+            in_ours = current is not None and current.scope_name == 'glip'
+            scope = None if in_ours else 'glip'  # as threads share the default scope
+        with super().switch_scope_and_registry(scope) as registry:
+            yield registry
 
     def _mmdet(self, name: str) -> type | None:
         # mmengine imports the registries of a scope that is named, then looks there.
@@ -89,8 +108,31 @@ VISBACKENDS = _child(MMENGINE_VISBACKENDS, 'glip.engine')
 LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'glip.engine')
 
 
+def leave_scope(config: Any, scope: str = 'mmdet') -> None:
+    """Take out the scope that mmengine wrote into what a config inherits.
+
+    Of ``_base_ = 'mmdet::...'`` every part is marked to be built of mmdet's classes,
+    whatever ``default_scope`` says.
+
+    Args:
+        config: A config or a part of one, changed in place.
+        scope: Which.
+    """
+    if isinstance(config, (list, tuple)):
+        for part in config:
+            leave_scope(part, scope)
+    elif isinstance(config, (Mapping, Config)):
+        if config.get('_scope_') == scope:
+            config.pop('_scope_')
+        for part in config.values():
+            leave_scope(part, scope)
+
+
 def __getattr__(name: str) -> Any:
     # mmdet's users look for it here; it imports all that imports this module.
     if name == 'register_all_modules':
         return import_module('glip.register').register_all_modules
     raise AttributeError(f"module 'glip.registry' has no attribute {name!r}")
+
+
+import_module('glip.drop_in')  # needs what stands above

@@ -16,49 +16,24 @@ from mmengine.evaluator import BaseMetric
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
+from tiny_model import tiny_model
 
 from glip.config.flags import set_training_options
 from glip.engine.run import run_training
 from glip.registry import HOOKS, METRICS
 
-TINY = dict(
-    type='GLIP',
-    data_preprocessor=dict(type='DetDataPreprocessor', pad_size_divisor=32),
-    backbone=dict(
-        type='SwinTransformer',
-        embed_dims=8,
-        depths=[1, 1, 1, 1],
-        num_heads=[1, 1, 2, 2],
-        window_size=4,
-        drop_path_rate=0.3,
-        out_indices=(1, 2, 3),
-    ),
-    neck=dict(
-        type='FPN_DropBlock',
-        in_channels=[16, 32, 64],
-        out_channels=16,
-        start_level=0,
-        add_extra_convs='on_output',
-        num_outs=5,
-    ),
-    bbox_head=dict(
-        type='ATSSVLFusionHead',
-        in_channels=16,
-        early_fuse=True,
-        num_dyhead_blocks=1,
-        fusion=dict(embed_dim=16, num_heads=2),
-    ),
-    language_model=dict(
-        type='BertModel',
-        pretrained=False,
-        config=dict(
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-        ),
-    ),
+TINY = tiny_model(
+    {
+        'backbone.drop_path_rate': 0.3,
+        'neck.relu_before_extra_convs': False,
+        'neck.out_channels': 16,
+        'neck.start_level': 0,
+        'bbox_head.in_channels': 16,
+        'bbox_head.feat_channels': 16,
+        'language_model.config.intermediate_size': 32,
+    }
 )
+del TINY['test_cfg']
 
 
 def config(pictures: str, work_dir: str, loop: str, workers: int) -> Config:

@@ -21,6 +21,7 @@ import set_folders
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from tiny_model import tiny_model
 
 from glip.config.flags import set_test_options
 from glip.engine.run import run_test
@@ -28,48 +29,14 @@ from glip.registry import HOOKS, MODELS
 
 # No two have the padded size of each other, so a batch would pad one of them.
 SIZES = [(64, 48), (48, 96), (100, 70), (33, 64), (128, 40), (70, 100), (64, 64)]
-MODEL = dict(
-    type='GLIP',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[128.0] * 3,
-        std=[64.0] * 3,
-        pad_size_divisor=32,
-    ),
-    backbone=dict(
-        type='SwinTransformer',
-        embed_dims=8,
-        depths=[1, 1, 1, 1],
-        num_heads=[1, 1, 2, 2],
-        window_size=4,
-        out_indices=(1, 2, 3),
-    ),
-    neck=dict(
-        type='FPN',
-        in_channels=[16, 32, 64],
-        out_channels=32,
-        add_extra_convs='on_output',
-        num_outs=5,
-    ),
-    bbox_head=dict(
-        type='ATSSVLFusionHead',
-        in_channels=32,
-        feat_channels=32,
-        early_fuse=True,
-        num_dyhead_blocks=2,
-        fusion=dict(embed_dim=16, num_heads=2),
-    ),
-    language_model=dict(
-        type='BertModel',
-        pretrained=False,
-        config=dict(
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=16,
-        ),
-    ),
-    test_cfg=dict(score_thr=0.0, max_per_img=20),
+MODEL = tiny_model(
+    {
+        'data_preprocessor.mean': [128.0] * 3,
+        'data_preprocessor.std': [64.0] * 3,
+        'neck.type': 'FPN',
+        'neck.relu_before_extra_convs': False,
+        'bbox_head.num_dyhead_blocks': 2,
+    }
 )
 
 

@@ -11,51 +11,24 @@ import torch.multiprocessing as mp
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
+from tiny_model import tiny_model
 from torch.utils.data import Dataset
 
 from glip.registry import DATASETS
 
-MODEL = dict(
-    type='GLIP',
-    data_preprocessor=dict(type='DetDataPreprocessor', pad_size_divisor=32),
-    backbone=dict(
-        type='SwinTransformer',
-        embed_dims=8,
-        depths=[1, 2, 1, 1],
-        num_heads=[1, 2, 2, 2],
-        window_size=4,
-        out_indices=(1, 2, 3),
-        drop_path_rate=0.0,
-    ),
-    neck=dict(
-        type='FPN',
-        in_channels=[16, 32, 64],
-        out_channels=32,
-        relu_before_extra_convs=True,
-        add_extra_convs='on_output',
-        num_outs=5,
-    ),
-    bbox_head=dict(
-        type='ATSSVLFusionHead',
-        in_channels=32,
-        feat_channels=32,
-        early_fuse=True,
-        num_dyhead_blocks=1,
-        fusion=dict(embed_dim=32, num_heads=2, dropout=0.0),
-    ),
-    language_model=dict(
-        type='BertModel',
-        pretrained=False,
-        config=dict(
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
+MODEL = tiny_model(
+    {
+        'backbone.depths': [1, 2, 1, 1],
+        'backbone.num_heads': [1, 2, 2, 2],
+        'backbone.drop_path_rate': 0.0,
+        'neck.type': 'FPN',
+        'bbox_head.fusion': dict(embed_dim=32, num_heads=2, dropout=0.0),
+        'language_model.config': dict(
             intermediate_size=32,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         ),
-    ),
-    test_cfg=dict(score_thr=0.0, max_per_img=20),
+    }
 )
 
 # Prompts of very different lengths. With two processes the second has the pictures at

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from glip.apis.loading import weights_of
-from glip.config.arguments import add_cfg_options, add_launcher
+from glip.config.arguments import add_cfg_options, add_launcher, add_verbose
 from glip.config.flags import prepare_config, set_test_options
 from glip.engine.run import run_test
 from glip.runtime import compiling
@@ -23,6 +23,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'checkpoint',
         nargs='?',
         help='weights: file, address or zoo name (by default those of the zoo name)',
+    )
+    parser.add_argument(
+        '--prompt',
+        help='tuned prompt, a file that tools/train.py --tuning prompt has written, '
+        'for the words of the test data',
     )
     parser.add_argument(
         '--work-dir', help='folder of logs and results (work_dirs/<config name>)'
@@ -66,6 +71,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         help='pictures that each process loads together; no result depends on it',
     )
+    add_verbose(parser)
     add_launcher(parser)
     return parser.parse_args(argv)
 
@@ -74,6 +80,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parse_args,
     stopped='stopped: what was evaluated is kept, the same command with --resume goes '
     'on from there',
+    runs_config=True,
 )
 def main(args: argparse.Namespace) -> None:
     """Evaluate by the config."""
@@ -83,6 +90,7 @@ def main(args: argparse.Namespace) -> None:
         work_dir=args.work_dir,
         cfg_options=args.cfg_options,
         launcher=args.launcher,
+        verbose=args.verbose,
     )
     set_test_options(
         cfg,
@@ -95,6 +103,7 @@ def main(args: argparse.Namespace) -> None:
         batch_size=args.batch_size,
         amp=args.amp,
         compile=args.compile,
+        prompt=args.prompt,
     )
     run_test(cfg, out=args.out, plots=args.plots)
 

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from glip.config.arguments import add_cfg_options, add_launcher
+from glip.config.arguments import add_cfg_options, add_launcher, add_verbose
 from glip.config.flags import prepare_config, set_training_options
 from glip.engine.run import run_training
+from glip.models.detectors import TUNING_MODES
 from glip.runtime.command import command
 
 
@@ -19,6 +20,20 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir', help='folder of logs and checkpoints (work_dirs/<config name>)'
+    )
+    parser.add_argument(
+        '--tuning',
+        choices=TUNING_MODES,
+        help='what trains: all, the last layers of the head, vectors added to the '
+        'words, or the language model (the tuning of the config, else all)',
+    )
+    parser.add_argument(
+        '--cache-features',
+        nargs='?',
+        const=True,
+        metavar='FOLDER',
+        help='compute what --tuning leaves frozen once per picture and keep it in this '
+        'folder (work_dir/features); trains without augmentation',
     )
     parser.add_argument(
         '--amp',
@@ -39,6 +54,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='go on from this checkpoint; without a value from the last one',
     )
     add_cfg_options(parser, 'as in model.test_cfg.score_thr=0.1 or key="[a,b]"')
+    add_verbose(parser)
     add_launcher(parser)
     return parser.parse_args(_with_amp_value(sys.argv[1:] if argv is None else argv))
 
@@ -52,7 +68,7 @@ def _with_amp_value(argv: Sequence[str]) -> list[str]:
     ]
 
 
-@command(parse_args)
+@command(parse_args, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Train by the config."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -61,12 +77,15 @@ def main(args: argparse.Namespace) -> None:
         work_dir=args.work_dir,
         cfg_options=args.cfg_options,
         launcher=args.launcher,
+        tuning=args.tuning,
+        verbose=args.verbose,
     )
     set_training_options(
         cfg,
         amp=args.amp,
         auto_scale_lr=args.auto_scale_lr,
         resume=args.resume,
+        cache_features=args.cache_features,
     )
     run_training(cfg)
 

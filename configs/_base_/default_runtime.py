@@ -1,5 +1,7 @@
 default_scope = 'glip'
-runner_type = 'GLIPRunner'  # safe checkpoints of any layout, see docs/training.md
+# With its scope, as clients of mmdet and mmengine look it up without one.
+runner_type = 'glip.GLIPRunner'  # safe checkpoints of any layout, see docs/training.md
+custom_imports = dict(imports=['glip'], allow_failed_imports=False)
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice, repeat
+from itertools import islice
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -17,34 +17,22 @@ from torch import nn
 
 from glip.apis.detections import Detections
 from glip.apis.encoded import EncodedPicture
+from glip.apis.pairing import Text, paired, prompts_of
 from glip.apis.pipeline import InferencePipeline
-from glip.errors import ConfigError, ImageError, PromptError
-from glip.images import ImageSource, image_name, is_url, load_image
-from glip.runtime.feature_cache import FeatureCache
+from glip.apis.threshold import default_threshold_of
+from glip.checkpoints import load_prompt
+from glip.errors import ConfigError, ImageError
+from glip.images import ImageSource, image_name, is_picture, is_url, load_image
+from glip.models.language import TunedPrompt
+from glip.runtime.feature_cache import FeatureCache, Recent
 from glip.runtime.precision import autocasting, half_precision
 from glip.runtime.values import check_count, check_score
-from glip.text import TextPrompt, parse_text
+from glip.text import TextPrompt
 
 OnError = Literal['raise', 'return']
 Picture = ImageSource | EncodedPicture
-# What ``parse_text`` takes.
-Text = str | Sequence[str] | dict | TextPrompt
-# Of configs that have none of their own, the published models' among them.
-_USUAL_THRESHOLD = 0.3
-
-
-def default_threshold_of(cfg: Config) -> float:
-    """Score from which on detections are kept where nobody names one.
-
-    It is ``default_threshold`` of the config, chosen by its author for this model.
-
-    Raises:
-        ConfigError: It is not from 0 to 1.
-    """
-    return check_score(
-        cfg.get('default_threshold', _USUAL_THRESHOLD),
-        'default_threshold of the config',
-    )
+Prompt = str | os.PathLike | TunedPrompt
+_PROMPTS = 64  # Files of tuned prompts that are kept in memory.
 
 
 class Detector:
@@ -68,6 +56,7 @@ class Detector:
         self.precision = half_precision(amp)
         self.pipeline = InferencePipeline.from_config(cfg)
         self._cache = FeatureCache()
+        self._prompts: Recent[TunedPrompt] = Recent(_PROMPTS)
 
     @property
     def default_threshold(self) -> float:
@@ -91,13 +80,15 @@ class Detector:
         custom_entities: bool | None = None,
         tokens_positive: Any = None,
         chunked_size: int | None = None,
+        prompt: Prompt | None = None,
         on_error: OnError = 'raise',
+        rgb: bool = False,
     ) -> Detections | ImageError | list[Detections | ImageError]:
         """Find what the words name.
 
         Args:
-            images: A picture (path, http address, PIL image, uint8 array in BGR, or
-                what :meth:`encode` made of one) or any iterable of them.
+            images: A picture, as :func:`glip.apis.load_image` takes it, or what
+                :meth:`encode` made of one; or any iterable of them.
             text: What to look for in every picture: ``'bench. car'``,
                 ``['bench', 'car']``, a sentence, ``'$: coco'``, a mapping from prompt
                 text to class name, or a ``TextPrompt``.
@@ -112,15 +103,21 @@ class Detector:
                 whole text one entity.
             chunked_size: Class names per prompt where a list is split; -1 puts as
                 many as fit, None leaves what the config says.
+            prompt: What prompt tuning has learned for these words, as its file or from
+                :meth:`load_prompt`; its words where there is no ``text``. None takes
+                the prompt that the detector was loaded with, if any.
             on_error: ``'raise'`` stops at a picture that cannot be read;
                 ``'return'`` puts the error in the place of its detections.
+            rgb: Arrays come in RGB.
 
         Returns:
             Detections of a single picture, else a list in the order of the pictures.
 
         Raises:
             ImageError: A picture cannot be read, or was encoded by another detector.
-            PromptError: The words cannot be used, or are not as many as the pictures.
+            PromptError: The words cannot be used, are not as many as the pictures, or
+                are not those of the prompt.
+            CheckpointError: The prompt cannot be read, or is of another model.
             ConfigError: ``threshold`` is no score, or a count no whole number.
         """
         single = _is_single(images)
@@ -133,7 +130,9 @@ class Detector:
             custom_entities=custom_entities,
             tokens_positive=tokens_positive,
             chunked_size=chunked_size,
+            prompt=prompt,
             on_error=on_error,
+            rgb=rgb,
         )
         detections = list(results)
         return detections[0] if single else detections
@@ -149,7 +148,9 @@ class Detector:
         custom_entities: bool | None = None,
         tokens_positive: Any = None,
         chunked_size: int | None = None,
+        prompt: Prompt | None = None,
         on_error: OnError = 'raise',
+        rgb: bool = False,
     ) -> Iterator[Detections | ImageError]:
         """As calling the detector, but yields detections as they are found.
 
@@ -168,30 +169,52 @@ class Detector:
             raise ImageError(
                 f'{type(images).__name__} is neither a picture nor a list of them'
             )
-        prompts: Iterable[TextPrompt]
-        if texts is None:
-            if text is None:
-                raise PromptError("say what to look for, for example text='bench. car'")
-            prompts = repeat(
-                parse_text(
-                    text,
-                    custom_entities=custom_entities,
-                    tokens_positive=tokens_positive,
-                )
-            )
-        else:
-            if text is not None or tokens_positive is not None:
-                raise PromptError('texts stands alone: no text or tokens_positive')
-            if isinstance(texts, (str, dict, TextPrompt)):
-                raise PromptError('texts is one prompt per picture; for all use text')
-            if isinstance(images, Sequence):
-                texts = list(texts)
-                _check_counts(len(images), len(texts))
-            prompts = (
-                parse_text(each, custom_entities=custom_entities) for each in texts
-            )
-        pairs = _paired(images, prompts)
-        return self._run(pairs, threshold, batch_size, chunked_size, on_error)
+        tuned = self._tuned(prompt)
+        if text is None and texts is None and tuned is not None:
+            text = tuned.text
+        prompts = prompts_of(
+            images,
+            text,
+            texts,
+            custom_entities=custom_entities,
+            tokens_positive=tokens_positive,
+        )
+        if tuned is not None and texts is None:
+            words = dict(text=next(iter(prompts)), tuned_prompt=tuned)
+            self.model.prompts_of(DetDataSample(metainfo=words))
+        pairs = paired(images, prompts)
+        return self._run(
+            pairs, threshold, batch_size, chunked_size, tuned, on_error, rgb
+        )
+
+    def load_prompt(self, source: str | os.PathLike[str]) -> TunedPrompt:
+        """Read a tuned prompt for calls of this detector, of which it may have many.
+
+        Args:
+            source: A ``prompt.safetensors`` of a training with ``--tuning prompt``.
+
+        Returns:
+            What calls take as ``prompt``.
+
+        Raises:
+            CheckpointError: It cannot be read, or was tuned for other weights.
+        """
+        return load_prompt(self.model, os.fspath(source))
+
+    @property
+    def words(self) -> TextPrompt | None:
+        """Words of the tuned prompt that the detector was loaded with, if any."""
+        tuned = self._tuned(None)
+        return None if tuned is None else tuned.text
+
+    def _tuned(self, prompt: Prompt | None) -> TunedPrompt | None:
+        if prompt is None:
+            return getattr(self.model, 'tuned_prompt', None)
+        if isinstance(prompt, TunedPrompt):
+            return prompt
+        file = os.path.realpath(prompt)
+        version = os.stat(file).st_mtime_ns if os.path.isfile(file) else None
+        return self._prompts.get((file, version), lambda: self.load_prompt(prompt))
 
     def encode(self, image: ImageSource) -> EncodedPicture:
         """Compute all of a picture that needs no words, to ask about it many times.
@@ -236,11 +259,15 @@ class Detector:
         threshold: float,
         batch_size: int,
         chunked_size: int | None,
+        tuned: TunedPrompt | None,
         on_error: OnError,
+        rgb: bool,
     ) -> Iterator[Detections | ImageError]:
         """Read, batch and detect; errors keep the place of their pictures."""
         # With the samples, as other calls of the same model have options of their own.
-        options = {} if chunked_size is None else {'chunked_size': chunked_size}
+        options: dict[str, Any] = dict(tuned_prompt=tuned)
+        if chunked_size is not None:
+            options['chunked_size'] = chunked_size
         while chunk := list(islice(pairs, batch_size)):
             results: list[Detections | ImageError | None] = [None] * len(chunk)
             batch = []
@@ -250,7 +277,7 @@ class Detector:
                     results[number] = detections.above(threshold)
                     continue
                 try:
-                    pixels = load_image(source)
+                    pixels = load_image(source, rgb=rgb)
                 except ImageError as error:
                     if on_error == 'raise':
                         raise
@@ -309,37 +336,18 @@ class Detector:
 
 
 def _is_single(images: object) -> bool:
-    kinds = str, os.PathLike, Image.Image, np.ndarray, EncodedPicture
-    return isinstance(images, kinds)
+    return isinstance(images, EncodedPicture) or is_picture(images)
 
 
 def _path_of(source: ImageSource) -> str | None:
     return image_name(source) if isinstance(source, (str, os.PathLike)) else None
 
 
-def _check_counts(images: int, texts: int) -> None:
-    if images != texts:
-        raise PromptError(f'{images} pictures but {texts} texts: give one per picture')
-
-
-def _paired(
-    images: Iterable[Picture], prompts: Iterable[TextPrompt]
-) -> Iterator[tuple[Picture, TextPrompt]]:
-    """Pair pictures with prompts, of which there may be any number but too few."""
-    prompts = iter(prompts)
-    for count, image in enumerate(images):
-        try:
-            prompt = next(prompts)
-        except StopIteration:
-            raise PromptError(
-                f'more pictures than texts ({count}): give one per picture'
-            ) from None
-        yield image, prompt
-
-
 def _drawable(source: ImageSource, pixels: np.ndarray) -> ImageSource:
     """What to draw upon later: a file can be read again, anything else must be kept."""
-    return pixels if is_url(source) else source
+    if isinstance(source, (str, os.PathLike, Image.Image)) and not is_url(source):
+        return source
+    return pixels
 
 
 def _to_detections(
@@ -364,4 +372,5 @@ def _to_detections(
         size=size,
         image=_path_of(source),
         source=drawable,
+        classes=prompt.names,
     )

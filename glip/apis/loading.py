@@ -12,8 +12,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from glip.apis.config_files import read_config
 from glip.apis.detector import Detector
-from glip.checkpoints import load_into, zoo
+from glip.checkpoints import load_into, load_tuned, zoo
 from glip.errors import ConfigError, GLIPError
 from glip.models.cpu import use_cpu_kernels
 from glip.paths import config_root
@@ -31,6 +32,7 @@ def load(
     *,
     amp: bool | str = False,
     compile: bool | Mapping[str, Any] = False,
+    prompt: str | os.PathLike[str] | None = None,
 ) -> Detector:
     """Load a model for detection.
 
@@ -46,6 +48,9 @@ def load(
             or arguments of ``torch.compile`` such as ``dict(mode='reduce-overhead')``.
             Meant for GPUs, see
             :func:`glip.runtime.compiling.compile_for_inference`.
+        prompt: A file that training with a tuning mode has written, such as
+            ``prompt.safetensors``. The detector looks for the words of a tuned prompt
+            where none are given. Other prompts of the same model go with each call.
 
     Returns:
         A detector in evaluation mode on the device.
@@ -53,7 +58,7 @@ def load(
     Raises:
         ConfigError: No such name, config, device, precision or way to compile, or the
             config cannot be built.
-        CheckpointError: The weights are missing, damaged, or of another model.
+        CheckpointError: Weights or prompt are missing, damaged, or of another model.
     """
     where = resolve_device(device)
     compile_options(compile)  # said before the weights are read
@@ -67,6 +72,8 @@ def load(
     network = build_model(cfg)
     use_cpu_kernels(network)
     load_into(network, os.fspath(source))
+    if prompt is not None:
+        load_tuned(network, os.fspath(prompt))
     if where.type == 'cpu':
         keep_freed_memory()
     detector = Detector(network.to(where).eval(), cfg, amp=amp)
@@ -95,26 +102,6 @@ def build_model(cfg: Config) -> nn.Module:
             ) from error
 
 
-def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a config file.
-
-    Raises:
-        ConfigError: It does not exist or is no config.
-    """
-    if not Path(path).is_file():
-        raise ConfigError(f'{os.fspath(path)}: no such config')
-    try:
-        return Config.fromfile(path)
-    except FileNotFoundError as error:  # a _base_ of it
-        raise ConfigError(f'{os.fspath(path)}: {error}') from error
-    # A config is code, and may raise anything.
-    except Exception as error:  # noqa: BLE001
-        message = f'{type(error).__name__}: {_one_line(error)}'
-        raise ConfigError(
-            f'{os.fspath(path)}: not a usable config ({message})'
-        ) from error
-
-
 def config_of(name: str | os.PathLike[str]) -> Path:
     """The config file that is meant: a file, or that of a name from the zoo.
 
@@ -130,6 +117,24 @@ def config_of(name: str | os.PathLike[str]) -> Path:
         hint = f'did you mean {near}?' if near else 'give a file, or a zoo name'
         raise ConfigError(f'{os.fspath(name)}: no such config; {hint}')
     return _zoo_config(known.config)
+
+
+def training_config_of(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """The config that fine-tunes a model.
+
+    Returns:
+        The file, and the weights to start from where the file does not name them.
+
+    Raises:
+        ConfigError: It is neither a file nor a name from the zoo.
+    """
+    path = config_of(name)
+    known = zoo.find(os.fspath(name))
+    if known is None or Path(name).is_file():
+        return path, None
+    # The published fine-tuned models name the config that they were trained by.
+    tuned = zoo.find(f'{known.name}-coco')
+    return (path if tuned is None else _zoo_config(tuned.config)), known.name
 
 
 def weights_of(name: str | os.PathLike[str]) -> str:

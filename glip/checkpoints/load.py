@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from glip.checkpoints import zoo
 from glip.checkpoints.digest import check_finite
+from glip.checkpoints.fingerprint import fingerprint
 from glip.checkpoints.int8_rows import restore_embeddings
 from glip.checkpoints.layouts import PROMPT_KEY, detect, to_mmdet, unwrap
 from glip.checkpoints.match import match
-from glip.checkpoints.reader import read_file
+from glip.checkpoints.reader import read_file, tuned_metadata
 from glip.errors import CheckpointError
+from glip.models.detectors import TUNING_MODES
 
 Source = str | Path | Mapping[str, Any]
 
@@ -60,12 +62,25 @@ def load_into(model: nn.Module, source: Source, *, strict: bool = True) -> None:
     """
     content = source if isinstance(source, Mapping) else read_checkpoint(source)
     name = 'the state dict' if isinstance(source, Mapping) else str(source)
-    fitting = fit(model, _normalise(content, name), name=name, strict=strict)
+    state = _normalise(content, name)
+    admit_prompt(model, state)
+    fitting = fit(model, state, name=name, strict=strict)
     _unwrapped(model).load_state_dict(fitting, strict=False)
 
 
 def _unwrapped(model: Any) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
+
+
+def admit_prompt(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give a model without a tuned prompt one, where the weights have such."""
+    inner = getattr(_unwrapped(model), 'module', _unwrapped(model))  # within TTA
+    if (
+        PROMPT_KEY in state
+        and hasattr(inner, 'add_language_prompt')
+        and inner.language_prompt is None
+    ):
+        inner.add_language_prompt()
 
 
 def fit(
@@ -120,9 +135,39 @@ def read_checkpoint(source: str | Path) -> dict[str, Any]:
     """
     path = find_file(source)
     content = read_file(path)
+    if metadata := tuned_metadata(path):
+        raise CheckpointError(
+            f'{path} holds only what tuning={metadata["tuning"]!r} trained: name it as '
+            'prompt (--prompt, prompt=) beside the weights that it started from'
+        )
     state = _normalise(content, str(path))
+    meta = content.get('meta')
+    if isinstance(meta, Mapping) and isinstance(meta.get('tuned'), Mapping):
+        state = _completed(state, meta['tuned'], path)
     rest = content if isinstance(content.get('state_dict'), Mapping) else {}
     return {**rest, 'state_dict': state}
+
+
+def _completed(
+    state: Mapping[str, Tensor], tuned: Mapping[str, Any], path: Path
+) -> dict[str, Tensor]:
+    """Add what a training with a tuning mode left as it was, and so did not store."""
+    base, tuning = str(tuned.get('base')), tuned.get('tuning')
+    if tuning not in TUNING_MODES:
+        raise CheckpointError(f'{path} is damaged: it was tuned by {tuning!r}')
+    needs = f'{path} holds only what was tuned, and needs the weights it started from'
+    if (
+        base.startswith(('http://', 'https://'))
+        or Path(base).resolve() == path.resolve()
+    ):
+        raise CheckpointError(f'{needs}: {base} cannot be those')
+    try:
+        start = read_checkpoint(base)['state_dict']
+    except CheckpointError as error:
+        raise CheckpointError(f'{needs}: {error}') from error
+    if fingerprint(start, tuning) != tuned.get('fingerprint'):
+        raise CheckpointError(f'{needs}: {base} has changed since')
+    return {**start, **state}
 
 
 def find_file(source: str | Path) -> Path:

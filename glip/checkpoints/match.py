@@ -61,6 +61,8 @@ def match(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> Match:
             continue
         if is_derived(name):
             fitting[name] = own
+        elif name == PROMPT_KEY and name not in state:
+            fitting[name] = torch.zeros_like(own)  # a file without a tuned prompt
         elif name not in state:
             missing.append(name)
         elif problem := _disagreement(state[name], own):

@@ -15,7 +15,10 @@ from safetensors.torch import load_file
 
 from glip.checkpoints.digest import DIGEST_KEY, check_zip, digest_of
 from glip.errors import CheckpointError
+from glip.received import kind_of
 
+# Of a file of tuned weights, see glip.checkpoints.tuned.
+_TUNED_METADATA = frozenset({'tuning', 'model', 'fingerprint', 'text', 'input_ids'})
 _HISTORY_METHODS = ('min', 'max', 'mean', 'current')
 
 
@@ -53,6 +56,7 @@ def _safe_globals() -> list:
         *paths,
         set,
         frozenset,
+        bytes,  # of an array without numbers
         slice,
         complex,
         list,
@@ -109,16 +113,17 @@ def read_file(path: str | Path) -> dict:
             objects that could run code; one line that says which.
     """
     path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f'{path} is a folder; name the weight file in it')
-    if not path.exists():
-        raise CheckpointError(f'weight file {path} does not exist')
     try:
+        special = kind_of(path)
+        if special is not None:
+            raise CheckpointError(f'{path} is {special}; name a weight file')
         kind = sniff(path)
         if kind == 'safetensors':
             return _read_safetensors(path)
         if kind == 'torch':
             return _read_torch(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f'weight file {path} does not exist') from error
     except OSError as error:
         raise CheckpointError(f'cannot read {path}: {_line(error)}') from error
     except SafetensorError as error:
@@ -126,6 +131,25 @@ def read_file(path: str | Path) -> dict:
             f'{path} is damaged or cut short: {_line(error)}'
         ) from error
     raise CheckpointError(f'{path} holds no weights: it is {kind}')
+
+
+def tuned_metadata(path: str | Path) -> dict[str, str] | None:
+    """Metadata of a file of tuned weights; None for any other file.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        read_file(path)  # says what is wrong
+    try:
+        if sniff(path) != 'safetensors':
+            return None
+        with safe_open(path, framework='pt') as file:
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f'{path} is damaged or cut short: {error}') from error
+    return metadata if set(metadata) >= _TUNED_METADATA else None
 
 
 def _read_safetensors(path: Path) -> dict:

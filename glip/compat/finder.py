@@ -1,8 +1,11 @@
-"""Serve ``mmcv._ext`` where mmcv was installed without its compiled ops.
+"""What is put in where other packages are imported.
 
-Every file of ``mmcv.ops`` loads the extension ``mmcv._ext`` and does the rest in
-Python. So this one module is all that has to be replaced: names, classes, registered
-types and state dicts stay mmcv's own.
+``mmcv._ext`` is served where mmcv was installed without its compiled ops. Every file of
+``mmcv.ops`` loads that extension and does the rest in Python. So this one module is all
+that has to be replaced: names, classes, registered types and state dicts stay mmcv's
+own.
+
+``mmdet.registry`` learns of our classes (:mod:`glip.drop_in`).
 """
 
 import importlib
@@ -14,7 +17,10 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
+from glip.compat.late_plots import LatePlotsFinder
+
 _EXTENSION = 'mmcv._ext'
+_REGISTRY = 'mmdet.registry'
 _logger = logging.getLogger('glip')
 
 
@@ -61,6 +67,37 @@ class _CompiledLoader(importlib.abc.Loader):
             _StandInLoader().exec_module(module)
 
 
+class _RegistryLoader(importlib.abc.Loader):
+    """Loads mmdet's registries, and puts our classes beside its own."""
+
+    def __init__(self, loader: importlib.abc.Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        _share_registries()
+
+
+class _RegistryFinder(importlib.abc.MetaPathFinder):
+    """Finds ``mmdet.registry``."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname != _REGISTRY:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _RegistryLoader(spec.loader)
+        return spec
+
+
 class _ExtensionFinder(importlib.abc.MetaPathFinder):
     """Finds ``mmcv._ext``: the compiled one where there is one."""
 
@@ -81,14 +118,17 @@ class _ExtensionFinder(importlib.abc.MetaPathFinder):
 
 
 def install() -> None:
-    """Make ``mmcv.ops`` importable, whether mmcv is imported already or later.
+    """Make ``mmcv.ops`` importable, and let mmdet's registries know our classes.
 
-    Nothing is imported now, and a second call does nothing.
+    Both hold whether mmcv and mmdet are imported already or later. What is not there
+    yet is not imported now, and a second call does nothing.
     """
     if any(isinstance(finder, _ExtensionFinder) for finder in sys.meta_path):
         return
-    sys.meta_path.insert(0, _ExtensionFinder())
+    sys.meta_path[:0] = [_ExtensionFinder(), LatePlotsFinder(), _RegistryFinder()]
     _replace_placeholders()
+    if _REGISTRY in sys.modules:
+        _share_registries()
 
 
 def _replace_placeholders() -> None:
@@ -109,3 +149,8 @@ def _replace_placeholders() -> None:
             value = vars(module).get(name)
             if getattr(value, '__module__', None) == module.__name__:
                 setattr(module, name, getattr(ops, name))
+
+
+def _share_registries() -> None:
+    """See :mod:`glip.drop_in`, which ``glip.registry`` imports at its end."""
+    importlib.import_module('glip.registry')

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from glip.config.options import OptionsAction
 
@@ -23,6 +25,15 @@ def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
     )
 
 
+def read_options(words: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` words as ``--cfg-options`` does."""
+    if not words:
+        return {}
+    parser = argparse.ArgumentParser(prog='--cfg-option', add_help=False)
+    add_cfg_options(parser, '')
+    return parser.parse_args(['--cfg-options', *words]).cfg_options
+
+
 def add_launcher(
     parser: argparse.ArgumentParser, purpose: str = 'what started the processes'
 ) -> None:
@@ -40,4 +51,13 @@ def add_launcher(
     )
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
+    )
+
+
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """Add ``--verbose``."""
+    parser.add_argument(
+        '--verbose',
+        action='store_true',
+        help='show on the console all that goes into the log file',
     )

@@ -95,7 +95,7 @@ def find_sets(
             '<set>/annotations/instances_val*.json, and the same of train and test'
         )
     names = _names([root.relative_to(top).parts for root in roots], top)
-    return [_folder_set(root, name, splits) for root, name in zip(roots, names)]
+    return [split_of_set(root, name, splits) for root, name in zip(roots, names)]
 
 
 def _roots(folder: Path, depth: int) -> Iterator[Path]:
@@ -111,8 +111,14 @@ def _roots(folder: Path, depth: int) -> Iterator[Path]:
         yield from _roots(folder / name, depth - 1)
 
 
-def _folder_set(root: Path, name: str, splits: Sequence[str]) -> FolderSet:
-    """The first split that a set has."""
+def split_of_set(root: Path, name: str, splits: Sequence[str]) -> FolderSet:
+    """The first of some splits that the set in a folder has.
+
+    Args:
+        root: Folder of the set.
+        name: What to call it.
+        splits: See :func:`find_sets`.
+    """
     for split in splits:
         files = _split_of(root, split)
         if files is not None:

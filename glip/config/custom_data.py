@@ -44,7 +44,9 @@ def apply_custom_data(cfg: Config) -> Config:
     evaluated. ``batch_size`` is that of training.
 
     ``format`` is ``'coco'``, ``'odvg'`` (by default that of ``.jsonl``; ``label_map``
-    names the classes of its detection records) or ``'mdetr'``. The last two hold
+    names the classes of its detection records, ``min_score``, ``singular_score`` and
+    ``weigh_by_score`` say
+    what becomes of a teacher's scores in training) or ``'mdetr'``. The last two hold
     captions with phrases, which are evaluated by the recall of phrases.
 
     ``folder`` stands for ``test``: all sets below it that are laid out as
@@ -127,6 +129,7 @@ def _dataset(template: Mapping[str, Any], entry: CustomSet) -> dict[str, Any]:
     dataset['data_root'] = entry.data_root
     dataset['ann_file'] = entry.ann_file
     dataset['data_prefix'] = {'img': entry.img}
+    dataset.update(entry.scores)
     if entry.caption_prompt:
         dataset['caption_prompt'] = copy.deepcopy(entry.caption_prompt)
     metainfo = {'classes': entry.classes, 'category_names': entry.category_names}

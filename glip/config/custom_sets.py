@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from glip.config.coco_folders import find_sets
@@ -14,7 +14,9 @@ TYPES = {'coco': 'CocoDataset', 'odvg': 'ODVGDataset', 'mdetr': 'MDETRDataset'}
 _KEYS = {
     *('ann_file', 'img', 'data_root', 'name', 'format', 'repeat', 'label_map'),
     *('classes', 'category_names', 'caption_prompt'),
+    *('min_score', 'singular_score', 'weigh_by_score'),
 }
+_OF_TEACHERS = ('min_score', 'singular_score', 'weigh_by_score')
 _SPLITS = ('val', 'test')
 
 
@@ -32,6 +34,9 @@ class CustomSet:
         category_names: What the categories of the file are called instead.
         caption_prompt: Other words for classes.
         label_map: Names of the labels of an ODVG file.
+        scores: What is done with the scores of an ODVG file in training:
+            ``min_score``, ``singular_score`` and ``weigh_by_score`` of
+            :class:`~glip.datasets.ODVGDataset`.
         repeat: How often training sees it per epoch.
         split: Which split of a set found in a folder.
         absent: What was looked for and is not there.
@@ -46,6 +51,7 @@ class CustomSet:
     category_names: tuple[str, ...] | None = None
     caption_prompt: Mapping[str, Any] | None = None
     label_map: str | None = None
+    scores: Mapping[str, Any] = field(default_factory=dict)
     repeat: int = 1
     split: str | None = None
     absent: str | None = None
@@ -135,6 +141,7 @@ def _named(custom: Mapping[str, Any], stage: str) -> list[CustomSet]:
                 category_names=_tuple(entry.get('category_names')),
                 caption_prompt=entry.get('caption_prompt'),
                 label_map=entry.get('label_map'),
+                scores={key: entry[key] for key in _OF_TEACHERS if key in entry},
                 repeat=entry.get('repeat', 1) if stage == 'train' else 1,
             )
         )
@@ -222,6 +229,11 @@ def _format(entry: Mapping[str, Any], stage: str, where: str) -> str:
     if entry.get('label_map') and kind != 'odvg':
         raise ConfigError(
             f'{where} has a label_map, which only the odvg format (.jsonl) takes'
+        )
+    if set(_OF_TEACHERS) & entry.keys() and (kind != 'odvg' or stage != 'train'):
+        raise ConfigError(
+            f'{where}: {", ".join(_OF_TEACHERS)} are for training on the odvg format '
+            '(.jsonl), which has scores'
         )
     if entry.get('label_map') and stage != 'train':
         raise ConfigError(

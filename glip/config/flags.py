@@ -9,10 +9,12 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from glip.apis.loading import config_of, read_config
+from glip.apis.config_files import read_config
+from glip.apis.loading import config_of
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config.launch import work_dir_of
 from glip.config.options import warn_of_unread
+from glip.config.tuning import settle_tuning
 from glip.errors import ConfigError
 from glip.runtime.precision import amp_dtype
 
@@ -23,6 +25,8 @@ def prepare_config(
     work_dir: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     launcher: str = 'none',
+    tuning: str | None = None,
+    verbose: bool = False,
 ) -> Config:
     """Read a config and put in what the command line says.
 
@@ -31,21 +35,34 @@ def prepare_config(
         work_dir: Goes before the config's own.
         cfg_options: ``{'a.b': value}`` to merge into it.
         launcher: What started the processes: none, pytorch, slurm or mpi.
+        tuning: Goes before the config's own, see
+            :func:`glip.config.tuning.settle_tuning`.
+        verbose: Show on the console all that goes into the log file.
 
     Raises:
-        ConfigError: The file is missing or no config, there is no such name, or an
-            option does not fit.
+        ConfigError: The file is missing or no config, there is no such name, mode of
+            tuning, or an option does not fit.
     """
     cfg = read_config(config_of(path))
     cfg.launcher = launcher
-    if cfg_options:
-        warn_of_unread(cfg, cfg_options)
-        try:
-            cfg.merge_from_dict(dict(cfg_options))
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
+    if tuning is not None:
+        cfg.tuning = tuning
+    # First what tuning stands for, as options may change that.
+    options = dict(cfg_options or {})
+    warn_of_unread(cfg, options)
+    of_tuning = {k: options.pop(k) for k in [*options] if k.split('.')[0] == 'tuning'}
+    if isinstance(cfg.get('tuning'), str) and 'tuning' not in of_tuning:
+        cfg.tuning = dict(mode=cfg.tuning)
+    try:
+        cfg.merge_from_dict(of_tuning)
+        settle_tuning(cfg)
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
     if work_dir is not None:
         cfg.work_dir = work_dir
+    if verbose:
+        cfg.verbose = True
     return cfg
 
 
@@ -55,6 +72,7 @@ def set_training_options(
     amp: bool | str = False,
     auto_scale_lr: bool = False,
     resume: str | None = None,
+    cache_features: bool | str | None = None,
 ) -> None:
     """Put the flags of ``tools/train.py`` into a config.
 
@@ -65,10 +83,14 @@ def set_training_options(
         auto_scale_lr: Scale the learning rate with the batch size.
         resume: A checkpoint to go on from, or ``'auto'`` for the last one of the
             work directory.
+        cache_features: See
+            :func:`glip.config.cached_features.apply_cached_features`.
 
     Raises:
         ConfigError: The machine or the config lacks what a flag needs.
     """
+    if cache_features:
+        cfg.cache_features = cache_features
     if amp:
         if not cfg.get('optim_wrapper'):
             raise ConfigError('--amp needs an optim_wrapper in the config')
@@ -108,6 +130,7 @@ def set_test_options(
     batch_size: int | None = None,
     amp: bool = False,
     compile: str | None = None,
+    prompt: str | None = None,
 ) -> None:
     """Put the flags of ``tools/test.py`` into a config.
 
@@ -123,6 +146,8 @@ def set_test_options(
             on it.
         amp: Evaluate in half precision.
         compile: Mode of ``torch.compile`` to evaluate in.
+        prompt: What a tuning mode has trained, see
+            :func:`glip.checkpoints.load_tuned`.
 
     Raises:
         ConfigError: The config lacks what a flag needs, or a value has no meaning.
@@ -143,7 +168,12 @@ def set_test_options(
             hook.test_out_dir = show_dir
     if tta:
         cfg.tta = True
-    options = dict(resume=resume, amp=amp, compile=compile and dict(mode=compile))
+    options = dict(
+        resume=resume,
+        amp=amp,
+        compile=compile and dict(mode=compile),
+        prompt=prompt,
+    )
     options = {name: value for name, value in options.items() if value}
     if options:
         loop = cfg.get('test_cfg') or {}

@@ -7,6 +7,7 @@ import pickle
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from glip.datasets.sample import (
     Phrase,
 )
 from glip.errors import DatasetError, ImageError
+from glip.received import path_below
 from glip.runtime.reading import listed, warn
 
 Sample = DetectionSample | GroundingSample
@@ -44,6 +46,8 @@ class PromptedDataset(BaseDetDataset):
         max_broken_images: How many different pictures training may fail to read and
             skip, in all loading processes together, before it stops. In evaluation
             the first one stops it.
+        weigh_by_score: In training a box counts as much as its maker was sure of it,
+            from 0 to 1; boxes without a score count in full.
         **kwargs: As ``*args``. Of ``filter_cfg``, ``min_size`` (the shorter side in
             pixels) and ``filter_empty_gt`` (pictures without boxes) have effect, in
             training.
@@ -68,8 +72,10 @@ class PromptedDataset(BaseDetDataset):
         *args: Any,
         return_classes: bool = True,
         max_broken_images: int = 100,
+        weigh_by_score: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.weigh_by_score = weigh_by_score
         self.names: tuple[str, ...] = ()
         self.max_broken_images = max_broken_images
         super().__init__(*args, return_classes=return_classes, **kwargs)
@@ -176,6 +182,12 @@ class PromptedDataset(BaseDetDataset):
             self._add_caption(record, sample)
         return record
 
+    @property
+    def image_ids(self) -> list[Any]:
+        """Of every picture the ``img_id`` its record has."""
+        ids = (self.get_sample(number).image_id for number in range(len(self)))
+        return [number if i is None else i for number, i in enumerate(ids)]
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """Labels of the boxes of one picture."""
         sample = self.get_sample(idx)
@@ -245,6 +257,7 @@ class PromptedDataset(BaseDetDataset):
                 sample.boxes, sample.labels, ignored, strict=True
             )
         ]
+        self._weigh(record, sample.scores)
 
     def _add_caption(self, record: dict[str, Any], sample: GroundingSample) -> None:
         """Prompt and boxes of a grounding sample."""
@@ -263,6 +276,15 @@ class PromptedDataset(BaseDetDataset):
             for entity, phrase in enumerate(sample.phrases)
             for box in phrase.boxes
         ]
+        if any(phrase.scores for phrase in sample.phrases):
+            scores = [p.scores or (1.0,) * len(p.boxes) for p in sample.phrases]
+            self._weigh(record, tuple(chain.from_iterable(scores)))
+
+    def _weigh(self, record: dict[str, Any], scores: Sequence[float]) -> None:
+        """Give each instance the weight that its score is."""
+        if self.weigh_by_score and not self.test_mode and scores:
+            for instance, score in zip(record['instances'], scores, strict=True):
+                instance['weight'] = min(max(score, 0.0), 1.0)
 
     def is_wanted(self, sample: Sample) -> bool:
         """Whether it has words and, in training, passes ``filter_cfg``."""
@@ -331,6 +353,10 @@ class PromptedDataset(BaseDetDataset):
         """Where file names in the annotations start from."""
         return self.data_prefix.get('img', self.data_prefix.get('img_path', ''))
 
+    def is_inside(self, file_name: str) -> bool:
+        """Whether a name in the annotations is of a picture below their folder."""
+        return path_below(self._folder, file_name) is not None
+
     def _check_folder(self, names: Sequence[str]) -> None:
         """Tell a wrong folder from single missing pictures before training starts."""
         if self.pictures.settle(names):
@@ -366,19 +392,21 @@ def _pack(sample: Sample) -> tuple[Any, ...]:
     """Plain tuples, which pickle to a third of what objects would."""
     head = (sample.file_name, sample.width, sample.height, sample.image_id)
     if isinstance(sample, DetectionSample):
-        return (*head, sample.boxes, sample.labels, sample.ignored)
-    phrases = tuple((p.spans, p.boxes, p.types) for p in sample.phrases)
+        return (*head, sample.boxes, sample.labels, sample.ignored, sample.scores)
+    phrases = tuple((p.spans, p.boxes, p.scores, p.types) for p in sample.phrases)
     return (*head, sample.caption, phrases, sample.dataset_name)
 
 
 def _unpack(packed: tuple[Any, ...]) -> Sample:
-    """What was packed; scores of boxes are not kept."""
+    """What was packed."""
     name, width, height, image_id, *rest = packed
     if not isinstance(rest[0], str):
-        boxes, labels, ignored = rest
-        return DetectionSample(name, width, height, boxes, labels, image_id, ignored)
+        boxes, labels, ignored, scores = rest
+        return DetectionSample(
+            name, width, height, boxes, labels, image_id, ignored, scores
+        )
     caption, phrases, dataset_name = rest
-    unpacked = tuple(Phrase(spans, boxes, (), types) for spans, boxes, types in phrases)
+    unpacked = tuple(Phrase(*fields) for fields in phrases)
     return GroundingSample(
         name, width, height, caption, unpacked, image_id, dataset_name
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from mmengine.dataset import ConcatDataset as _MMEngineConcatDataset
@@ -61,6 +62,15 @@ class ConcatDataset(_MMEngineConcatDataset):
         if self._fully_initialized:
             metainfo['cumulative_sizes'] = list(self.cumulative_sizes)
         return metainfo
+
+    @property
+    def image_ids(self) -> list[Any] | None:
+        """Of every picture the ``img_id`` its record has; None where a part has none.
+
+        Those of different parts may be the same.
+        """
+        parts = [getattr(dataset, 'image_ids', None) for dataset in self.datasets]
+        return None if None in parts else list(chain.from_iterable(parts))
 
 
 def joint_metainfo(datasets: Sequence[Any]) -> dict[str, Any]:

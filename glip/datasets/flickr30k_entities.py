@@ -15,6 +15,7 @@ from mmengine.utils import is_abs
 from glip.datasets.base import PromptedDataset
 from glip.datasets.sample import Box, GroundingSample, Phrase
 from glip.errors import DatasetError
+from glip.received import check_is_file
 from glip.registry import DATASETS
 
 _PHRASE = re.compile(r'\[/EN#(?P<chain>\d+)(?P<types>/[^\s\]]*)?\s+(?P<words>[^\]]*)\]')
@@ -174,6 +175,7 @@ def read_boxes(path: str) -> tuple[str, int, int, dict[str, list[Box]]]:
     """
     boxes: dict[str, list[Box]] = defaultdict(list)
     try:
+        check_is_file(path)
         root = ElementTree.parse(path).getroot()
         size = [int(root.findtext(f'size/{side}', '')) for side in ('width', 'height')]
         for entry in root.iter('object'):
@@ -188,6 +190,8 @@ def read_boxes(path: str) -> tuple[str, int, int, dict[str, list[Box]]]:
         raise DatasetError(
             f'{path} is not a file of boxes of Flickr30k Entities ({error})'
         ) from error
+    except OSError as error:
+        raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
     return root.findtext('filename', ''), size[0], size[1], dict(boxes)
 
 
@@ -210,6 +214,7 @@ def _sentence(line: str) -> tuple[str, list[Mention]]:
 def _lines(path: str) -> list[str]:
     """Lines of a text file."""
     try:
+        check_is_file(path)
         return list_from_file(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, 'strerror', None) or error

@@ -13,6 +13,9 @@ from glip.datasets.samplers import ResumableBatchSampler, SeededSampler
 from glip.datasets.seeding import SeededDataset
 from glip.errors import ConfigError
 
+# What torch refuses where no worker is; a config of many workers sets it.
+_OF_WORKERS = ('persistent_workers', 'prefetch_factor', 'multiprocessing_context')
+
 
 def build_dataloader(
     dataloader: DataLoader | dict[str, Any],
@@ -22,7 +25,8 @@ def build_dataloader(
     """Mmengine's ``Runner.build_dataloader`` around samplers of any type with seeds.
 
     Args:
-        dataloader: Its config, or a loader, which is passed through.
+        dataloader: Its config, or a loader, which is passed through. With
+            ``num_workers=0`` options of workers have no effect.
         seed: Of the run.
         diff_rank_seed: Whether each process has a seed of its own; the samplers then
             agree on one.
@@ -32,6 +36,9 @@ def build_dataloader(
     """
     if isinstance(dataloader, dict):
         dataloader = _seeded(dataloader, None if diff_rank_seed else seed)
+        if not dataloader.get('num_workers'):
+            for option in _OF_WORKERS:
+                dataloader.pop(option, None)
     return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
 

@@ -21,6 +21,7 @@ from glip.datasets.sample import (
 from glip.errors import DatasetError
 from glip.registry import DATASETS
 from glip.runtime.reading import check_names, json_lines, listed, read_json, warn
+from glip.text.plurals import may_be_several
 
 
 @DATASETS.register_module()
@@ -34,7 +35,8 @@ class ODVGDataset(PromptedDataset):
     a list of boxes. A phrase without ``tokens_positive`` is looked up in the caption:
     of equal phrases the second is looked for behind the first, and so on. Regions of
     the same characters are one phrase with all their boxes. ``score`` (one for the
-    region) or ``scores`` (one per box) say how sure a teacher was of boxes it wrote.
+    region or instance) or ``scores`` (one per box) say how sure a teacher was of boxes
+    it wrote.
 
     Args:
         *args: See :class:`glip.datasets.base.PromptedDataset`; ``ann_file`` is the
@@ -43,7 +45,10 @@ class ODVGDataset(PromptedDataset):
         data_root: Where relative names start from.
         label_map_file: Id -> class name, JSON; needed for detection records.
         need_text: Give detection samples the names of the classes.
-        score_thr: Boxes with a lower score are left out; those without one stay.
+        min_score: Boxes with a lower score are left out; those without one stay.
+        score_thr: Another name of ``min_score``.
+        singular_score: Phrases in the singular keep their best box alone, if its
+            score is this high, in place of ``min_score``; None treats all alike.
         **kwargs: As ``*args``. ``filter_cfg=dict(filter_empty_gt=True)`` leaves out
             captions without a box; otherwise all their words are negatives.
 
@@ -58,13 +63,16 @@ class ODVGDataset(PromptedDataset):
         data_root: str = '',
         label_map_file: str | None = None,
         need_text: bool = True,
+        min_score: float | None = None,
         score_thr: float = 0.0,
+        singular_score: float | None = None,
         **kwargs: Any,
     ) -> None:
         if label_map_file and data_root and not is_abs(label_map_file):
             label_map_file = os.path.join(data_root, label_map_file)
         self.label_map_file = label_map_file
-        self.score_thr = score_thr
+        self.min_score = score_thr if min_score is None else min_score
+        self.singular_score = singular_score
         kwargs.setdefault('return_classes', need_text)
         super().__init__(*args, data_root=data_root, **kwargs)
 
@@ -150,14 +158,20 @@ class ODVGDataset(PromptedDataset):
         """Boxes of the classes asked for."""
         boxes: list[Sequence[float]] = []
         labels: list[int] = []
+        scores: list[float] = []
+        scored = False
         for instance in self._entries(part, 'instances', where):
             label = self._label(instance, where)
             if label not in self._labels:
                 continue  # a class that is not asked for
-            for box in _boxes(instance.get('bbox')):
-                boxes.append(box)
-                labels.append(self._labels[label])
-        return DetectionSample.checked(**head, boxes=boxes, labels=labels)
+            sure, their_scores = self._scored(instance, where)
+            boxes += sure
+            labels += [self._labels[label]] * len(sure)
+            scores += their_scores or (1.0,) * len(sure)
+            scored |= bool(their_scores)
+        return DetectionSample.checked(
+            **head, boxes=boxes, labels=labels, scores=scores if scored else ()
+        )
 
     def _label(self, instance: Mapping[str, Any], where: str) -> int:
         """The id of an instance, which the label map knows."""
@@ -199,15 +213,20 @@ class ODVGDataset(PromptedDataset):
                     place = f'{where}: {region.get("phrase")!r:.40}'
                     self.dropped.add('phrases that the caption does not have', place)
                     continue
-                boxes, scores = self._scored(region, where)
+                several = may_be_several(caption[slice(*spans[-1])])
+                one_from = None if several else self.singular_score
+                boxes, scores = self._scored(region, where, one_from)
                 phrases.append(Phrase(spans, boxes, scores))
         sample = GroundingSample.checked(**head, caption=caption, phrases=phrases)
         return replace(sample, phrases=merge_phrases(sample.phrases))
 
     def _scored(
-        self, region: Mapping[str, Any], where: str
+        self, region: Mapping[str, Any], where: str, one_from: float | None = None
     ) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-        """Boxes of a region that its teacher was sure enough of, and how sure."""
+        """Boxes of a region or instance whose maker was sure enough, and how sure.
+
+        With ``one_from`` the best of them alone, if its score is as high.
+        """
         boxes = _boxes(region.get('bbox'))
         scores = region.get('scores', region.get('score'))
         if scores is None:
@@ -219,10 +238,15 @@ class ODVGDataset(PromptedDataset):
             raise self._error(
                 where, f'{len(boxes)} boxes of a region but the scores {scores!r:.60}'
             )
-        sure = [i for i, score in enumerate(scores) if score >= self.score_thr]
+        least = self.min_score if one_from is None else one_from
+        sure = [i for i, score in enumerate(scores) if score >= least]
         if len(sure) < len(boxes):
-            reason = f'boxes with a score below {self.score_thr}'
+            reason = f'boxes with a score below {least}'
             self.dropped.add(reason, where, len(boxes) - len(sure))
+        if one_from is not None and len(sure) > 1:
+            reason = 'boxes beside the best one of a phrase in the singular'
+            self.dropped.add(reason, where, len(sure) - 1)
+            sure = [max(sure, key=scores.__getitem__)]
         return tuple(boxes[i] for i in sure), tuple(float(scores[i]) for i in sure)
 
     def _read_label_map(self, path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any, NoReturn
 from glip.datasets.coco_file import CocoFile, is_id
 from glip.datasets.sample import Dropped, GroundingSample, Phrase
 from glip.errors import DatasetError
+from glip.received import check_is_file, parse_json
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -43,9 +43,10 @@ def read_refs(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """
     path = os.fspath(path)
     try:
+        check_is_file(path)
         with open(path, 'rb') as file:
             if path.endswith('.json'):
-                refs = json.load(file)
+                refs = parse_json(file.read())
             else:
                 # Written by Python 2, whose strings are bytes.
                 unpickler = _PlainUnpickler(file, encoding='utf-8', errors='replace')

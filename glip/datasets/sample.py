@@ -124,6 +124,8 @@ class DetectionSample:
     Attributes:
         labels: Box -> index into the names of its data set.
         ignored: Box -> whether it stands for a crowd; empty where none does.
+        scores: How sure the maker of the boxes was, one for each; empty for boxes
+            that people drew.
     """
 
     file_name: str
@@ -133,6 +135,7 @@ class DetectionSample:
     labels: tuple[int, ...]
     image_id: Any = None
     ignored: tuple[bool, ...] = ()
+    scores: tuple[float, ...] = ()
 
     @classmethod
     def checked(
@@ -147,6 +150,7 @@ class DetectionSample:
         where: Any,
         image_id: Any = None,
         ignored: Sequence[bool] = (),
+        scores: Sequence[float] = (),
     ) -> DetectionSample:
         """Make one of what a file says; boxes beyond use are left out and counted.
 
@@ -160,6 +164,7 @@ class DetectionSample:
             where: The place in the file, such as ``'line 3'``.
             image_id: Of the picture, where the file has one.
             ignored: As many, or none.
+            scores: As many, or none.
 
         Raises:
             DatasetError: The picture has no size.
@@ -174,6 +179,7 @@ class DetectionSample:
             tuple(labels[i] for i in index),
             image_id,
             tuple(ignored[i] for i in index) if any(ignored) else (),
+            tuple(scores[i] for i in index) if scores else (),
         )
 
 

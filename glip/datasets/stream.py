@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import glob
 import itertools
-import json
 import math
 import os
 import random
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from glip.datasets.odvg import ODVGDataset
 from glip.datasets.sample import Dropped, GroundingSample
 from glip.datasets.seeding import derived_seed, drawn_with
 from glip.errors import DatasetError, ImageError
+from glip.received import parse_json
 from glip.registry import DATASETS
 from glip.runtime.reading import json_lines, warn
 
@@ -112,7 +112,10 @@ class ODVGStream(SampleStream):
         data_root: What relative paths start from.
         data_prefix: ``img``: folder of the pictures that jsonl shards name.
         label_map_file: Id -> class name, for detection records.
-        score_thr: Boxes whose teacher was less sure are left out.
+        min_score: Boxes whose teacher was less sure are left out.
+        score_thr: Another name of ``min_score``.
+        singular_score: See :class:`ODVGDataset`.
+        weigh_by_score: See :class:`ODVGDataset`.
         filter_cfg: ``min_size`` and ``filter_empty_gt``, see :class:`ODVGDataset`.
         caption_prompt: See :class:`ODVGDataset`.
         shuffle: Records in the buffer that mixes their order; 0 keeps it.
@@ -132,7 +135,10 @@ class ODVGStream(SampleStream):
         data_root: str = '',
         data_prefix: Mapping[str, str] | None = None,
         label_map_file: str | None = None,
+        min_score: float | None = None,
+        singular_score: float | None = None,
         score_thr: float = 0.0,
+        weigh_by_score: bool = False,
         filter_cfg: Mapping[str, Any] | None = None,
         caption_prompt: Mapping[str, Any] | None = None,
         shuffle: int = 1000,
@@ -151,7 +157,10 @@ class ODVGStream(SampleStream):
             data_root=data_root,
             data_prefix=dict(data_prefix or {'img': ''}),
             label_map_file=label_map_file,
+            min_score=min_score,
+            singular_score=singular_score,
             score_thr=score_thr,
+            weigh_by_score=weigh_by_score,
             filter_cfg=dict(filter_cfg) if filter_cfg else None,
             caption_prompt=caption_prompt,
             pipeline=[],
@@ -193,6 +202,11 @@ class ODVGStream(SampleStream):
             if not isinstance(record, Mapping):
                 raise DatasetError(f'{where}: no record in braces')
             sample = self._reader.sample_of(record, where)
+            if content is None and not self._reader.is_inside(sample.file_name):
+                raise DatasetError(
+                    f'{where}: the picture {sample.file_name!r:.80} is outside the '
+                    'picture folder and is not read'
+                )
             if not self._reader.is_wanted(sample):
                 return None
             results = self._reader.record_of(sample, len(recent))
@@ -242,10 +256,10 @@ class ODVGStream(SampleStream):
     def _read(self, shard: str) -> Iterator[tuple[str, Any, bytes | None]]:
         """Everything of one shard; one that breaks off ends there."""
         if shard.endswith(('.jsonl', '.json')):
-            for number, record in json_lines(shard):
+            for number, record in json_lines(shard, skip=self._skip):
                 yield f'{shard}, line {number}', record, None
             return
-        for entry in _webdataset().tarfile_samples([{'url': shard}], self._broken_off):
+        for entry in tar_samples(shard, self._broken_off):
             where = f'{shard}: {entry.get("__key__")}'
             pictures = [
                 v for k, v in entry.items() if k != 'json' and not k.startswith('__')
@@ -254,15 +268,52 @@ class ODVGStream(SampleStream):
                 self._skip(f'{where}: needs one picture and one .json')
                 continue
             try:
-                record = json.loads(entry['json'])
+                record = parse_json(entry['json'])
             except ValueError as error:
                 self._skip(f'{where}: not JSON ({error})')
                 continue
             yield where, record, pictures[0]
 
-    def _broken_off(self, error: Exception) -> bool:
-        self._skip(f'shard cannot be read further: {error}')
+    def _broken_off(self, message: str) -> None:
+        self._skip(f'shard cannot be read further: {message}')
+
+
+def tar_samples(
+    path: str,
+    broken: Callable[[str], Any],
+    select: Callable[[str], bool] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Members of a tar file that have the same name up to the ending, together.
+
+    Args:
+        path: File or address.
+        broken: Told where it cannot be read further.
+        select: Whether to take a member, by its name; by default all.
+
+    Yields:
+        Ending in lower case -> content, and ``__key__``, the name they share.
+    """
+
+    def handle(error: Exception) -> bool:
+        # webdataset puts stream and address behind what went wrong.
+        reason = str(error.args[0]) if error.args else type(error).__name__
+        broken(reason.partition(' @ ')[0])
         return True
+
+    return _webdataset().tarfile_samples([{'url': path}], handle, select)
+
+
+def local_shards(shards: str | Sequence[str], root: str = '') -> tuple[str, ...]:
+    """Files on this machine that patterns stand for.
+
+    Raises:
+        DatasetError: One is missing, or is an address.
+    """
+    files = _existing_shards(shards, root)
+    remote = [name for name in files if any(mark in name for mark in _REMOTE)]
+    if remote:
+        raise DatasetError(f'{remote[0]}: only files of this machine can be taken here')
+    return files
 
 
 def _webdataset() -> Any:
@@ -300,7 +351,7 @@ def _existing_shards(shards: str | Sequence[str], root: str) -> tuple[str, ...]:
                 files.append(name)
                 continue
             paths = sorted(glob.glob(name)) if glob.has_magic(name) else [name]
-            missing = [path for path in paths if not os.path.exists(path)]
+            missing = [path for path in paths if not os.path.isfile(path)]
             if missing or not paths:
                 raise DatasetError(
                     f'shard not found: {os.path.abspath((missing or [name])[0])} (of '

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
-from glip.errors import ConfigError
+from glip.errors import ConfigError, GLIPError
 
 _UNKNOWN_ARGUMENT = re.compile(
     r"(?P<type>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<name>\w+)'"
@@ -22,32 +23,42 @@ _UNKNOWN_ARGUMENT = re.compile(
 
 @contextmanager
 def build_errors_explained(cfg: Config) -> Iterator[None]:
-    """Turn an unknown type or argument into one line.
+    """Turn what goes wrong in building into one line.
 
     Only for code that builds: what a training raises is no mistake of the config.
+    Memory that does not suffice is neither.
 
     Args:
         cfg: The run's config, which the line names.
 
     Raises:
-        ConfigError: A registry does not know a type, or a type an argument.
+        ConfigError: A registry does not know a type, a type not an argument, or an
+            argument has no meaning.
     """
     try:
         yield
-    except KeyError as error:
-        message = str(error.args[0]) if error.args else ''
-        if 'registry' not in message:
-            raise
+    except (GLIPError, MemoryError, torch.OutOfMemoryError):
+        raise
+    # Constructors given wrong values raise anything.
+    except Exception as error:  # noqa: BLE001
+        raise _explained(error, cfg) from error
+
+
+def _explained(error: Exception, cfg: Config) -> ConfigError:
+    message = str(error.args[0]) if error.args else ''
+    if isinstance(error, KeyError) and ' is not in ' in message:
         print_log(message, logger='current')
-        raise _unknown_type(cfg, message.split(' is not in ')[0]) from error
-    except TypeError as error:
-        unknown = _UNKNOWN_ARGUMENT.match(str(error))
-        if unknown is None:
-            raise
-        raise ConfigError(
+        return _unknown_type(cfg, message.split(' is not in ')[0])
+    unknown = _UNKNOWN_ARGUMENT.match(str(error))
+    if isinstance(error, TypeError) and unknown is not None:
+        return ConfigError(
             f'{_source(cfg)}: {unknown["type"]} takes no argument {unknown["name"]!r}; '
-            'leave it out'
-        ) from error
+            'leave it out; where a _base_ sets it for another type, put _delete_=True '
+            'into the dict that names the new type'
+        )
+    return ConfigError(
+        f'{_source(cfg)} cannot be built: {type(error).__name__}: {error}'
+    )
 
 
 def require_known(registry: Registry, kind: Any, cfg: Config) -> None:

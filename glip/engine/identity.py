@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.model import is_model_wrapper
-from torch import nn
 
 from glip.checkpoints.digest import digest_of
 from glip.engine.spool import Identity
@@ -48,14 +47,17 @@ def identity_of(runner: Any, dataset: Any, evaluator: Any) -> Identity:
     options = {k: v for k, v in (cfg.get('test_cfg') or {}).items() if k != 'resume'}
     metrics = [type(metric).__name__ for metric in evaluator.metrics]
     return {
-        'checkpoint': (_of_weights(runner.model), str(cfg.get('load_from') or '')),
-        'model config': (_of_values([cfg.get('model'), options]), ''),
+        'checkpoint': (
+            digest_of_weights(runner.model),
+            str(cfg.get('load_from') or ''),
+        ),
+        'model config': (digest_of_values([cfg.get('model'), options]), ''),
         'data set': (
-            _of_values([data, _of_data(dataset)]),
+            digest_of_values([data, _of_data(dataset)]),
             f'{len(dataset)} pictures of {_name(dataset)}',
         ),
         'evaluator': (
-            _of_values([_without_output(cfg.get('test_evaluator')), metrics]),
+            digest_of_values([_without_output(cfg.get('test_evaluator')), metrics]),
             ', '.join(metrics),
         ),
     }
@@ -72,15 +74,21 @@ def difference(old: Identity, new: Identity) -> str:
     return ''
 
 
-def _of_weights(model: nn.Module) -> str:
+def digest_of_weights(model: Any) -> str:
+    """A digest of all weights of a model, and of its tuned prompt."""
     while is_model_wrapper(model):
         model = model.module
-    return digest_of(model.state_dict())
+    tensors = dict(model.state_dict())
+    inner = getattr(model, 'module', model)  # within TTA
+    prompt = getattr(inner, 'tuned_prompt', None)
+    if prompt is not None:
+        tensors['tuned_prompt'] = prompt.offsets
+    return digest_of(tensors)
 
 
 def _of_data(dataset: Any) -> str:
     """A digest of the annotations, through data sets that join or wrap others."""
-    return _of_values([len(dataset), *map(_of_leaf, iter_leaves(dataset))])
+    return digest_of_values([len(dataset), *map(_of_leaf, iter_leaves(dataset))])
 
 
 def _of_leaf(dataset: Any) -> str:
@@ -90,7 +98,7 @@ def _of_leaf(dataset: Any) -> str:
     else:
         content = repr(getattr(dataset, 'data_list', None))
     names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
-    return _of_values([len(dataset), content, names])
+    return digest_of_values([len(dataset), content, names])
 
 
 def _without_output(evaluator: Any) -> Any:
@@ -106,7 +114,7 @@ def _without_output(evaluator: Any) -> Any:
     return evaluator
 
 
-def _of_values(values: Any) -> str:
+def digest_of_values(values: Any) -> str:
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Start a part of the model from the weights of somebody else's file."""
+"""Parts of a model that start from weights of somebody else's file, or need not."""
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
@@ -71,3 +71,19 @@ class Pretrained:
         print_log(
             f'{type(module).__name__} starts from {self.checkpoint}{fresh}', 'current'
         )
+
+
+def skip_pretrained(model: nn.Module) -> None:
+    """Tell every part not to look for pretrained weights: a checkpoint follows."""
+    for module in model.modules():
+        if hasattr(module, 'skip_pretrained'):
+            module.skip_pretrained = True
+        init_cfg = getattr(module, 'init_cfg', None)
+        if isinstance(init_cfg, dict) and _is_pretrained(init_cfg):
+            module.init_cfg = None
+        elif isinstance(init_cfg, list):
+            module.init_cfg = [cfg for cfg in init_cfg if not _is_pretrained(cfg)]
+
+
+def _is_pretrained(init_cfg: dict) -> bool:
+    return str(init_cfg.get('type', '')).endswith('Pretrained')

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import EMAHook
+from mmengine.logging import MMLogger
 from mmengine.model import convert_sync_batchnorm, is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
@@ -16,23 +19,28 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from glip.checkpoints import fit, read_checkpoint
+from glip.checkpoints import add_tuned_weights, admit_prompt, fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
+from glip.config import resolve
 from glip.datasets.loader import build_dataloader
 from glip.engine.building import (
     build_errors_explained,
     explained,
     require_known,
 )
+from glip.engine.kept_features import features_kept
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from glip.engine.pretrained_init import skip_pretrained
 from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
+from glip.engine.warmup import cut_warmup
 from glip.errors import CheckpointError, ConfigError
 from glip.models.cpu import use_cpu_kernels
 from glip.registry import OPTIMIZERS, RUNNERS
 from glip.runtime.atomic import atomic_write
 from glip.runtime.compiling import compile_parts
+from glip.runtime.console import quiet_console, warnings_to_file
 
 _TRAINING_STATE = ('meta', 'message_hub')
 _KEEP_NAMES = [(r'^module.', '')]  # mmengine's default, done when a file is read
@@ -60,7 +68,27 @@ class GLIPRunner(Runner):
     _sharding: dict | None = None
     _sharded: ShardedModel | None = None
 
-    build_param_scheduler = explained(Runner.build_param_scheduler)
+    @explained
+    def build_param_scheduler(self, scheduler: Any) -> Any:
+        """Build the schedulers; a warm-up is at most a tenth of the training."""
+        return super().build_param_scheduler(cut_warmup(scheduler, self.max_iters))
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build it; unless the config says ``verbose``, its console is quiet."""
+        logger = super().build_logger(*args, **kwargs)
+        if not self.cfg.get('verbose', False):
+            quiet_console(logger)
+        return logger
+
+    @classmethod
+    def from_cfg(cls, cfg: Config | dict) -> Runner:
+        """Build a runner of a config as users write it.
+
+        Raises:
+            ConfigError: See :func:`glip.config.resolve`.
+            DatasetError: As well.
+        """
+        return super().from_cfg(resolve(Config(cfg) if isinstance(cfg, dict) else cfg))
 
     @staticmethod
     def build_dataloader(
@@ -123,7 +151,25 @@ class GLIPRunner(Runner):
                 )
             self._init_model_weights()
             self._sharded = ShardedModel(self.model, **self._sharding)
-        return super().train()
+        kept = features_kept(self.cfg, self._detector)
+        with self._library_warnings(), kept:
+            return super().train()
+
+    def val(self) -> dict[str, float]:
+        """Validate; see :meth:`Runner.val`."""
+        with self._library_warnings():
+            return super().val()
+
+    def test(self) -> dict[str, float]:
+        """Evaluate; see :meth:`Runner.test`."""
+        with self._library_warnings():
+            return super().test()
+
+    def _library_warnings(self) -> AbstractContextManager[None]:
+        """Where warnings of libraries go: with ``verbose`` to the console as well."""
+        if self.cfg.get('verbose', False):
+            return nullcontext()
+        return warnings_to_file(self.logger)
 
     @explained
     def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper:
@@ -164,6 +210,14 @@ class GLIPRunner(Runner):
         """Build one of this run; mmengine would hand on that of an earlier run."""
         forget_visualizers()
         return super().build_visualizer(visualizer)
+
+    @property
+    def _detector(self) -> nn.Module:
+        """The model without what wraps it, DDP and TTA."""
+        model = self.model
+        while hasattr(model, 'module'):
+            model = model.module
+        return model
 
     def _maybe_compile(self, target: str) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model
@@ -225,9 +279,18 @@ class GLIPRunner(Runner):
         if revise_keys != _KEEP_NAMES:
             for pattern, new in revise_keys:
                 state = {re.sub(pattern, new, name): t for name, t in state.items()}
+        admit_prompt(self.model, state)
         checkpoint['state_dict'] = fit(
             self.model, state, name=str(filename), strict=strict
         )
+        tuned = getattr(self._test_loop, 'prompt', None)  # only built for a test
+        if tuned is not None:
+            checkpoint['state_dict'] = add_tuned_weights(
+                self._detector, checkpoint['state_dict'], tuned
+            )
+        if 'tuned' in (checkpoint.get('meta') or {}) and 'ema_state_dict' in checkpoint:
+            for name, tensor in checkpoint['state_dict'].items():
+                checkpoint['ema_state_dict'].setdefault(f'module.{name}', tensor)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         if self._sharded is not None:
             self._sharded.load_state_dict(checkpoint['state_dict'])
@@ -297,22 +360,6 @@ def forget_visualizers() -> None:
     for kind in kinds:
         kind._instance_dict.clear()
         kinds += kind.__subclasses__()
-
-
-def skip_pretrained(model: nn.Module) -> None:
-    """Tell every part not to look for pretrained weights: a checkpoint follows."""
-    for module in model.modules():
-        if hasattr(module, 'skip_pretrained'):
-            module.skip_pretrained = True
-        init_cfg = getattr(module, 'init_cfg', None)
-        if isinstance(init_cfg, dict) and _is_pretrained(init_cfg):
-            module.init_cfg = None
-        elif isinstance(init_cfg, list):
-            module.init_cfg = [cfg for cfg in init_cfg if not _is_pretrained(cfg)]
-
-
-def _is_pretrained(init_cfg: dict) -> bool:
-    return str(init_cfg.get('type', '')).endswith('Pretrained')
 
 
 def require_training_state(checkpoint: dict, filename: str) -> None:

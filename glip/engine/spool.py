@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import pickle
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from glip.evaluation.phrase_hits import PhraseHits
+from glip.runtime.plain_records import from_bytes, to_bytes
+
 # Length and checksum of the record that follows.
 _HEAD = struct.Struct('<QI')
-_VERSION = 'glip spool 1'
-_UNREADABLE = (pickle.UnpicklingError, AttributeError, ImportError, EOFError)
+_VERSION = 'glip spool 2'
+_KINDS = (PhraseHits,)  # data classes that metrics keep
+
 
 Identity = dict[str, tuple[str, str]]
 
@@ -23,7 +26,8 @@ class Spool:
     Records are written one after the other and never changed, each behind its length
     and checksum, so that a process killed at any moment leaves whole records and at
     most one half, which is not read. The first record says what is evaluated. The
-    files are pickles, as that of ``--out`` is: read only your own.
+    files hold data only (:mod:`glip.runtime.plain_records`): reading those of others
+    runs nothing.
 
     Args:
         folder: Where the files of all processes are.
@@ -37,6 +41,8 @@ class Spool:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f'rank_{rank}.spool'
+        if path.is_symlink():
+            path.unlink()  # what it names is not ours to write
         whole = max((end for _, end in _records(path)), default=0) if resume else 0
         self._file = path.open('r+b' if whole else 'wb')
         self._file.truncate(whole)
@@ -52,6 +58,7 @@ class Spool:
 
         Raises:
             OSError: There is no room.
+            NotPlainError: A metric keeps what is no data.
         """
         _write(self._file, dict(results))
 
@@ -78,20 +85,41 @@ def read_spool(
     results: dict[int, Any] = {}
     for path in sorted(folder.glob('rank_*.spool')):
         try:
-            records = (pickle.loads(data) for data, _ in _records(path))
+            records = (from_bytes(data, _KINDS) for data, _ in _records(path))
             version, of_file = next(records, (None, None))
             if version != _VERSION:
                 continue
-            identity = of_file
+            identity = _checked_identity(of_file)
             for record in records:
                 results.update(
                     (number, entry)
-                    for number, entry in record.items()
+                    for number, entry in _checked_results(record).items()
                     if wanted is None or number in wanted
                 )
-        except _UNREADABLE:  # of another version of what makes the entries
+        # Of another version of what makes the entries, or of somebody else.
+        except (ValueError, TypeError):
             return None, {}
     return identity, results
+
+
+def _checked_identity(value: Any) -> Identity:
+    if not isinstance(value, dict) or not all(
+        isinstance(pair, tuple) and list(map(type, pair)) == [str, str]
+        for pair in value.values()
+    ):
+        raise ValueError('no identity')
+    return value
+
+
+def _checked_results(value: Any) -> dict[int, Any]:
+    if not isinstance(value, dict) or not all(
+        isinstance(number, int)
+        and isinstance(entry, list)
+        and all(isinstance(part, list) for part in entry)
+        for number, entry in value.items()
+    ):
+        raise ValueError('no results')
+    return value
 
 
 def delete_spool(folder: Path) -> None:
@@ -101,14 +129,14 @@ def delete_spool(folder: Path) -> None:
 
 
 def _write(file: BinaryIO, record: Any) -> None:
-    data = pickle.dumps(record, protocol=5)
+    data = to_bytes(record)
     file.write(_HEAD.pack(len(data), zlib.crc32(data)) + data)
     file.flush()
 
 
 def _records(path: Path) -> Iterator[tuple[bytes, int]]:
     """The whole records of a file, each with the place where it ends."""
-    if not path.is_file():
+    if not path.is_file() or path.is_symlink():
         return
     size = path.stat().st_size
     with path.open('rb') as file:

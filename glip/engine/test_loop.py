@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
@@ -19,11 +18,14 @@ from tqdm import tqdm
 
 from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
+from glip.engine.one_run import only_run
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
+from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.plain_records import NotPlainError
 from glip.runtime.precision import autocasting, half_precision
 
 # Below work_dir; the files in it are as large as the detections that are kept.
@@ -53,10 +55,13 @@ class TestLoop(_TestLoop):
         compile: Evaluate compiled: True, or arguments of ``torch.compile``, see
             :func:`glip.runtime.compiling.compile_for_inference`.
         resume: Go on with an evaluation in the same work directory.
+        prompt: What a tuning mode has trained, which the runner loads with the weights,
+            see :func:`glip.checkpoints.load_tuned`.
 
     Raises:
-        ConfigError: By ``run``: what is to be resumed was of another checkpoint,
-            model config, data set or evaluator, or is still running.
+        ConfigError: The evaluator does not fit the data set. By ``run``: what is to be
+            resumed was of another checkpoint, model config, data set or evaluator, or
+            is still running.
     """
 
     def __init__(
@@ -68,12 +73,15 @@ class TestLoop(_TestLoop):
         resume: bool = False,
         amp: bool | str = False,
         compile: bool | Mapping[str, Any] = False,
+        prompt: str | None = None,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
+        check_evaluator(self.evaluator, self.dataloader.dataset)
         self.precision = half_precision('fp16' if fp16 else amp)
         compile_options(compile)  # reported before the weights are read
         self.compile = compile
         self.resume = resume
+        self.prompt = prompt
         self._spool: Spool | None = None
         self._results: dict[int, list[list[Any]]] = {}
         self._indices: list[int] = []
@@ -177,7 +185,7 @@ class TestLoop(_TestLoop):
         if self._spool is not None:
             try:
                 self._spool.add(results)
-            except OSError as error:
+            except (OSError, NotPlainError) as error:
                 self._spool = None
                 _warn_of_disk(error)
 
@@ -194,43 +202,26 @@ class TestLoop(_TestLoop):
         """Open the files on disk, and read those of the evaluation to resume."""
         folder = Path(self.runner.work_dir, SPOOL_FOLDER)
         rank, _ = get_dist_info()
-        lock = FileLock(folder / 'lock', timeout=0)
-        identity, problem = _agreed(lambda: self._prepare(folder, lock))
-        try:
+        with only_run(folder.parent, 'evaluation'):
+            identity, problem = _agreed(lambda: self._prepare(folder))
             if problem is not None:
                 raise ConfigError(problem)
-            if identity is not None:
-                if self.resume:
-                    _, self._results = read_spool(folder, indices)
-                barrier()  # nobody writes while others read
-                try:
-                    self._spool = Spool(folder, rank, identity, resume=self.resume)
-                except OSError as error:
-                    _warn_of_disk(error)
-            yield
-        finally:
-            if self._spool is not None:
-                self._spool.close()
-                self._spool = None
-            lock.release()
-
-    def _prepare(
-        self, folder: Path, lock: FileLock
-    ) -> tuple[Identity | None, str | None]:
-        """In one process: what is evaluated, or why it cannot be resumed."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout:
-            message = f'another evaluation is running in {folder.parent}'
             if self.resume:
-                return None, f'--resume: {message}; wait for it, or end it'
-            print_log(
-                f'{message}: this one cannot be resumed; give each a --work-dir',
-                'current',
-                logging.WARNING,
-            )
-            return None, None
+                _, self._results = read_spool(folder, indices)
+            barrier()  # nobody writes while others read
+            try:
+                self._spool = Spool(folder, rank, identity, resume=self.resume)
+            except OSError as error:
+                _warn_of_disk(error)
+            try:
+                yield
+            finally:
+                if self._spool is not None:
+                    self._spool.close()
+                    self._spool = None
+
+    def _prepare(self, folder: Path) -> tuple[Identity, str | None]:
+        """In one process: what is evaluated, and why it cannot be resumed, if so."""
         dataset = self.dataloader.dataset
         identity = identity_of(self.runner, dataset, self.evaluator)
         before, results = read_spool(folder)
@@ -246,7 +237,7 @@ class TestLoop(_TestLoop):
         elif before is None:
             print_log(f'nothing to resume in {folder.parent}: starting anew', 'current')
         elif other := difference(before, identity):
-            return None, (
+            return identity, (
                 f'--resume: the evaluation in {folder.parent} was of {other}; give the '
                 'same one, or begin anew without --resume'
             )

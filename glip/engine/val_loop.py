@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.runner import ValLoop as _ValLoop
 
 from glip.datasets.base import PromptedDataset
+from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.feature_cache import FeatureCache
 from glip.runtime.leaves import iter_leaves
@@ -18,6 +19,14 @@ class ValLoop(_ValLoop):
 
     A picture that cannot be read is shown as a blank one and listed, as a training that
     is under way shall not end for it.
+
+    Args:
+        *args: See mmengine's.
+        **kwargs: As ``*args``.
+
+    Raises:
+        ConfigError: The evaluator does not fit the data set.
+        DatasetError: Annotations of the evaluator are missing or of other pictures.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -25,6 +34,8 @@ class ValLoop(_ValLoop):
         for dataset in iter_leaves(self.dataloader.dataset):
             if isinstance(dataset, PromptedDataset):
                 dataset.blank_for_broken = True
+        # Now, as the first validation comes after an epoch.
+        check_evaluator(self.evaluator, self.dataloader.dataset)
 
     def run(self) -> dict[str, float]:
         """Evaluate all pictures.

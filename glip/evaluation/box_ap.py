@@ -26,7 +26,7 @@ class DetectionRows:
     """Detections of all pictures, one row each.
 
     Attributes:
-        images: (N,) places of their pictures in ``ids``.
+        images: (N,) numbers of their pictures in ``ids``.
         labels: (N,) classes.
         boxes: (N, 4) x y w h in pixels.
         scores: (N,).
@@ -74,6 +74,10 @@ class DetectionRows:
             self.ids,
         )
 
+    def with_area(self) -> DetectionRows:
+        """Without those that cover nothing."""
+        return self.take(self.boxes[:, 2] * self.boxes[:, 3] > 0)
+
     def best_per_image(self, limit: int) -> DetectionRows:
         """At most ``limit`` of each picture, those of the highest scores."""
         return self.take(_best(self.images, self.scores, limit))
@@ -120,7 +124,7 @@ class BoxAP:
         classes: Sequence[int] | None = None,
     ) -> float:
         """Mean precision over thresholds, recalls and classes, -1 for none."""
-        values = self.precision[..., AREAS.index(area), self._place(limit)]
+        values = self.precision[..., AREAS.index(area), self._limit_index(limit)]
         values = values[self._rows(iou)]
         return _mean(values if classes is None else values[:, :, list(classes)])
 
@@ -132,7 +136,7 @@ class BoxAP:
         classes: Sequence[int] | None = None,
     ) -> float:
         """Mean of the highest recalls over thresholds and classes, -1 for none."""
-        values = self.recall[..., AREAS.index(area), self._place(limit)]
+        values = self.recall[..., AREAS.index(area), self._limit_index(limit)]
         return _mean(values if classes is None else values[:, list(classes)])
 
     def by_class(self, *, iou: float | None = None) -> np.ndarray:
@@ -143,7 +147,7 @@ class BoxAP:
         sums = np.where(there, values, 0).sum(axis=(0, 1))
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
-    def _place(self, limit: int | None) -> int:
+    def _limit_index(self, limit: int | None) -> int:
         return -1 if limit is None else self.limits.index(limit)
 
     def _rows(self, iou: float | None) -> np.ndarray:
@@ -164,6 +168,7 @@ def box_ap(
     limits: Sequence[int] = (1, 10, 100),
     thresholds: np.ndarray = IOU_THRESHOLDS,
     federated: bool = False,
+    classes: Sequence[int] | None = None,
 ) -> BoxAP:
     """Evaluate detections of the pictures in ``detections.ids``.
 
@@ -175,13 +180,13 @@ def box_ap(
         federated: LVIS's rule: a class is judged only on pictures that have it or are
             known not to (``neg_category_ids``), and a wrong detection does not count
             where not all of its kind are annotated (``not_exhaustive_category_ids``).
+        classes: Those to evaluate, by default all.
     """
     limits = tuple(sorted(limits))
     shape = (len(thresholds), 101, len(coco.names), len(AREAS), len(limits))
     precision, recall = np.full(shape, -1.0), np.full((shape[0], *shape[2:]), -1.0)
-    for labels, _, evaluation in _evaluations(
-        _Images(coco, detections.ids, federated), detections
-    ):
+    images = _Images(coco, detections.ids, federated)
+    for labels, _, evaluation in _evaluations(images, detections, classes):
         evaluation.params.maxDets = list(limits)
         evaluation.params.iouThrs = np.asarray(thresholds)
         evaluation.evaluate()
@@ -232,18 +237,12 @@ def box_hits(
             counted[rows[detection - 1]] = not on_crowd
     if federated:
         counted &= [
-            hit or images.is_judged(label, place)
-            for hit, label, place in zip(
+            hit or images.is_judged(label, number)
+            for hit, label, number in zip(
                 hits.tolist(), detections.labels.tolist(), detections.images.tolist()
             )
         ]
     return hits & counted, counted
-
-
-def _chunks(classes: int, pictures: int) -> Iterator[np.ndarray]:
-    size = max(1, _PAIRS // max(1, pictures))
-    for start in range(0, classes, size):
-        yield np.arange(start, min(start + size, classes))
 
 
 class _Images:
@@ -256,11 +255,11 @@ class _Images:
         self.negative: list[set[int]] = [set() for _ in coco.names]
         self.partial: list[set[int]] = [set() for _ in coco.names]
         records = {image['id']: image for image in coco.images} if federated else {}
-        for place, image_id in enumerate(ids):
+        for number, image_id in enumerate(ids):
             for box in coco.boxes[image_id]:
                 label = coco.labels[box['category_id']]
-                self.boxes[label].append((place, box))
-                self.positive[label].add(place)
+                self.boxes[label].append((number, box))
+                self.positive[label].add(number)
             image = records.get(image_id, {})
             for kind, target in (
                 ('neg_category_ids', self.negative),
@@ -268,35 +267,35 @@ class _Images:
             ):
                 for category in image.get(kind, ()):
                     if category in coco.labels:
-                        target[coco.labels[category]].add(place)
+                        target[coco.labels[category]].add(number)
 
-    def dataset(self, labels: np.ndarray, places: Sequence[int]) -> dict[str, Any]:
+    def dataset(self, labels: np.ndarray, numbers: Sequence[int]) -> dict[str, Any]:
         """The part of these classes in COCO's layout; ids count from 1."""
         annotations = []
-        negative, partial = {p: [] for p in places}, {p: [] for p in places}
+        negative, partial = {p: [] for p in numbers}, {p: [] for p in numbers}
         for label in labels.tolist():
-            for place, box in self.boxes[label]:
+            for number, box in self.boxes[label]:
                 annotations.append(
                     {
                         'id': len(annotations) + 1,
-                        'image_id': place + 1,
+                        'image_id': number + 1,
                         'category_id': label + 1,
                         'bbox': box['bbox'],
                         'area': box['area'],
                         'iscrowd': 0 if self.federated else box['iscrowd'],
                     }
                 )
-            for place in self.negative[label]:
-                negative[place].append(label + 1)
-            for place in self.partial[label]:
-                partial[place].append(label + 1)
+            for number in self.negative[label]:
+                negative[number].append(label + 1)
+            for number in self.partial[label]:
+                partial[number].append(label + 1)
         images = [
             {
-                'id': place + 1,
-                'neg_category_ids': negative[place],
-                'not_exhaustive_category_ids': partial[place],
+                'id': number + 1,
+                'neg_category_ids': negative[number],
+                'not_exhaustive_category_ids': partial[number],
             }
-            for place in places
+            for number in numbers
         ]
         return {
             'info': {},
@@ -305,7 +304,7 @@ class _Images:
             'categories': [{'id': i + 1, 'frequency': 'f'} for i in labels.tolist()],
         }
 
-    def places(self, labels: np.ndarray) -> set[int]:
+    def numbers(self, labels: np.ndarray) -> set[int]:
         """Pictures on which one of the classes is judged whatever is found."""
         chosen = labels.tolist()
         return set().union(
@@ -313,64 +312,63 @@ class _Images:
             *(self.negative[label] | self.partial[label] for label in chosen),
         )
 
-    def is_judged(self, label: int, place: int) -> bool:
+    def is_judged(self, label: int, number: int) -> bool:
         """Whether a detection that hits nothing is wrong, by LVIS's rule."""
-        return place not in self.partial[label] and (
-            place in self.negative[label] or place in self.positive[label]
+        return number not in self.partial[label] and (
+            number in self.negative[label] or number in self.positive[label]
         )
 
 
 def _evaluations(
-    images: _Images, detections: DetectionRows
+    images: _Images, detections: DetectionRows, classes: Sequence[int] | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, COCOeval_faster]]:
     """Classes, rows of their detections, and an evaluator that is ready to run.
 
     Classes without any box are left out.
     """
-    by_class = np.argsort(detections.labels, kind='stable')
-    classes = len(images.boxes)
-    starts = np.searchsorted(detections.labels[by_class], np.arange(classes + 1))
-    for labels in _chunks(classes, len(detections.ids)):
+    chosen = np.arange(len(images.boxes)) if classes is None else np.asarray(classes)
+    size = max(1, _PAIRS // max(1, len(detections.ids)))
+    for labels in np.split(chosen, range(size, len(chosen), size)):
         if not any(images.boxes[label] for label in labels.tolist()):
             continue
-        rows = by_class[starts[labels[0]] : starts[labels[-1] + 1]]
-        places = images.places(labels)
+        rows = np.flatnonzero(np.isin(detections.labels, labels))
+        numbers = images.numbers(labels)
         if not images.federated:
-            places |= set(detections.images[rows].tolist())
+            numbers |= set(detections.images[rows].tolist())
         elif len(rows):
-            rows = rows[np.isin(detections.images[rows], list(places))]
+            rows = rows[np.isin(detections.images[rows], list(numbers))]
         yield (
             labels,
             rows,
-            _evaluation(images, labels, sorted(places), detections, rows),
+            _evaluation(images, labels, sorted(numbers), detections, rows),
         )
 
 
 def _evaluation(
     images: _Images,
     labels: np.ndarray,
-    places: Sequence[int],
+    numbers: Sequence[int],
     detections: DetectionRows,
     rows: np.ndarray,
 ) -> COCOeval_faster:
-    """An evaluator of some classes; ids of detections are their place in rows + 1."""
+    """An evaluator of some classes; ids of detections are their number in rows + 1."""
     truth = COCO()
-    truth.dataset = images.dataset(labels, places)
+    truth.dataset = images.dataset(labels, numbers)
     truth.createIndex()
     predicted = COCO()
     predicted.dataset = dict(
         truth.dataset,
         annotations=[
             {
-                'id': number,
-                'image_id': place + 1,
+                'id': detection,
+                'image_id': number + 1,
                 'category_id': label + 1,
                 'bbox': box,
                 'area': box[2] * box[3],
                 'score': score,
                 'iscrowd': 0,
             }
-            for number, (place, label, box, score) in enumerate(
+            for detection, (number, label, box, score) in enumerate(
                 zip(
                     detections.images[rows].tolist(),
                     detections.labels[rows].tolist(),
@@ -391,5 +389,5 @@ def _evaluation(
         lvis_style=images.federated,
     )
     evaluation.params.catIds = (labels + 1).tolist()
-    evaluation.params.imgIds = [place + 1 for place in places]
+    evaluation.params.imgIds = [number + 1 for number in numbers]
     return evaluation

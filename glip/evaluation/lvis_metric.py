@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
-
-from mmengine.logging import MMLogger
-from terminaltables import AsciiTable
 
 from glip.datasets.coco_file import CocoFile, read_sections
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation.box_ap import BoxAP, DetectionRows, box_ap
-from glip.evaluation.coco_metric import (
-    CocoMetric,
-    as_coco,
-    check_results,
-    write_results,
-)
+from glip.evaluation.box_ap import BoxAP, DetectionRows
+from glip.evaluation.coco_metric import CocoMetric, Item, result_items
 from glip.registry import METRICS
 
-_FREQUENCIES = {'r': 'rare', 'c': 'common', 'f': 'frequent'}
-_Items = dict[str, Callable[[BoxAP], float]]
+_FREQUENCIES = ('r', 'c', 'f')  # rare, common, frequent
 
 
 @METRICS.register_module()
@@ -29,14 +23,16 @@ class LVISMetric(CocoMetric):
 
     A class is judged only on pictures that have it or are known not to have it, and a
     detection of a class that is not annotated everywhere in its picture is no mistake.
-    Equal to the official tool to the last digit. Arguments and result names are those
-    of mmdet's metric.
+    Equal to the official tool to the last digit. So boxes without area, annotated
+    (``area: 0``) or detected, count as nothing. Arguments and result names are those of
+    mmdet's metric, but for masks, which ``mmdet.LVISMetric`` measures.
 
     Args:
         ann_file: LVIS v1, v0.5 or any file with ``neg_category_ids`` and
             ``not_exhaustive_category_ids`` of its images and ``frequency`` of its
             categories.
-        metric: ``'bbox'``.
+        metric: ``'bbox'``, or ``'proposal_fast'``, recall whatever the class by mmdet's
+            own matching, or both. (Of ``'proposal'`` the official tool finds nothing.)
         classwise: Give AP of each class, as table and as results
             ``<name>_precision``.
         proposal_nums: Most detections per picture; of several numbers the largest.
@@ -53,10 +49,12 @@ class LVISMetric(CocoMetric):
     """
 
     default_prefix = 'lvis'
+    _MEASURES = ('bbox', 'proposal_fast')
+    _federated = True
 
     def __init__(
         self,
-        ann_file: str,
+        ann_file: str | os.PathLike[str] | None = None,
         metric: str | Sequence[str] = 'bbox',
         classwise: bool = False,
         proposal_nums: int | Sequence[int] = 300,
@@ -64,58 +62,37 @@ class LVISMetric(CocoMetric):
         metric_items: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        numbers = [proposal_nums] if isinstance(proposal_nums, int) else proposal_nums
-        self.limit = max(numbers)
+        if ann_file is None:
+            raise ConfigError(
+                f'{type(self).__name__} needs ann_file: only the file says which '
+                'classes a picture was searched for'
+            )
         super().__init__(
             ann_file, metric=metric, classwise=classwise, iou_thrs=iou_thrs, **kwargs
         )
-        self._items = _items(self.limit)
-        usual = [name for name in self._items if not name.startswith('AR')]
-        self.metric_items = self._choose(metric_items, usual)
+        numbers = [proposal_nums] if isinstance(proposal_nums, int) else proposal_nums
+        self.proposal_nums = sorted(numbers)
+        self._limits = self.proposal_nums[-1:]
+        self._items = result_items('AP', '', self._limits)
+        self._items |= {f'AP{letter}': BoxAP.ap for letter in _FREQUENCIES}
+        self.metric_items = self._choose(metric_items)
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Evaluate all detections.
+    def _items_of(self, coco: CocoFile) -> dict[str, Item]:
+        by_frequency = {
+            f'AP{letter}': partial(BoxAP.ap, classes=classes)
+            for letter, classes in self._frequencies(coco).items()
+        }
+        return self._items | by_frequency
 
-        Returns:
-            ``bbox_AP`` and so on, 0 to 1; -1 where nothing is there to be found.
-        """
-        coco = self._read()
-        check_results(results, coco)
-        detections = self._limited(DetectionRows.of(results))
-        if self.outfile_prefix:
-            write_results(f'{self.outfile_prefix}.bbox.json', as_coco(results, coco))
-        if self.format_only:
-            return {}
-        frequencies = self._frequencies(coco)
-        evaluation = box_ap(
-            coco, detections, limits=self._limits, federated=True, **self._thresholds
-        )
-        values = {}
-        for item in self.metric_items:
-            value = self._items[item]
-            if item in ('APr', 'APc', 'APf'):
-                values[item] = evaluation.ap(classes=frequencies[item[-1]])
-            else:
-                values[item] = value(evaluation)
-        rows = [['result', 'value']]
-        rows += [[name, f'{value:.4f}'] for name, value in values.items()]
-        MMLogger.get_current_instance().info(f'{coco.path}\n{AsciiTable(rows).table}')
-        return self._named(values) | self._by_class(evaluation, coco, results)
-
-    @property
-    def _limits(self) -> tuple[int, ...]:
-        return (self.limit,)
-
-    @property
-    def _thresholds(self) -> dict[str, Any]:
-        return {} if self.iou_thrs is None else {'thresholds': self.iou_thrs}
+    def _judged(self, coco: CocoFile) -> CocoFile:
+        boxes = {
+            image_id: tuple(box for box in of_image if box['area'] > 0)
+            for image_id, of_image in coco.boxes.items()
+        }
+        return replace(coco, boxes=boxes)
 
     def _limited(self, detections: DetectionRows) -> DetectionRows:
-        """What the rules look at."""
-        return detections.best_per_image(self.limit)
-
-    def _named(self, values: Mapping[str, float]) -> dict[str, float]:
-        return {f'bbox_{name}': value for name, value in values.items()}
+        return detections.best_per_image(*self._limits).with_area()
 
     def _frequencies(self, coco: CocoFile) -> dict[str, list[int]]:
         """Rare, common and frequent classes.
@@ -156,40 +133,20 @@ class LVISFixedAPMetric(LVISMetric):
     """
 
     default_prefix = 'lvis_fixed_ap'
+    _MEASURES = ('bbox',)
+    _result_prefix = ''
 
-    def __init__(self, ann_file: str, topk: int = 10000, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        ann_file: str | os.PathLike[str] | None = None,
+        topk: int = 10000,
+        **kwargs: Any,
+    ) -> None:
         if topk < 1:
             raise ConfigError(f'topk={topk} of LVISFixedAPMetric must be 1 or more')
         kwargs.setdefault('metric_items', ('AP', 'APr', 'APc', 'APf'))
         super().__init__(ann_file, **kwargs)
-        self.topk = topk
-
-    @property
-    def _limits(self) -> tuple[int, ...]:
-        return (self.topk,)
+        self._limits = [topk]
 
     def _limited(self, detections: DetectionRows) -> DetectionRows:
-        return detections.best_per_class(self.topk)
-
-    def _named(self, values: Mapping[str, float]) -> dict[str, float]:
-        return dict(values)
-
-
-def _items(limit: int) -> _Items:
-    """Name of a result -> how to read it; those by frequency need the classes."""
-    items: _Items = {
-        'AP': lambda e: e.ap(),
-        'AP50': lambda e: e.ap(iou=0.5),
-        'AP75': lambda e: e.ap(iou=0.75),
-        'APs': lambda e: e.ap(area='small'),
-        'APm': lambda e: e.ap(area='medium'),
-        'APl': lambda e: e.ap(area='large'),
-        'APr': lambda e: e.ap(),
-        'APc': lambda e: e.ap(),
-        'APf': lambda e: e.ap(),
-        f'AR@{limit}': lambda e: e.ar(),
-        f'ARs@{limit}': lambda e: e.ar(area='small'),
-        f'ARm@{limit}': lambda e: e.ar(area='medium'),
-        f'ARl@{limit}': lambda e: e.ar(area='large'),
-    }
-    return items
+        return detections.best_per_class(*self._limits).with_area()

@@ -28,7 +28,7 @@ def build_dataset(cfg: Config, split: str = 'test') -> Any:
     """Build the data set of a config's data loader and read its annotations.
 
     Args:
-        cfg: ``custom_data`` is put in place in it.
+        cfg: ``custom_data`` is put in number in it.
         split: One of ``SPLITS``.
 
     Raises:
@@ -62,7 +62,8 @@ def _building(what: str, cfg: Config) -> Iterator[None]:
         yield
     except GLIPError:
         raise
-    except (KeyError, TypeError, OSError) as error:
+    # Constructors given wrong values raise anything.
+    except Exception as error:  # noqa: BLE001
         reason = ' '.join(str(error.args[0] if error.args else error).split())
         if isinstance(error, OSError):
             reason = f'{error.strerror or error}: {error.filename or ""}'
@@ -105,15 +106,15 @@ def evaluate_predictions(
     with DefaultScope.overwrite_default_scope('glip'):
         evaluator = _evaluator(given, cfg)
         evaluator.dataset_meta = dataset.metainfo
-        place = 0
+        number = 0
         for part in parts:
             pipeline = _without_pictures(part)
             for _ in range(len(part)):
-                sample = dict(predictions[place])
-                sample = _with_truth(sample, infos[place], pipeline)
-                infos[place] = None  # they are many, and needed once
+                sample = dict(predictions[number])
+                sample = _with_truth(sample, infos[number], pipeline)
+                infos[number] = None  # they are many, and needed once
                 evaluator.process([sample])
-                place += 1
+                number += 1
         return evaluator.evaluate(len(predictions))
 
 

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
-from terminaltables import AsciiTable
-
 from glip.errors import ConfigError
-from glip.evaluation.phrase_hits import (
-    PhraseHits,
-    check_entries,
-    hits_of_sample,
-    write_phrases,
-)
+from glip.evaluation.phrase_hits import PhraseHits, group_by_type, share_within
+from glip.evaluation.phrase_metric import PhraseMetric
 from glip.registry import METRICS
-
-# Of Flickr30k Entities, in the order in which papers list them.
-TYPES = (
-    *('people', 'clothing', 'bodyparts', 'animals', 'vehicles', 'instruments'),
-    *('scene', 'other'),
-)
 
 
 @METRICS.register_module()
-class Flickr30kMetric(BaseMetric):
+class Flickr30kMetric(PhraseMetric):
     """Recall@k over the phrases of captions (GLIP paper section 4.2, table 4).
 
     A phrase counts as found at k if one of its k best boxes overlaps what it means
@@ -56,6 +42,7 @@ class Flickr30kMetric(BaseMetric):
     """
 
     default_prefix = 'flickr30k'
+    _special_topk = (-1,)
 
     def __init__(
         self,
@@ -66,39 +53,23 @@ class Flickr30kMetric(BaseMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
-        check_thresholds(topk, iou_thrs, special=(-1,))
+        super().__init__(topk, iou_thrs, outfile_prefix, collect_device, prefix)
         if merge_boxes not in (False, True, 'both'):
             raise ConfigError(
                 f"merge_boxes must be False, True or 'both', not {merge_boxes!r}"
             )
-        self.topk = tuple(topk)
-        self.iou_thrs = iou_thrs
         self.merge_boxes = merge_boxes
-        self.outfile_prefix = outfile_prefix
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep how the boxes for the phrases of a batch lie.
-
-        Args:
-            data_batch: Not used.
-            data_samples: See :func:`glip.evaluation.phrase_hits.hits_of_sample`.
-        """
-        name = type(self).__name__
-        # One entry per picture: several processes tell repeated ones by that.
-        self.results.extend(hits_of_sample(sample, name) for sample in data_samples)
-
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+    def values_of(self, results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Share of the phrases found.
 
         Args:
-            results: An entry per caption.
+            results: See :class:`glip.evaluation.phrase_metric.PhraseMetric`.
 
         Returns:
             ``R@<k>`` in percent, ``upper_bound`` for -1, the number of ``phrases``,
             and the same by type, as ``R@1_people``, where there are types.
         """
-        check_entries(results, type(self).__name__)
         phrases = [phrase for entry in results for phrase in entry['phrases']]
         groups = {'': phrases, **group_by_type(phrases)}
         protocols = {False: ('',), True: ('',), 'both': ('', 'merged_')}
@@ -109,15 +80,12 @@ class Flickr30kMetric(BaseMetric):
                 end = f'_{kind}' if kind else ''
                 ranks = [one.rank(self.iou_thrs, merged=merged) for one in group]
                 for k in self.topk:
-                    key = f'{name}{_said(k)}{end}'
+                    key = f'{name}{_key(k)}{end}'
                     values[key] = 100 * share_within(ranks, k)
             self._log(values, name, groups, merged)
         for kind, group in groups.items():
             # A float: whole numbers get lost on the way to mmengine's JSON.
             values[f'phrases_{kind}' if kind else 'phrases'] = float(len(group))
-        if self.outfile_prefix is not None:
-            path = f'{os.fspath(self.outfile_prefix)}.phrases.json'
-            write_phrases(path, results, values, self.iou_thrs)
         return values
 
     def _log(
@@ -128,52 +96,16 @@ class Flickr30kMetric(BaseMetric):
         merged: bool,
     ) -> None:
         """A table of one protocol."""
-        rows = [['phrases', 'number', *map(_said, self.topk)]]
+        rows = [['phrases', 'number', *map(_key, self.topk)]]
         for kind, group in groups.items():
             end = f'_{kind}' if kind else ''
-            recalls = [values[f'{name}{_said(k)}{end}'] for k in self.topk]
+            recalls = [values[f'{name}{_key(k)}{end}'] for k in self.topk]
             shown = [f'{value:.2f}' for value in recalls]
             rows.append([kind or 'all', str(len(group)), *shown])
         title = 'merged boxes' if merged else 'any box'
-        MMLogger.get_current_instance().info(
-            f'recall of phrases, {title}, IoU from {self.iou_thrs:g}\n'
-            f'{AsciiTable(rows).table}'
-        )
+        self.log_table(f'recall of phrases, {title}', rows)
 
 
-def check_thresholds(
-    topk: Sequence[int], iou_thr: float, special: Sequence[int] = ()
-) -> None:
-    """Refuse numbers that mean nothing.
-
-    Raises:
-        ConfigError: ``topk`` is empty or holds others than whole numbers from 1 on
-            and the special ones, or ``iou_thr`` is no overlap.
-    """
-    if not topk or any(k not in special and (int(k) != k or k < 1) for k in topk):
-        also = ''.join(f', or {k}' for k in special)
-        raise ConfigError(f'topk must hold numbers from 1 on{also}, not {topk}')
-    if not 0 < iou_thr <= 1:
-        raise ConfigError(f'iou_thrs must lie between 0 and 1, not {iou_thr}')
-
-
-def share_within(ranks: Sequence[int | None], k: int) -> float:
-    """Share of those found among the first ``k``, or at all for -1; 0 of none."""
-    hits = sum(rank is not None and (k == -1 or rank < k) for rank in ranks)
-    return hits / len(ranks) if ranks else 0.0
-
-
-def group_by_type(phrases: Sequence[PhraseHits]) -> dict[str, list[PhraseHits]]:
-    """Type -> its phrases, the known types first."""
-    groups: dict[str, list[PhraseHits]] = {}
-    for phrase in phrases:
-        for kind in phrase.types:
-            groups.setdefault(kind, []).append(phrase)
-    known = [kind for kind in TYPES if kind in groups]
-    order = [*known, *sorted(groups.keys() - set(known))]
-    return {kind: groups[kind] for kind in order}
-
-
-def _said(k: int) -> str:
+def _key(k: int) -> str:
     """Name of a recall."""
     return 'upper_bound' if k == -1 else f'R@{k}'

@@ -98,10 +98,10 @@ def entry_of(sample: Mapping[str, Any]) -> dict[str, Any]:
         ``img_id``, ``bboxes`` (N, 4) x1 y1 x2 y2 in original pixels, ``scores``
         (N,), both float64, and ``labels`` (N,) int64.
     """
-    found = sample.get('pred_instances', sample)
+    instances = sample.get('pred_instances', sample)
     kinds = (np.float64, np.float64, np.int64)
     boxes, scores, labels = (
-        as_array(found[field], kind) for field, kind in zip(_BOX_FIELDS, kinds)
+        as_array(instances[field], kind) for field, kind in zip(_BOX_FIELDS, kinds)
     )
     return {
         'img_id': sample.get('img_id'),
@@ -171,13 +171,13 @@ def _checked(content: Any, path: Path) -> list[dict[str, Any]]:
     for number, sample in enumerate(content):
         if not isinstance(sample, dict):
             raise DatasetError(f'{wrong}: entry {number} is a {type(sample).__name__}')
-        found = sample.get('pred_instances')
-        if not isinstance(found, dict) or 'img_id' not in sample:
+        instances = sample.get('pred_instances')
+        if not isinstance(instances, dict) or 'img_id' not in sample:
             raise DatasetError(f'{wrong}: entry {number} lacks img_id, pred_instances')
-        missing = [field for field in _BOX_FIELDS if field not in found]
+        missing = [field for field in _BOX_FIELDS if field not in instances]
         if missing:
             raise DatasetError(f'{wrong}: entry {number} lacks {", ".join(missing)}')
-        sizes = {len(found[field]) for field in _BOX_FIELDS}
+        sizes = {len(instances[field]) for field in _BOX_FIELDS}
         if len(sizes) > 1:
             raise DatasetError(
                 f'{wrong}: entry {number} has {sorted(sizes)} boxes, scores and labels'

@@ -6,20 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
-from terminaltables import AsciiTable
-
 from glip.datasets.coco_file import checked_images, read_sections
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.coco_metric import check_annotation_file
-from glip.evaluation.phrase_hits import (
-    PhraseHits,
-    check_entries,
-    hits_of_sample,
-    write_phrases,
-)
-from glip.evaluation.phrase_recall import check_thresholds, share_within
+from glip.evaluation.phrase_hits import PhraseHits, share_within
+from glip.evaluation.phrase_metric import PhraseMetric
 from glip.registry import METRICS
 from glip.runtime.reading import listed, warn
 
@@ -27,7 +18,7 @@ _ACCURACY_IOU = 0.5
 
 
 @METRICS.register_module()
-class RefExpMetric(BaseMetric):
+class RefExpMetric(PhraseMetric):
     """Precision@k of sentences that mean one thing: RefCOCO, RefCOCO+, RefCOCOg.
 
     A sentence counts at k if one of its k best boxes overlaps its one true box by at
@@ -69,38 +60,40 @@ class RefExpMetric(BaseMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(topk, iou_thrs, outfile_prefix, collect_device, prefix)
         if metric != 'bbox':
             raise ConfigError(f"RefExpMetric measures 'bbox' only, not {metric!r}")
-        check_thresholds(topk, iou_thrs)
         self.ann_file = None if ann_file is None else os.fspath(ann_file)
         # Asked here, as the metric itself comes after all pictures.
         if self.ann_file:
             check_annotation_file(self.ann_file)
-        self.topk = tuple(topk)
-        self.iou_thrs = iou_thrs
-        self.outfile_prefix = outfile_prefix
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep how the boxes for the sentences of a batch lie.
-
-        Args:
-            data_batch: Not used.
-            data_samples: See :func:`glip.evaluation.phrase_hits.hits_of_sample`.
+    def check(self, entry: Mapping[str, Any]) -> None:
+        """Refuse all but one phrase of one box, or of none that could be read.
 
         Raises:
             DatasetError: A caption has several phrases, or means several boxes.
         """
-        for sample in data_samples:
-            entry = hits_of_sample(sample, type(self).__name__)
-            _check(entry)
-            self.results.append(entry)
+        phrases = entry['phrases']
+        if entry['asked'] > 1 or len(phrases) > 1:
+            raise DatasetError(
+                f'RefExpMetric judges sentences as a whole, but the caption '
+                f'{entry["img_id"]!r} ({entry["caption"]!r:.60}) has several phrases: '
+                'evaluate those with Flickr30kMetric, or set whole_caption=True in the '
+                'data set'
+            )
+        if phrases and phrases[0].targets > 1:
+            raise DatasetError(
+                f'RefExpMetric judges sentences that mean one thing, but '
+                f'{entry["img_id"]!r} ({entry["caption"]!r:.60}) has '
+                f'{phrases[0].targets} boxes (gRefCOCO is another task)'
+            )
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+    def values_of(self, results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Share of the sentences understood, 0 to 1.
 
         Args:
-            results: An entry per sentence.
+            results: See :class:`glip.evaluation.phrase_metric.PhraseMetric`.
 
         Returns:
             ``mean_precision`` over sets and k; of each set, named by the annotations,
@@ -109,12 +102,8 @@ class RefExpMetric(BaseMetric):
             set, ``precision@<k>`` and ``acc@0.5``.
 
         Raises:
-            DatasetError: What was evaluated is not in ``ann_file``, or has several
-                phrases.
+            DatasetError: What was evaluated is not in ``ann_file``.
         """
-        check_entries(results, type(self).__name__)
-        for entry in results:
-            _check(entry)
         self._check_ids(results)
         boxless = [entry['img_id'] for entry in results if not entry['phrases']]
         if boxless:
@@ -138,9 +127,6 @@ class RefExpMetric(BaseMetric):
         values = {'mean_precision': mean, **sets}
         values['expressions'] = float(sum(map(len, groups.values())))
         self._log(sets, groups)
-        if self.outfile_prefix is not None:
-            path = f'{os.fspath(self.outfile_prefix)}.phrases.json'
-            write_phrases(path, results, values, self.iou_thrs)
         return values
 
     def _check_ids(self, results: Sequence[Mapping[str, Any]]) -> None:
@@ -166,25 +152,4 @@ class RefExpMetric(BaseMetric):
             start = f'{name}_' if name else ''
             shown = [f'{100 * sets[start + column]:.2f}%' for column in columns]
             rows.append([name or 'all', str(len(phrases)), *shown])
-        MMLogger.get_current_instance().info(
-            f'referring expressions, IoU from {self.iou_thrs:g}\n'
-            f'{AsciiTable(rows).table}',
-        )
-
-
-def _check(entry: Mapping[str, Any]) -> None:
-    """A sentence is one phrase of one box, or of none that could be read."""
-    phrases = entry['phrases']
-    if entry['asked'] > 1 or len(phrases) > 1:
-        raise DatasetError(
-            f'RefExpMetric judges sentences as a whole, but the caption '
-            f'{entry["img_id"]!r} ({entry["caption"]!r:.60}) has several phrases: '
-            'evaluate those with Flickr30kMetric, or set whole_caption=True in the '
-            'data set'
-        )
-    if phrases and phrases[0].targets > 1:
-        raise DatasetError(
-            f'RefExpMetric judges sentences that mean one thing, but '
-            f'{entry["img_id"]!r} ({entry["caption"]!r:.60}) has '
-            f'{phrases[0].targets} boxes (gRefCOCO is another task)'
-        )
+        self.log_table('referring expressions', rows)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -12,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from glip.errors import ConfigError, DatasetError
+from glip.errors import DatasetError
+from glip.received import check_is_file, parse_json
+from glip.runtime.writing import write_tables
 
 # Name of a result -> heading, and what makes percent of it.
 _HEADINGS = {
@@ -24,7 +23,6 @@ _HEADINGS = {
     'R@5': ('R@5', 1),
     'R@10': ('R@10', 1),
 }
-FILES = ('sets.md', 'sets.csv', 'sets.json')
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,8 @@ class SetTable:
     @property
     def counted(self) -> int:
         """Sets that enter the mean of the first result."""
-        return sum(row.value(key) is not None for row in self.rows for key in self._key)
+        first = self.keys[:1]
+        return sum(row.value(key) is not None for row in self.rows for key in first)
 
     @property
     def label(self) -> str:
@@ -97,32 +96,19 @@ class SetTable:
 
     def markdown(self) -> str:
         """A table in percent, with the mean as its last line."""
-        lines = [['set', 'pictures', *map(_heading, self.keys)]]
+        lines = [['set', 'pictures', *map(heading, self.keys)]]
         splits = {row.details.get('split') for row in self.rows if row.absent is None}
         for row in self.rows:
             split = row.details.get('split') if len(splits) > 1 else None
             name = f'{row.name} ({split})' if split else row.name
-            cells = [_shown(row.value(key), key) for key in self.keys]
+            cells = [shown_value(row.value(key), key) for key in self.keys]
             if row.absent is not None:
                 cells = ['absent', *['-'] * (len(self.keys) - 1)]
             lines.append([name, str(row.pictures or '-'), *cells])
         total = sum(row.pictures for row in self.rows)
-        means = [_shown(self.mean(key), key) for key in self.keys]
+        means = [shown_value(self.mean(key), key) for key in self.keys]
         lines.append([f'**{self.label}**', str(total), *means])
-        return _aligned(lines)
-
-    def csv(self) -> str:
-        """A line for each set, results as they are, and one for the mean."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator='\n')
-        writer.writerow(['set', 'pictures', *map(_plain, self.keys), 'absent'])
-        for row in self.rows:
-            values = [row.value(key) for key in self.keys]
-            writer.writerow([row.name, row.pictures, *values, row.absent])
-        means = [self.mean(key) for key in self.keys]
-        total = sum(row.pictures for row in self.rows)
-        writer.writerow([self.label, total, *means, None])
-        return out.getvalue()
+        return aligned(lines)
 
     def json(self) -> dict[str, Any]:
         """Rows, mean and description for a JSON file; None where there is no number."""
@@ -152,26 +138,20 @@ class SetTable:
         Raises:
             ConfigError: The folder cannot be written to.
         """
-        texts = (
-            self.markdown() + '\n',
-            self.csv(),
-            json.dumps(self.json(), indent=1, ensure_ascii=False) + '\n',
+        head = ['set', 'pictures', *map(_plain, self.keys), 'absent']
+        rows = [
+            [row.name, row.pictures, *map(row.value, self.keys), row.absent]
+            for row in self.rows
+        ]
+        total = sum(row.pictures for row in self.rows)
+        rows.append([self.label, total, *map(self.mean, self.keys), None])
+        return write_tables(
+            *(folder, 'sets'),
+            markdown=self.markdown(),
+            head=head,
+            rows=rows,
+            content=self.json(),
         )
-        paths = [Path(folder, name) for name in FILES]
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            for path, text in zip(paths, texts, strict=True):
-                path.write_text(text, encoding='utf-8')
-        except OSError as error:
-            raise ConfigError(
-                f'cannot write the table of sets to {folder}: '
-                f'{error.strerror or error}; name another folder'
-            ) from error
-        return paths
-
-    @property
-    def _key(self) -> tuple[str, ...]:
-        return self.keys[:1]
 
 
 def read_table(path: str | os.PathLike[str]) -> SetTable:
@@ -193,7 +173,8 @@ def read_table(path: str | os.PathLike[str]) -> SetTable:
             )
         path = max(files, key=lambda file: file.stat().st_mtime)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        check_is_file(path)
+        content = parse_json(path.read_text(encoding='utf-8'))
         rows = [_row(entry) for entry in content['sets']]
     except OSError as error:
         raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
@@ -242,11 +223,13 @@ def _plain(key: str) -> str:
     return _HEADINGS.get(_tail(key), (key, 1))[0]
 
 
-def _heading(key: str) -> str:
+def heading(key: str) -> str:
+    """Heading of a result; its name where there is none."""
     return f'{_plain(key)}, %' if _tail(key) in _HEADINGS else key
 
 
-def _shown(value: float | None, key: str) -> str:
+def shown_value(value: float | None, key: str) -> str:
+    """A result as tables show it, in percent where it has a heading."""
     if value is None:
         return '-'
     if _tail(key) not in _HEADINGS:
@@ -254,16 +237,22 @@ def _shown(value: float | None, key: str) -> str:
     return f'{_HEADINGS[_tail(key)][1] * value:.1f}'
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """A markdown table that can also be read as it is."""
+def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A markdown table that can also be read as it is.
+
+    Args:
+        lines: The heading, then the rest.
+        left: How many columns hold words; the others hold numbers.
+    """
     lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
+    rule = ['-' * width for width in widths[:left]]
+    rule += ['-' * (width - 1) + ':' for width in widths[left:]]
     shown = []
     for line in (lines[0], rule, *lines[1:]):
-        first = line[0].ljust(widths[0])
-        rest = [c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)]
-        shown.append(f'| {" | ".join([first, *rest])} |')
+        words = [c.ljust(w) for c, w in zip(line[:left], widths[:left], strict=True)]
+        rest = [c.rjust(w) for c, w in zip(line[left:], widths[left:], strict=True)]
+        shown.append(f'| {" | ".join([*words, *rest])} |')
     return '\n'.join(shown)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +12,11 @@ from PIL import Image
 
 from glip.errors import ConfigError, DatasetError
 from glip.report.page import PageWriter
-from glip.report.samples import SampleBrowser, Shown, counted, relative
+from glip.report.samples import SampleBrowser, counted, relative
+from glip.report.tap import Seen
+from glip.runtime.atomic import atomic_write
 from glip.runtime.progress import track
+from glip.runtime.writing import make_folder, safe_name, writing_to
 from glip.visualization.picture import render, stack
 
 FORMATS = ('html', 'images')
@@ -46,12 +48,12 @@ class Counts:
     cut: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, shown: Shown) -> None:
+    def add(self, shown: Seen) -> None:
         """Count one sample."""
-        if shown.skipped is not None:
-            self.skipped[shown.skipped] += 1
+        if shown.reason is not None:
+            self.skipped[shown.reason] += 1
             return
-        scene = shown.parts[-1][1]
+        scene = shown.scene
         counts = scene.counts()
         self.boxes.append(sum(counts.values()))
         self.ignored += int(scene.ignored.sum())
@@ -124,22 +126,24 @@ def browse(
         DatasetError: There is nothing that can be shown.
     """
     chosen = _choose(browser, number, which)
-    folder = _folder(folder)
+    folder = make_folder(folder)
     pages = None if as_images else PageWriter(folder, title, per_page)
     counts = Counts()
     try:
-        for shown in _tracked(browser, chosen):
+        for shown in track(browser.samples(chosen), len(chosen), 'samples'):
             counts.add(shown)
             if pages is not None:
                 pages.add(
                     f'{shown.index}: {relative(shown.path)}',
                     shown.parts,
-                    (f'skipped: {shown.skipped}',) if shown.skipped else shown.notes,
+                    [f'skipped: {shown.reason}'] if shown.reason else shown.notes,
                 )
             if shown.parts and (as_images or show):
                 image = as_image(shown)
                 if as_images:
-                    image.save(folder / _file_name(shown), quality=_QUALITY)
+                    name = f'{shown.index:06d}_{safe_name(Path(shown.path).stem)}.jpg'
+                    with writing_to(folder / name), atomic_write(folder / name) as part:
+                        image.save(part, 'JPEG', quality=_QUALITY)
                 if show:
                     show(image, relative(shown.path))
     except KeyboardInterrupt:
@@ -151,7 +155,7 @@ def browse(
     return (folder if pages is None else pages.finish(facts)), facts
 
 
-def as_image(shown: Shown) -> Image.Image:
+def as_image(shown: Seen) -> Image.Image:
     """A sample as one image, the steps of a pipeline below each other."""
     title = f'{shown.index}: {relative(shown.path)}  {"; ".join(shown.notes)}'
     images = []
@@ -174,28 +178,6 @@ def _choose(
         return which
     total = len(browser.dataset)
     return browser.choose(total if number is None else number)
-
-
-def _folder(folder: str | os.PathLike[str]) -> Path:
-    """The folder, which is there then."""
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f'cannot write to {path}: {error.strerror or error}; name a folder'
-        ) from error
-    return path
-
-
-def _tracked(browser: SampleBrowser, chosen: Sequence[int]) -> Iterator[Shown]:
-    return track(browser.samples(chosen), len(chosen), 'samples')
-
-
-def _file_name(shown: Shown) -> str:
-    """Sorted by number, and safe on every system."""
-    stem = re.sub(r'[^\w.-]+', '_', Path(shown.path).stem)[-80:]
-    return f'{shown.index:06d}_{stem}.jpg'
 
 
 def _about(browser: SampleBrowser) -> list[tuple[str, str]]:

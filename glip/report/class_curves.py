@@ -103,9 +103,9 @@ def _best(scores: np.ndarray, hits: np.ndarray, count: int) -> tuple[float, ...]
     last = np.append(scores[1:] != scores[:-1], True)
     total = np.arange(1, len(hits) + 1)
     f1 = np.where(last, 2 * right / (total + count), -1.0)
-    place = int(f1.argmax())
+    best = int(f1.argmax())
     return (
-        float(scores[place]),
-        float(right[place] / total[place]),
-        float(right[place] / count),
+        float(scores[best]),
+        float(right[best] / total[best]),
+        float(right[best] / count),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import statistics
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -158,17 +160,19 @@ def data_complexity(
 
 def mean_of(counts: Sequence[Complexity]) -> Complexity:
     """The mean over pictures; size and prompt are those of the first."""
-    first = counts[0]
 
-    def mean(name: str) -> dict[str, int]:
-        keys = dict.fromkeys(key for one in counts for key in getattr(one, name))
-        sums = {
-            key: sum(getattr(one, name).get(key, 0) for one in counts) for key in keys
-        }
-        return {key: round(value / len(counts)) for key, value in sums.items()}
+    def mean(maps: Sequence[Mapping[str, int]]) -> dict[str, int]:
+        sums = Counter[str]()
+        for one in maps:
+            sums.update(one)
+        return {key: round(value / len(maps)) for key, value in sums.items()}
 
-    macs = round(sum(one.macs for one in counts) / len(counts))
-    return replace(first, macs=macs, parts=mean('parts'), head=mean('head'))
+    return replace(
+        counts[0],
+        macs=round(statistics.fmean(one.macs for one in counts)),
+        parts=mean([one.parts for one in counts]),
+        head=mean([one.head for one in counts]),
+    )
 
 
 def in_units(number: float) -> str:
@@ -222,17 +226,13 @@ def _by_kind(
     """
     sums = {name: sum(counts.values()) for name, counts in by_module.items()}
     inner = [n for n in sums if n in modules and n.startswith(f'{_HEAD}.')]
-    outermost = [n for n in inner if not any(n.startswith(f'{o}.') for o in inner)]
-    by_kind: dict[str, int] = {}
-    for name in outermost:
-        kind = type(modules[name]).__name__
-        by_kind[kind] = by_kind.get(kind, 0) + sums[name]
+    by_kind = Counter[str]()
+    for name in inner:
+        if not any(name.startswith(f'{other}.') for other in inner):
+            by_kind[type(modules[name]).__name__] += sums[name]
     if _HEAD in sums:
-        kind = type(modules[_HEAD]).__name__
-        by_kind[kind] = sums[_HEAD] - sum(by_kind.values())
-    return {
-        kind: by_kind[kind] for kind in sorted(by_kind, key=by_kind.get, reverse=True)
-    }
+        by_kind[type(modules[_HEAD]).__name__] = sums[_HEAD] - by_kind.total()
+    return dict(by_kind.most_common())
 
 
 def _params(module: nn.Module) -> int:
@@ -250,38 +250,21 @@ def flop_counter() -> FlopCounterMode:
     return FlopCounterMode(display=False, custom_mapping=operations)
 
 
-def _deform_conv_flops(
-    input_shape: Iterable[int],
-    weight_shape: Iterable[int],
-    *_args: Any,
-    out_shape: Iterable[int],
-    **_kwargs: Any,
-) -> int:
+def _deform_conv_flops(*shapes: Any, out_shape: Sequence[int], **_: Any) -> int:
     """Of ``torchvision::deform_conv2d``: as many as a plain convolution has."""
-    del input_shape
-    _, *taps = weight_shape
+    _, (_, *taps), *_ = shapes
     return 2 * math.prod(out_shape) * math.prod(taps)
 
 
-def _attention_flops(
-    query_shape: Sequence[int],
-    key_shape: Sequence[int],
-    value_shape: Sequence[int],
-    *_args: Any,
-    **_kwargs: Any,
-) -> int:
+def _attention_flops(*shapes: Any, **_: Any) -> int:
     """Of the CPU's attention kernel, which torch counts on other devices only."""
-    return sdpa_flop_count(query_shape, key_shape, value_shape)
+    return sdpa_flop_count(*shapes[:3])
 
 
-def _linear_flops(
-    input_shape: Sequence[int],
-    weight_shape: Sequence[int],
-    *_args: Any,
-    **_kwargs: Any,
-) -> int:
+def _linear_flops(*shapes: Any, **_: Any) -> int:
     """Of a product of rows (n, K) with a weight (N, K) that oneDNN has laid out."""
-    return 2 * math.prod(input_shape) * weight_shape[0]
+    rows, (width, *_), *_ = shapes
+    return 2 * math.prod(rows) * width
 
 
 def summary(complexity: Complexity) -> list[str]:

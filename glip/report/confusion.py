@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,21 +13,45 @@ from glip.evaluation.overlaps import overlaps
 from glip.evaluation.truth import Truth
 
 
-class Verdicts(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Verdicts:
     """Each detection and each box of one picture, judged.
 
     Attributes:
-        chosen: (N,) indices of the detections above the threshold, best first.
-        matched_box: (N,) the box each is on, or -1 where nothing is.
+        score_thr: Score from which on detections count.
+        chosen: (N,) indices of those detections, best first.
+        labels: (N,) their classes.
+        true_labels: (N,) the class of the box each is on, or -1 where nothing is.
         doubtful: (N,) whether nobody can say: on a crowd, or of a class that is not
             annotated throughout the picture.
-        finder: (M,) the detection on each box, as index into ``chosen``, or -1.
+        matched_box: (N,) the box each is on, or -1.
+        missed: (M,) whether a box, no crowd, has no detection on it.
+        missed_labels: Classes of the boxes missed.
     """
 
+    score_thr: float
     chosen: np.ndarray
-    matched_box: np.ndarray
+    labels: np.ndarray
+    true_labels: np.ndarray
     doubtful: np.ndarray
-    finder: np.ndarray
+    matched_box: np.ndarray
+    missed: np.ndarray
+    missed_labels: np.ndarray
+
+    @cached_property
+    def pairs(self) -> np.ndarray:
+        """(P, 2) true and detected class of all that counts; -1 is background."""
+        detected = np.stack([self.true_labels, self.labels], axis=1)
+        missed = np.stack([self.missed_labels, np.full_like(self.missed_labels, -1)], 1)
+        return np.concatenate([detected[~self.doubtful], missed])
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Boxes found, taken for another class, and missed; and false alarms."""
+        true, detected = self.pairs.T
+        right, alarms, missed = true == detected, true < 0, detected < 0
+        confused = ~(right | alarms | missed)
+        return tuple(int(part.sum()) for part in (right, confused, missed, alarms))
 
 
 def judge(
@@ -50,67 +76,45 @@ def judge(
     labels = entry['labels'][chosen]
     ious = overlaps(entry['bboxes'][chosen], truth.boxes, truth.ignored)
     matched_box = np.full(len(chosen), -1)
-    finder = np.full(len(truth.labels), -1)
+    free = ~truth.ignored
     same = labels[:, None] == truth.labels[None]
-    usable = (ious >= iou_thr) & ~truth.ignored[None]
+    usable = (ious >= iou_thr) & free
     for number in np.flatnonzero((usable & same).any(axis=1)):
-        row = np.where(usable[number] & same[number] & (finder < 0), ious[number], -1)
+        row = np.where(usable[number] & same[number] & free, ious[number], -1)
         if row.max(initial=-1) >= 0:
-            matched_box[number], finder[row.argmax()] = row.argmax(), number
-    left = usable & (matched_box < 0)[:, None] & (finder < 0)[None]
+            matched_box[number] = row.argmax()
+            free[row.argmax()] = False
+    left = usable & (matched_box < 0)[:, None] & free
     while left.any():  # the closest pair of different classes first
         number, box = np.unravel_index(np.where(left, ious, -1).argmax(), ious.shape)
-        matched_box[number], finder[box] = box, number
+        matched_box[number], free[box] = box, False
         left[number], left[:, box] = False, False
     on_crowd = ((ious >= iou_thr) & truth.ignored[None]).any(axis=1)
     unsure = np.isin(labels, list(truth.partial))
     if truth.checked is not None:
         unsure |= ~np.isin(labels, list(truth.checked))
-    doubtful = (matched_box < 0) & (on_crowd | unsure)
-    return Verdicts(chosen, matched_box, doubtful, finder)
+    return Verdicts(
+        score_thr=score_thr,
+        chosen=chosen,
+        labels=labels,
+        true_labels=np.append(truth.labels, -1)[matched_box],
+        doubtful=(matched_box < 0) & (on_crowd | unsure),
+        matched_box=matched_box,
+        missed=free,
+        missed_labels=truth.labels[free],
+    )
 
 
-class ConfusionMatrix:
-    """Counts of true and found classes; the last row and column are background.
+def confusion_matrix(verdicts: Sequence[Verdicts], num_classes: int) -> np.ndarray:
+    """Counts (K + 1, K + 1) of true class by detected class.
+
+    The last column is what was missed, the last row what was found where nothing is.
 
     Args:
+        verdicts: Of each picture.
         num_classes: Without background.
-
-    Attributes:
-        counts: (K + 1, K + 1), true class by found class. The last column is what was
-            missed, the last row what was found where nothing is.
     """
-
-    def __init__(self, num_classes: int) -> None:
-        self.counts = np.zeros((num_classes + 1, num_classes + 1), dtype=np.int64)
-
-    def add(self, entry: Mapping[str, Any], truth: Truth, verdicts: Verdicts) -> None:
-        """Count one picture."""
-        labels = entry['labels'][verdicts.chosen]
-        hit = verdicts.matched_box >= 0
-        true = truth.labels[verdicts.matched_box[hit]]
-        np.add.at(self.counts, (true, labels[hit]), 1)
-        alarms = labels[~hit & ~verdicts.doubtful]
-        np.add.at(self.counts, (-1, alarms), 1)
-        missed = truth.labels[(verdicts.finder < 0) & ~truth.ignored]
-        np.add.at(self.counts, (missed, -1), 1)
-
-    @property
-    def right(self) -> int:
-        """Boxes found as what they are."""
-        return int(np.trace(self.counts))
-
-    @property
-    def confused(self) -> int:
-        """Boxes found as another class."""
-        return int(self.counts[:-1, :-1].sum()) - self.right
-
-    @property
-    def missed(self) -> int:
-        """Boxes that nothing is found on."""
-        return int(self.counts[:-1, -1].sum())
-
-    @property
-    def false_alarms(self) -> int:
-        """Detections on nothing."""
-        return int(self.counts[-1].sum())
+    counts = np.zeros((num_classes + 1, num_classes + 1), dtype=np.int64)
+    for one in verdicts:
+        np.add.at(counts, tuple(one.pairs.T), 1)
+    return counts

@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from glip.errors import ConfigError
+from glip.report.figures import new_figure
 from glip.report.logs import TrainingLog, read_entries
+from glip.runtime.atomic import atomic_write
 
 Curve = dict[int, float]
 
@@ -47,7 +51,6 @@ def draw_keys(
         DatasetError: A run has no such key.
     """
     import matplotlib.style
-    from matplotlib.figure import Figure
 
     count = len(logs) * len(keys)
     if legend is not None and len(legend) != count:
@@ -63,8 +66,7 @@ def draw_keys(
         raise ConfigError(f'matplotlib has no style {style}{hint}')
     curves = [log.curve(key, start_epoch=start_epoch) for log in logs for key in keys]
     with matplotlib.style.context(style or 'default'):
-        figure = Figure(figsize=(8, 4.8), layout='constrained')
-        ax = figure.subplots()
+        figure, ax = new_figure(8, 4.8)
         for name, (over, steps, values) in zip(names, curves):
             _draw_line(ax, name, steps, values, dotted=over == 'epoch')
         ax.set_xlabel(' / '.join(dict.fromkeys(over for over, _, _ in curves)))
@@ -72,7 +74,8 @@ def draw_keys(
         ax.grid(alpha=0.3)
         ax.legend()
         try:
-            figure.savefig(out, dpi=130)
+            with atomic_write(out) as part:
+                figure.savefig(part, format=Path(out).suffix[1:] or 'png', dpi=130)
         except (OSError, ValueError) as error:
             reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
             raise ConfigError(f'cannot write {out}: {reason}') from error
@@ -140,9 +143,6 @@ def draw_curves(work_dir: str | Path, file: str = 'curves.png') -> Path | None:
     curves = read_curves(work_dir)
     if not curves.losses:
         return None
-    # Not pyplot, which keeps figures and looks for a display.
-    from matplotlib.figure import Figure
-
     rates = dict(curves.rates)
     rates.pop('base_lr', None)
     if len(rates) > 1:
@@ -153,19 +153,18 @@ def draw_curves(work_dir: str | Path, file: str = 'curves.png') -> Path | None:
         ('validation', _most_telling(curves.results)),
     ]
     panels = [(title, lines) for title, lines in panels if lines]
-    figure = Figure(figsize=(9, 3.2 * len(panels)), layout='constrained')
-    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
-    for ax, (title, lines) in zip(axes, panels, strict=True):
+    figure, axes = new_figure(9, 3.2 * len(panels), rows=len(panels))
+    for ax, (title, lines) in zip(np.atleast_1d(axes), panels, strict=True):
         for name, curve in lines.items():
-            steps = sorted(curve)
-            values = [curve[step] for step in steps]
+            steps, values = zip(*sorted(curve.items()))
             _draw_line(ax, name, steps, values, dotted=title == 'validation')
         ax.set_ylabel(title)
         ax.grid(alpha=0.3)
         ax.legend(fontsize='small')
-    axes[-1].set_xlabel('iteration')
+    ax.set_xlabel('iteration')
     path = Path(work_dir, file)
-    figure.savefig(path, dpi=110)
+    with atomic_write(path) as part:
+        figure.savefig(part, format=path.suffix[1:] or 'png', dpi=110)
     return path
 
 

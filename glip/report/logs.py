@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from glip.errors import DatasetError
+from glip.received import check_is_file, parse_json
 
 _SHOWN = 20  # keys that a message lists
 
@@ -75,7 +76,7 @@ class TrainingLog:
         key = self.key_of(name)
         by_epoch = any('epoch' in entry for entry in self.entries)
         points, over = [], 'iter'
-        for entry, step, epoch in self._placed():
+        for entry, step, epoch in self._dated():
             if key not in entry or epoch < start_epoch:
                 continue
             if 'iter' not in entry and by_epoch:  # results of a validation
@@ -100,7 +101,7 @@ class TrainingLog:
             DatasetError: There are none.
         """
         times: dict[int, list[float]] = {}
-        for entry, _, epoch in self._placed():
+        for entry, _, epoch in self._dated():
             if 'time' in entry and 'iter' in entry:
                 times.setdefault(epoch, []).append(entry['time'])
         if not times:
@@ -123,15 +124,13 @@ class TrainingLog:
                 step = int(entry.get('iter', entry['step']))
             yield (int(entry.get('step', 0)) if step is None else step), entry
 
-    def _placed(self) -> list[tuple[Mapping[str, float], float, int]]:
+    def _dated(self) -> Iterator[tuple[Mapping[str, float], float, int]]:
         """Each entry with its step and epoch; the step of results is their epoch."""
-        placed = []
         step, epoch = 0.0, 1
         for entry in self.entries:
             epoch = int(entry.get('epoch', epoch))
             step = entry.get('step', step)
-            placed.append((entry, step, epoch))
-        return placed
+            yield entry, step, epoch
 
 
 def read_log(path: str | os.PathLike[str]) -> TrainingLog:
@@ -201,13 +200,14 @@ def read_entries(file: Path) -> tuple[dict[str, float], ...]:
         OSError: The file cannot be read.
         UnicodeDecodeError: It is no text.
     """
+    check_is_file(file)
     entries = map(_numbers, file.read_text(encoding='utf-8').splitlines())
     return tuple(entry for entry in entries if entry)
 
 
 def _numbers(line: str) -> dict[str, float]:
     try:
-        content: Any = json.loads(line)
+        content: Any = parse_json(line)
     except json.JSONDecodeError:
         return {}
     if not isinstance(content, dict):

@@ -6,16 +6,16 @@ import base64
 import functools
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 from PIL import Image
 
-from glip.errors import ImageError, one_line
-from glip.images import load_image
+from glip.runtime.atomic import atomic_write
 from glip.visualization.drawing import (
     Color,
     ink_on,
@@ -31,9 +31,6 @@ _SMALLEST = 540  # pixels of the longer side that tags need to be read
 _NARROWEST = 360  # pixels that a caption needs
 _TAG_SHARE = 0.45
 
-# Heading and scene of each side, from the picture and what its boxes are scaled by.
-Sides = Callable[[np.ndarray, float], Sequence[tuple[str, Scene]]]
-
 
 class PageWriter:
     """Writes ``index.html`` and, as there are more, ``page_002.html`` and so on.
@@ -45,11 +42,15 @@ class PageWriter:
         folder: Where to write; created where it is missing.
         title: Heading of all pages.
         per_page: Articles on one page.
+        name: Of the first page, in place of ``index``; others begin with it then.
     """
 
-    def __init__(self, folder: Path, title: str, per_page: int = 20) -> None:
+    def __init__(
+        self, folder: Path, title: str, per_page: int = 20, *, name: str = 'index'
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.name = name
         self.title = title
         self.per_page = per_page
         self._first: list[str] = []
@@ -80,46 +81,20 @@ class PageWriter:
             )
         )
 
-    def add_file(
-        self,
-        path: str,
-        img_id: object,
-        sides: Sides,
-        notes: Sequence[str],
-        unseen: Sequence[str] = (),
-    ) -> None:
-        """Add an article of a picture file; of one that cannot be read, why.
-
-        Args:
-            path: The file.
-            img_id: Its id in the annotations.
-            sides: Makes the scenes, from the picture (H, W, 3) RGB, at most 1000 pixels
-                long, and the factor by which boxes are to be scaled.
-            notes: Lines below.
-            unseen: Lines before these where the picture cannot be shown.
-        """
-        title = f'{Path(path).name} (id {img_id})'
-        try:
-            image = load_image(path)[..., ::-1]
-        except ImageError as error:
-            self.add(title, (), [*unseen, *notes, one_line(error)])
-            return
-        self.add(title, sides(*_fitted(image)), notes)
-
-    def remove_older(self) -> None:
-        """Remove further pages of an earlier writer, which may have had more."""
-        for page in self.folder.glob('page_*.html'):
-            page.unlink()
-
     def finish(self, facts: Sequence[tuple[str, str]]) -> Path:
-        """Write what is not written yet.
+        """Write what is not written yet, and remove pages of before.
 
         Args:
-            facts: Name and value, shown on top of the first page.
+            facts: Name and value, shown on top of the first page; values are words, or
+                what :func:`bars` and :func:`ranking` make.
 
         Returns:
             The first page.
         """
+        for page in self.folder.glob(f'{self._prefix}_*.html'):
+            number = page.stem.removeprefix(f'{self._prefix}_')
+            if number.isdigit() and int(number) > self._pages:
+                page.unlink()  # an earlier writer had more
         self._turn(is_last=True)
         self._write(1, self._first, self._pages == 1, facts)
         return self._path(1)
@@ -129,8 +104,12 @@ class PageWriter:
         return max(1, math.ceil(self._count / self.per_page))
 
     def _path(self, number: int) -> Path:
-        name = 'index.html' if number == 1 else f'page_{number:03d}.html'
-        return self.folder / name
+        name = self.name if number == 1 else f'{self._prefix}_{number:03d}'
+        return self.folder / f'{name}.html'
+
+    @property
+    def _prefix(self) -> str:
+        return 'page' if self.name == 'index' else self.name
 
     def _turn(self, *, is_last: bool) -> None:
         """Put the page at hand away."""
@@ -164,7 +143,8 @@ class PageWriter:
                 articles=articles,
             )
         )
-        self._path(number).write_text(content, encoding='utf-8')
+        with atomic_write(self._path(number)) as part:
+            part.write_text(content, encoding='utf-8')
 
 
 @functools.cache
@@ -178,7 +158,25 @@ def _templates() -> Environment:
     )
 
 
-def _fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
+def bars(labels: Sequence[str], counts: Sequence[int]) -> Markup:
+    """A histogram for a page.
+
+    Args:
+        labels: Below the bars.
+        counts: As many.
+    """
+    template = _templates().get_template('bars.html')
+    most = max(counts, default=0) or 1
+    rows = [(label, n, 100 * n / most) for label, n in zip(labels, counts)]
+    return Markup(template.render(bars=rows))
+
+
+def ranking(counts: Sequence[tuple[str, int]]) -> Markup:
+    """Names with how often each was counted, for a page."""
+    return Markup(_templates().get_template('ranking.html').render(counts=counts))
+
+
+def fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
     """A picture small enough for a page, and the factor that scales its boxes."""
     height, width = image.shape[:2]
     factor = _LARGEST / max(height, width)
@@ -195,7 +193,6 @@ def _figure(heading: str, scene: Scene) -> dict[str, Any]:
     # Tags are laid out for the size in which the picture is shown.
     factor = max(1.0, _SMALLEST / max(scene.size))
     width, height = (max(1, round(side * factor)) for side in scene.size)
-    boxes, tags = _overlay(scene, colors, factor, (width, height))
     return {
         'heading': heading,
         'column': max(width, _NARROWEST),
@@ -203,8 +200,7 @@ def _figure(heading: str, scene: Scene) -> dict[str, Any]:
         'height': height,
         'image': _embedded(scene.image),
         'line': line_width((width, height)),
-        'boxes': boxes,
-        'tags': tags,
+        'marks': list(_marks(scene, colors, factor, (width, height)))[::-1],
         'words': list(_caption(scene, colors)) if scene.caption else [],
     }
 
@@ -217,59 +213,27 @@ def _embedded(image: np.ndarray) -> str:
     return f'data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}'
 
 
-def _overlay(
+def _marks(
     scene: Scene, colors: Mapping[int, Color], factor: float, size: tuple[int, int]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Boxes and tags, those to be on top last."""
-    width, height = size
-    scaled = scene.boxes * factor
+) -> Iterator[dict[str, Any]]:
+    """Each box with its tag, that on top first."""
     order = drawing_order(scene)
-    placed_tags = place_tags(
-        scaled[order],
-        [tag_words(scene, i) for i in order],
-        size,
-        share=_TAG_SHARE,
-    )
-    line = line_width(size)
-    boxes, tags = [], []
-    for i, tag in zip(order[::-1], placed_tags[::-1], strict=True):
+    scaled = (scene.boxes * factor)[order]
+    words = [tag_words(scene, i) for i in order]
+    tags = place_tags(scaled, words, size, share=_TAG_SHARE)
+    inside = scaled.reshape(-1, 2, 2).clip(0, size).reshape(-1, 4)
+    for i, box, tag in zip(order, inside.tolist(), tags, strict=True):
         label, ignored = int(scene.labels[i]), bool(scene.ignored[i])
         color = ABSENT if ignored else colors[label]
-        x1, y1, x2, y2 = scaled[i].tolist()
-        x1, x2 = (min(max(x, 0), width) for x in (x1, x2))
-        y1, y2 = (min(max(y, 0), height) for y in (y1, y2))
-        boxes.append(
-            {
-                'label': label,
-                'name': scene.names[label],
-                'color': _hex(color),
-                'ignored': ignored,
-                'x': round(x1 + line / 2, 1),
-                'y': round(y1 + line / 2, 1),
-                'width': round(max(x2 - x1 - line, 0.5), 1),
-                'height': round(max(y2 - y1 - line, 0.5), 1),
-            }
-        )
-        left, top, right, bottom = tag.rect
-        pad = max(1, round(tag.font.size / 8))
-        ascent, _ = tag.font.getmetrics()
-        tags.append(
-            {
-                'label': label,
-                'text': tag.text,
-                'color': _hex(color),
-                'ink': _hex(ink_on(color)),
-                'font_size': tag.font.size,
-                'x': round(left, 1),
-                'y': round(top, 1),
-                'width': round(right - left, 1),
-                'height': round(bottom - top, 1),
-                'text_x': round(left + pad, 1),
-                'text_y': round(top + pad + ascent, 1),
-                'text_width': round(right - left - 2 * pad, 1),
-            }
-        )
-    return boxes, tags
+        yield {
+            'label': label,
+            'name': scene.names[label],
+            'ignored': ignored,
+            'color': _hex(color),
+            'ink': _hex(ink_on(color)),
+            'box': box,
+            'tag': tag,
+        }
 
 
 def _caption(scene: Scene, colors: Mapping[int, Color]) -> Iterator[dict[str, Any]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +15,15 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from glip.errors import ConfigError, DatasetError, one_line
-from glip.evaluation.predictions import check_pictures, entry_of
+from glip.evaluation.predictions import entry_of
 from glip.evaluation.set_table import SetTable
 from glip.evaluation.truth import TruthSet
 from glip.registry import METRICS
-from glip.report.class_curves import class_curves
-from glip.report.confusion import ConfusionMatrix, judge
-from glip.report.plots_figures import (
-    draw_bars,
-    draw_confusion,
-    draw_curves,
-    draw_sets,
-)
+from glip.report.figures import Bars, draw_bars
+from glip.report.plots_classes import write_class_plots
 from glip.report.plots_phrases import has_phrases, write_phrase_plots
-from glip.report.plots_tables import (
-    facts,
-    write_classes,
-    write_matrix,
-    write_summary,
-)
-from glip.report.plots_worst import JudgedPicture, write_worst_pictures
 from glip.runtime.leaves import iter_leaves
-
-_USUAL = 0.3  # threshold where nothing is found
+from glip.runtime.writing import safe_name, writing_to
 
 
 def write_plots(
@@ -101,17 +87,9 @@ def write_plots(
     if not entries:
         raise DatasetError('there are predictions of no picture to plot')
     if isinstance(data, (str, os.PathLike)):
-        truth = TruthSet.of_file(data)
-        known = {picture.img_id: picture for picture in truth.pictures}
-        shown = [known[e['img_id']] for e in entries if e['img_id'] in known]
-        if len(shown) != len(entries):
-            stray = [e['img_id'] for e in entries if e['img_id'] not in known]
-            raise DatasetError(
-                f'{len(stray)} of the predictions are of pictures that {truth.source} '
-                f'does not list, such as the id {stray[0]!r}'
-            )
-        part = replace(truth, pictures=tuple(shown))
-        return _write(entries, part, Path(out_dir), **options)
+        truth = _predicted(TruthSet.of_file(data), entries)
+        with writing_to(out_dir, 'plots'):
+            return write_class_plots(entries, truth, Path(out_dir), **options)
     parts = list(iter_leaves(data))
     total = sum(len(part) for part in parts)
     if total != len(entries):
@@ -119,22 +97,21 @@ def write_plots(
             f'the predictions are of {len(entries)} pictures, but the data set has '
             f'{total}'
         )
-    folders = _folders(parts, names)
-    files, start, refused = [], 0, []
-    for part, folder in zip(parts, folders):
-        part_entries = entries[start : start + len(part)]
-        start += len(part)
-        if has_phrases(part):
-            files += _write_phrases(
-                part_entries, part, Path(out_dir, folder), iou_thr, worst
-            )
-            continue
-        try:
-            truth = TruthSet.of_dataset(part)
-        except DatasetError as error:
-            refused.append(error)
-            continue
-        files += _write(part_entries, truth, Path(out_dir, folder), **options)
+    files, refused, rest = [], [], iter(entries)
+    for part, name in zip(parts, _folders(parts, names)):
+        of_part, folder = list(islice(rest, len(part))), Path(out_dir, name)
+        with writing_to(folder, 'plots'):
+            if has_phrases(part):
+                files += write_phrase_plots(
+                    of_part, part, folder, iou_thr=iou_thr, worst=worst
+                )
+                continue
+            try:
+                truth = TruthSet.of_dataset(part)
+            except DatasetError as error:
+                refused.append(error)
+                continue
+            files += write_class_plots(of_part, truth, folder, **options)
     if refused and len(refused) == len(parts):
         raise refused[0]
     for error in refused:
@@ -143,7 +120,7 @@ def write_plots(
 
 
 def plot_sets(table: SetTable, folder: str | os.PathLike[str]) -> None:
-    """Draw the AP of many data sets as ``sets.png``, or say why not.
+    """Draw AP and AP50 of many data sets as ``sets.png``, or say why not.
 
     Args:
         table: Of the evaluation.
@@ -151,12 +128,23 @@ def plot_sets(table: SetTable, folder: str | os.PathLike[str]) -> None:
     """
     if not table.has_ap:
         return
+
+    def percents(value: Callable[[str], float | None]) -> tuple[float, float]:
+        return tuple(100 * (value(key) or 0.0) for key in table.keys[:2])
+
+    bars = [
+        Bars(row.name, row.pictures, *percents(row.value))
+        for row in table.rows
+        if row.value(table.keys[0]) is not None
+    ]
+    means = ' / '.join(f'{mean:.1f}' for mean in percents(table.mean))
+    title = f'AP / AP50 by set (pictures in brackets), {table.label}: {means}'
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        file = draw_sets(table, Path(folder, 'sets.png'))
-    except OSError as error:
-        message = f'no plot of the sets in {folder}: {error.strerror or error}'
-        print_log(message, 'current', logging.WARNING)
+        with writing_to(folder, 'a plot of the sets'):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            file = draw_bars(bars, Path(folder, 'sets.png'), title=title)
+    except ConfigError as error:
+        print_log(one_line(error), 'current', logging.WARNING)
     else:
         print_log(f'written: {file}', 'current')
 
@@ -218,97 +206,16 @@ class PlotsMetric(BaseMetric):
         return {}
 
 
-def _write(
-    entries: Sequence[dict[str, Any]],
-    truth: TruthSet,
-    folder: Path,
-    *,
-    score_thr: float | None,
-    iou_thr: float,
-    worst: int,
-) -> list[Path]:
-    """All files of one data set."""
-    check_pictures(entries, (p.img_id for p in truth.pictures), truth.source)
-    _check_labels(entries, truth)
-    curves = class_curves(truth.coco, entries, federated=truth.federated)
-    if score_thr is None:
-        score_thr = _USUAL
-        if not np.isnan(curves.threshold):
-            # Rounded down, so that the detection it was taken from stays.
-            score_thr = float(np.floor(100 * curves.threshold) / 100)
-    matrix = ConfusionMatrix(len(truth.names))
-    judged: list[JudgedPicture] = []
-    for entry, picture in zip(entries, truth.pictures):
-        verdicts = judge(entry, picture, score_thr=score_thr, iou_thr=iou_thr)
-        judged.append(JudgedPicture(entry, picture, verdicts))
-        matrix.add(*judged[-1])
-    key_facts = facts(truth, curves, matrix, score_thr, iou_thr)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        figures = [
-            draw_curves(curves, truth.names, folder / 'pr_curves.png'),
-            draw_bars(curves, truth.names, folder / 'class_ap.png'),
-            draw_confusion(
-                matrix.counts,
-                truth.names,
-                folder / 'confusion_matrix.png',
-                subtitle=f'score from {score_thr:g}, IoU from {iou_thr:g}',
-            ),
-        ]
-        tables = [
-            write_classes(curves, matrix, truth.names, folder / 'classes.csv'),
-            write_matrix(matrix, truth.names, folder / 'confusion_matrix.csv'),
-            write_summary(key_facts, curves, matrix, truth, folder / 'summary.json'),
-        ]
-        pages = []
-        if worst:
-            page = write_worst_pictures(
-                judged,
-                folder / 'worst',
-                count=worst,
-                names=truth.names,
-                score_thr=score_thr,
-                facts=key_facts,
-            )
-            pages = [page]
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return [*pages, *figures, *tables]
-
-
-def _write_phrases(
-    entries: Sequence[dict[str, Any]],
-    dataset: Any,
-    folder: Path,
-    iou_thr: float,
-    worst: int,
-) -> list[Path]:
-    """All files of one data set of captions."""
-    try:
-        return write_phrase_plots(
-            entries, dataset, folder, iou_thr=iou_thr, worst=worst
-        )
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f'cannot write plots to {folder}: {error.strerror or error}; name another '
-        'folder'
-    )
-
-
-def _check_labels(entries: Sequence[Mapping[str, Any]], truth: TruthSet) -> None:
-    """Labels must be classes of the file."""
-    highest = max((int(e['labels'].max(initial=-1)) for e in entries), default=-1)
-    lowest = min((int(e['labels'].min(initial=0)) for e in entries), default=0)
-    if lowest < 0 or highest >= len(truth.names):
+def _predicted(truth: TruthSet, entries: Sequence[Mapping[str, Any]]) -> TruthSet:
+    """The pictures of a file that there are predictions of, in their order."""
+    known = {picture.img_id: picture for picture in truth.pictures}
+    stray = [entry['img_id'] for entry in entries if entry['img_id'] not in known]
+    if stray:
         raise DatasetError(
-            f'the predictions have labels from {lowest} to {highest}, but '
-            f'{truth.source} has {len(truth.names)} classes: give the config that '
-            'they were made with'
+            f'{len(stray)} of the predictions are of pictures that {truth.source} '
+            f'does not list, such as the id {stray[0]!r}'
         )
+    return replace(truth, pictures=tuple(known[entry['img_id']] for entry in entries))
 
 
 def _folders(parts: Sequence[Any], names: Sequence[str] | None) -> list[str]:
@@ -330,7 +237,7 @@ def _folders(parts: Sequence[Any], names: Sequence[str] | None) -> list[str]:
         raise ConfigError(f'{len(names)} names for {len(parts)} data sets: {names}')
     folders: list[str] = []
     for name in names:
-        folder = re.sub(r'[^\w.-]+', '_', str(name)).strip('._') or 'part'
+        folder = safe_name(str(name)).strip('._') or 'part'
         while folder in folders:
             folder += '_'
         folders.append(folder)

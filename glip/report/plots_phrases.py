@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,24 @@ import numpy as np
 from glip.datasets.base import PromptedDataset
 from glip.datasets.sample import GroundingSample
 from glip.errors import DatasetError
-from glip.evaluation.phrase_hits import PhraseHits, phrase_hits, rank_from_one
-from glip.evaluation.phrase_recall import group_by_type, share_within
+from glip.evaluation.phrase_hits import (
+    PhraseHits,
+    group_by_type,
+    phrase_hits,
+    rank_from_one,
+    share_within,
+)
 from glip.evaluation.predictions import check_pictures
-from glip.report.plots_phrase_figures import draw_kinds, draw_recall
-from glip.report.plots_phrases_worst import JudgedCaption, write_worst_captions
+from glip.report.figures import Bars, draw_bars, draw_recall
+from glip.report.judged_captions import JudgedCaption
+from glip.report.worst import write_worst
+from glip.runtime.writing import write_csv, write_json
 
 _KS = (1, 5, 10)
+_HEAD = (
+    *('image_id', 'file', 'caption', 'phrase', 'types', 'boxes'),
+    *('rank', 'rank_merged', 'iou', 'score', 'found'),
+)
 _AREAS = (('small', 32**2), ('medium', 96**2), ('large', float('inf')))  # COCO's
 
 
@@ -56,33 +65,49 @@ def write_phrase_plots(
         DatasetError: The entries are not of these captions.
         OSError: They cannot be written.
     """
-    judged = _judge(entries, dataset)
+    judged = _judge(entries, dataset, iou_thr)
     phrases = [hits for caption in judged for hits in caption.hits.values()]
     protocols = {'any box': _ranks(phrases, iou_thr)}
     if any(phrase.targets > 1 for phrase in phrases):
         protocols['merged boxes'] = _ranks(phrases, iou_thr, merged=True)
     by_type = {k: _ranks(v, iou_thr) for k, v in group_by_type(phrases).items()}
     kinds = {'all': protocols['any box'], **by_type, **_kinds(judged, iou_thr)}
-    key_facts = _facts(dataset, judged, protocols, iou_thr)
+    facts = _facts(dataset, judged, protocols, iou_thr)
+    bars = [
+        Bars(name, len(ranks), *(100 * share_within(ranks, k) for k in (1, 10)))
+        for name, ranks in kinds.items()
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     files = [
         draw_recall(protocols, folder / 'recall.png', thin=by_type),
-        draw_kinds(kinds, folder / 'recall_by_kind.png'),
-        _write_table(judged, folder / 'phrases.csv', iou_thr),
-        _write_summary(key_facts, protocols, kinds, folder / 'summary.json'),
+        draw_bars(
+            bars,
+            folder / 'recall_by_kind.png',
+            title='R@1 / R@10 by kind of phrase (phrases in brackets)',
+            xlabel='recall',
+        ),
+        write_csv(folder / 'phrases.csv', _HEAD, _rows(judged, iou_thr)),
+        write_json(
+            folder / 'summary.json',
+            {
+                'facts': dict(facts),
+                **{k.replace(' ', '_'): _recalls(v) for k, v in protocols.items()},
+                'kinds': {name: _recalls(ranks) for name, ranks in kinds.items()},
+            },
+        ),
     ]
     if not worst:
         return files
-    page = write_worst_captions(
-        judged, folder / 'worst', count=worst, iou_thr=iou_thr, facts=key_facts
+    page = write_worst(
+        judged, folder / 'worst', title='Worst captions', count=worst, facts=facts
     )
     return [page, *files]
 
 
 def _judge(
-    entries: Sequence[Mapping[str, Any]], dataset: PromptedDataset
+    entries: Sequence[Mapping[str, Any]], dataset: PromptedDataset, iou_thr: float
 ) -> list[JudgedCaption]:
-    """Compare each caption with what was found for it."""
+    """Compare each caption with its detections."""
     source = dataset.ann_file or type(dataset).__name__
     records = [dataset.get_data_info(number) for number in range(len(dataset))]
     check_pictures(entries, (record['img_id'] for record in records), source)
@@ -101,15 +126,17 @@ def _judge(
                 'give the config that they were made with'
             )
         judged.append(
-            JudgedCaption(sample, record['img_path'], entry, _hits(entry, sample))
+            JudgedCaption(
+                sample, record['img_path'], entry, _hits(entry, sample), iou_thr
+            )
         )
     return judged
 
 
 def _hits(entry: Mapping[str, Any], sample: GroundingSample) -> dict[int, PhraseHits]:
-    """Phrase -> what was found for it, as the metrics count."""
-    places = [i for i, phrase in enumerate(sample.phrases) if phrase.boxes]
-    boxes = [(i, box) for i in places for box in sample.phrases[i].boxes]
+    """Phrase -> its detections, judged as the metrics judge."""
+    asked = [i for i, phrase in enumerate(sample.phrases) if phrase.boxes]
+    boxes = [(i, box) for i in asked for box in sample.phrases[i].boxes]
     hits = phrase_hits(
         entry,
         # Metrics get single precision from the pipeline.
@@ -119,7 +146,7 @@ def _hits(entry: Mapping[str, Any], sample: GroundingSample) -> dict[int, Phrase
         spans=[phrase.spans for phrase in sample.phrases],
         types=[phrase.types for phrase in sample.phrases],
     )
-    return dict(zip(places, hits, strict=True))
+    return dict(zip(asked, hits, strict=True))
 
 
 def _ranks(
@@ -137,9 +164,9 @@ def _kinds(
     keys = [*sets] if len(sets) > 1 else []
     keys += [name for name, _ in _AREAS] + ['one box', 'several boxes']
     for caption in judged:
-        for place, hits in caption.hits.items():
+        for number, hits in caption.hits.items():
             rank = hits.rank(iou_thr)
-            boxes = np.array(caption.sample.phrases[place].boxes)
+            boxes = np.array(caption.sample.phrases[number].boxes)
             area = float((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).max())
             size = next(name for name, limit in _AREAS if area < limit)
             many = 'one box' if len(boxes) == 1 else 'several boxes'
@@ -156,7 +183,7 @@ def _facts(
 ) -> list[tuple[str, str]]:
     """Name and value of what matters most, in words."""
     phrases = len(protocols['any box'])
-    key_facts = [
+    facts = [
         ('annotations', str(dataset.ann_file or type(dataset).__name__)),
         ('captions', f'{len(judged)} of {len({c.path for c in judged})} pictures'),
         ('phrases', f'{phrases} with boxes'),
@@ -164,55 +191,29 @@ def _facts(
     for name, ranks in protocols.items():
         recalls = ', '.join(f'{100 * share_within(ranks, k):.1f}' for k in _KS)
         asked = ', '.join(f'R@{k}' for k in _KS)
-        key_facts.append((f'{asked} ({name}, IoU from {iou_thr:g})', recalls))
-    return key_facts
+        facts.append((f'{asked} ({name}, IoU from {iou_thr:g})', recalls))
+    return facts
 
 
-def _write_table(judged: Sequence[JudgedCaption], path: Path, iou_thr: float) -> Path:
-    """A line for each phrase."""
-    with path.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            'image_id file caption phrase types boxes rank rank_merged iou score '
-            'found'.split()
-        )
-        for caption in judged:
-            for hits in caption.hits.values():
-                ranks = [hits.rank(iou_thr), hits.rank(iou_thr, merged=True)]
-                iou = hits.separate[0] if len(hits.separate) else 0.0
-                writer.writerow(
-                    [
-                        caption.entry['img_id'],
-                        Path(caption.path).name,
-                        caption.sample.caption,
-                        hits.words,
-                        '/'.join(hits.types),
-                        hits.targets,
-                        *map(rank_from_one, ranks),
-                        f'{iou:.4f}',
-                        '' if hits.score is None else f'{hits.score:.4f}',
-                        len(hits.separate),
-                    ]
-                )
-    return path
+def _rows(judged: Sequence[JudgedCaption], iou_thr: float) -> Iterator[tuple[Any, ...]]:
+    """Lines of ``phrases.csv``."""
+    for caption in judged:
+        for hits in caption.hits.values():
+            iou = hits.separate[0] if len(hits.separate) else 0.0
+            yield (
+                *(caption.img_id, Path(caption.path).name, caption.caption),
+                *(hits.words, '/'.join(hits.types), hits.targets),
+                rank_from_one(hits.rank(iou_thr)),
+                rank_from_one(hits.rank(iou_thr, merged=True)),
+                f'{iou:.4f}',
+                '' if hits.score is None else f'{hits.score:.4f}',
+                len(hits.separate),
+            )
 
 
-def _write_summary(
-    key_facts: Sequence[tuple[str, str]],
-    protocols: Mapping[str, Sequence[int | None]],
-    kinds: Mapping[str, Sequence[int | None]],
-    path: Path,
-) -> Path:
-    """Write facts and recalls in percent as JSON."""
-
-    def recalls(ranks: Sequence[int | None]) -> dict[str, float]:
-        shares = {f'R@{k}': 100 * share_within(ranks, k) for k in _KS}
-        return {'phrases': len(ranks), **shares}
-
-    content = {
-        'facts': dict(key_facts),
-        **{name.replace(' ', '_'): recalls(r) for name, r in protocols.items()},
-        'kinds': {name: recalls(ranks) for name, ranks in kinds.items()},
+def _recalls(ranks: Sequence[int | None]) -> dict[str, float]:
+    """Recalls in percent, and of how many phrases."""
+    return {
+        'phrases': len(ranks),
+        **{f'R@{k}': 100 * share_within(ranks, k) for k in _KS},
     }
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding='utf-8')
-    return path

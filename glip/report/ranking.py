@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,9 @@ from glip.evaluation.box_ap import DetectionRows, box_ap
 from glip.evaluation.predictions import check_pictures, entry_of
 from glip.evaluation.truth import Truth, TruthSet
 from glip.images import load_image
+from glip.runtime.atomic import atomic_write
 from glip.runtime.leaves import iter_leaves
+from glip.runtime.writing import make_folder, safe_name
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import Scene
 
@@ -92,31 +93,15 @@ def picture_ap(entry: Mapping[str, Any], truth: Truth, coco: CocoFile) -> float:
     classes = np.unique(truth.labels[~truth.ignored])
     if not len(classes):
         return math.nan
-    numbers = {label: number for number, label in enumerate(classes.tolist())}
-    labels = {i: numbers[label] for i, label in coco.labels.items() if label in numbers}
-    partial = [i for i in labels if coco.labels[i] in truth.partial]
+    partial = [i for i, label in coco.labels.items() if label in truth.partial]
     image = {'id': truth.img_id, 'not_exhaustive_category_ids': partial}
-    boxes = [b for b in coco.boxes[truth.img_id] if b['category_id'] in labels]
-    part = replace(
-        coco,
-        names=tuple(coco.names[label] for label in numbers),
-        labels=labels,
-        images=(image,),
-        boxes={truth.img_id: tuple(boxes)},
-    )
-    chosen = np.isin(entry['labels'], classes)
-    detections = DetectionRows.of(
-        [
-            {
-                'img_id': truth.img_id,
-                'bboxes': entry['bboxes'][chosen],
-                'scores': entry['scores'][chosen],
-                'labels': np.searchsorted(classes, entry['labels'][chosen]),
-            }
-        ]
-    )
-    federated = truth.checked is not None
-    return box_ap(part, detections, limits=(100,), federated=federated).ap()
+    return box_ap(
+        replace(coco, images=(image,)),
+        DetectionRows.of([entry]),
+        limits=(100,),
+        federated=truth.checked is not None,
+        classes=classes,
+    ).ap()
 
 
 def draw_best_and_worst(
@@ -154,24 +139,23 @@ def draw_best_and_worst(
     chosen = {'good': ranked[::-1][:count], 'bad': ranked[:count]}
     files, trouble = [], []
     for name, pictures in chosen.items():
-        home = Path(folder, name)
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f'cannot write to {home}: {error.strerror or error}; name a folder'
-            ) from error
+        home = make_folder(Path(folder, name))
         for one in pictures:
             try:
                 image = _drawn(one, score_thr)
             except ImageError as error:
                 trouble.append(one_line(error))
                 continue
-            stem = re.sub(r'[^\w.-]+', '_', Path(one.truth.path).stem)[-80:]
+            stem = safe_name(Path(one.truth.path).stem)
             file = home / f'{stem}_{one.ap:.3f}.jpg'
             if file in files:  # pictures of one name in several folders
                 file = home / f'{stem}_{one.number}_{one.ap:.3f}.jpg'
-            image.save(file, quality=_QUALITY)
+            try:
+                with atomic_write(file) as part:
+                    image.save(part, 'JPEG', quality=_QUALITY)
+            except OSError as error:  # the others may be written nevertheless
+                trouble.append(f'{file}: {error.strerror or error}')
+                continue
             files.append(file)
             if show:
                 show(image, f'{name}: {stem}, AP {one.ap:.3f}')
@@ -180,22 +164,18 @@ def draw_best_and_worst(
 
 def _drawn(one: Ranked, score_thr: float) -> Image.Image:
     """Truth and detections side by side."""
-    image = load_image(one.truth.path)[..., ::-1]
-    shown = one.entry['scores'] >= score_thr
-    shared = {
-        'image': image,
-        'caption': '',
-        'phrases': ((),) * len(one.names),
-        'names': one.names,
-    }
     truth = Scene(
-        **shared,
+        image=load_image(one.truth.path)[..., ::-1],
+        caption='',
+        phrases=((),) * len(one.names),
+        names=one.names,
         boxes=one.truth.boxes,
         labels=one.truth.labels,
         ignored=one.truth.ignored,
     )
-    detected = Scene(
-        **shared,
+    shown = one.entry['scores'] >= score_thr
+    detected = replace(
+        truth,
         boxes=one.entry['bboxes'][shown],
         labels=one.entry['labels'][shown],
         ignored=np.zeros(int(shown.sum()), dtype=bool),

@@ -22,27 +22,6 @@ from glip.visualization.scene import Scene
 MODES = ('transformed', 'original', 'pipeline')
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One sample to be looked at.
-
-    Attributes:
-        index: Its number.
-        path: Of its picture.
-        parts: Heading and scene, one or, with the steps of a pipeline, several.
-        notes: What else there is to say.
-        skipped: Why there is nothing to see, where that is so.
-        num_cut: Boxes whose words have no room in the caption.
-    """
-
-    index: int
-    path: str
-    parts: tuple[tuple[str, Scene], ...] = ()
-    notes: tuple[str, ...] = ()
-    skipped: str | None = None
-    num_cut: int = 0
-
-
 class SampleBrowser:
     """Draws samples of a config's data set and says what the model would see.
 
@@ -98,7 +77,7 @@ class SampleBrowser:
         wanted = min(number, total)
         return [i * total // wanted for i in range(wanted)]
 
-    def samples(self, which: Sequence[int]) -> Iterator[Shown]:
+    def samples(self, which: Sequence[int]) -> Iterator[Seen]:
         """Draw samples one after the other.
 
         Args:
@@ -124,23 +103,26 @@ class SampleBrowser:
                     data = self.dataset[index]
                 yield self._shown(index, data)
 
-    def _shown(self, index: int, data: Any) -> Shown:
+    def _shown(self, index: int, data: Any) -> Seen:
         """What there is to see of what the data set gave."""
         seen = data
         if not isinstance(data, Seen):
             inclusive = any(leaf.is_inclusive for leaf in leaves(self.dataset))
             seen = Seen(data, names=self.leaves[0].names, is_inclusive=inclusive)
-        if seen.reason is not None:
-            return Shown(index, seen.path, skipped=seen.reason)
+        seen.index = index
         try:
-            parts = seen.parts()
-            notes, cut = self._notes(seen, parts[-1][1])
+            if seen.reason is None:
+                seen.finish()
+                self._describe(seen)
         except GLIPError as error:
-            return Shown(index, seen.path, skipped=one_line(error))
-        return Shown(index, seen.path, tuple(parts), tuple(notes), num_cut=cut)
+            seen.reason = one_line(error)
+        if seen.reason is not None:
+            seen.parts = []
+        return seen
 
-    def _notes(self, seen: Seen, scene: Scene) -> tuple[list[str], int]:
-        """Facts about a sample, and how many of its boxes lack room for words."""
+    def _describe(self, seen: Seen) -> None:
+        """Note facts about a sample, and how many of its boxes lack room for words."""
+        scene = seen.scene
         ignored = int(scene.ignored.sum())
         facts = [
             '{} x {} pixels'.format(*scene.size),
@@ -148,21 +130,22 @@ class SampleBrowser:
         ]
         if ignored:
             facts.append(f'{ignored} to ignore')
-        cut = int(seen.get('num_boxes_cut') or 0)
+        seen.num_cut = int(seen.get('num_boxes_cut') or 0)
         has_text = seen.get('text') is not None
         if self._budget is not None and has_text:
             budget, lost = self._budget.measure(seen.prompt, scene)
             facts.append(budget)
-            cut += lost
-        notes = [', '.join(facts)]
-        if cut:
-            notes.append(
-                f'{counted(cut, "box", "boxes")} without room in the caption for '
-                'words: not trained'
+            seen.num_cut += lost
+        seen.notes.append(', '.join(facts))
+        if seen.num_cut:
+            seen.notes.append(
+                f'{counted(seen.num_cut, "box", "boxes")} without room in the caption '
+                'for words: not trained'
             )
         if not has_text:
-            notes.append('no text comes with it, so no model can be asked for anything')
-        return notes, cut
+            seen.notes.append(
+                'no text comes with it, so no model can be asked for anything'
+            )
 
 
 def counted(number: int, one: str, many: str) -> str:

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -83,142 +84,164 @@ class Plan:
             )
 
 
-def benchmark_inference(
-    cfg: Config,
-    checkpoint: str | None,
-    plan: Plan,
-    write_line: WriteLine,
-    *,
-    fuse_conv_bn: bool = False,
-    device: str | None = None,
-    compile: bool | Mapping[str, Any] = False,
-) -> Speed:
-    """Measure the model alone, pictures one by one; loading them is not in it.
+class SpeedTest:
+    """Measures what a config describes.
 
     Args:
-        cfg: With ``model`` and ``test_dataloader``.
-        checkpoint: Weights; without, the model finds nothing, which may be faster.
+        cfg: With ``model`` and the data loaders.
         plan: How to measure.
         write_line: Given each line.
-        fuse_conv_bn: Fold batch norms into convolutions.
-        device: Defaults to the GPU, where there is one.
-        compile: See :func:`glip.runtime.compiling.compile_for_inference`. Compiling
-            falls into the first picture, which must not count.
-
-    Raises:
-        CheckpointError: The weights do not fit.
-        ConfigError: There is no model or no test data, or ``compile`` is no option.
-        DatasetError: The data is not usable, or too little.
     """
-    cfg = cfg.copy()
-    loader = _loader(cfg, 'test', batch_size=1)
-    model = use_cpu_kernels(build_model(cfg))
-    if checkpoint:
-        load_into(model, checkpoint)
-    if fuse_conv_bn:
-        from mmcv.cnn.utils import fuse_conv_bn as fuse
 
-        model = fuse(model)
-    where = resolve_device(device)
-    model = model.to(where).eval()
-    cache = FeatureCache()  # words are encoded once, as in an evaluation
-    model.reuse_features = False  # a picture that comes again counts as a new one
-    compile_for_inference(model, compile)
+    def __init__(self, cfg: Config, plan: Plan, write_line: WriteLine) -> None:
+        self.cfg = cfg
+        self.plan = plan
+        self.write_line = write_line
 
-    def runs() -> Iterator[float]:
-        for data in loader:
-            start = clock(where)
-            with torch.no_grad(), cache.in_use():
-                model.test_step(data)
-            yield clock(where) - start
+    def inference(
+        self,
+        checkpoint: str | None,
+        *,
+        fuse_conv_bn: bool = False,
+        device: str | None = None,
+        compile: bool | Mapping[str, Any] = False,
+    ) -> Speed:
+        """Measure the model alone, pictures one by one; loading them is not in it.
 
-    speed = _measured(runs(), Speed('img'), plan, write_line)
-    name = 'cuda memory' if where.type == 'cuda' else 'memory of the process'
-    write_line(f'{name}: {peak_memory(where) or 0} MB')
-    return speed
+        Args:
+            checkpoint: Weights; without, the model finds nothing, which may be faster.
+            fuse_conv_bn: Fold batch norms into convolutions.
+            device: Defaults to the GPU, where there is one.
+            compile: See :func:`glip.runtime.compiling.compile_for_inference`. Compiling
+                falls into the first picture, which must not count.
 
+        Raises:
+            CheckpointError: The weights do not fit.
+            ConfigError: There is no model or no test data, or ``compile`` is no option.
+            DatasetError: The data is not usable, or too little.
+        """
+        loader = self._loader('test', batch_size=1)
+        model = use_cpu_kernels(build_model(self.cfg.copy()))
+        if checkpoint:
+            load_into(model, checkpoint)
+        if fuse_conv_bn:
+            from mmcv.cnn.utils import fuse_conv_bn as fuse
 
-def benchmark_dataloader(
-    cfg: Config, split: str, plan: Plan, write_line: WriteLine
-) -> Speed:
-    """Measure how fast batches come, with the config's loading processes.
+            model = fuse(model)
+        where = resolve_device(device)
+        model = model.to(where).eval()
+        cache = FeatureCache()  # words are encoded once, as in an evaluation
+        model.reuse_features = False  # a picture that comes again counts as a new one
+        compile_for_inference(model, compile)
 
-    Args:
-        cfg: With the data loader.
-        split: ``train``, ``val`` or ``test``.
-        plan: How to measure.
-        write_line: Given each line.
+        def runs() -> Iterator[float]:
+            for data in loader:
+                start = clock(where)
+                with torch.no_grad(), cache.in_use():
+                    model.test_step(data)
+                yield clock(where) - start
 
-    Raises:
-        ConfigError: There is no such data loader.
-        DatasetError: The data is not usable, or too little.
-    """
-    loader = _loader(cfg.copy(), split)
-    workers = getattr(loader, 'num_workers', 0)
-    batch = getattr(loader.batch_sampler, 'batch_size', None) or loader.batch_size or 1
-    write_line(f'{split}: batches of {batch}, {workers} loading processes')
+        speed = self._measured(runs(), Speed('img'))
+        name = 'cuda memory' if where.type == 'cuda' else 'memory of the process'
+        self.write_line(f'{name}: {peak_memory(where) or 0} MB')
+        return speed
 
-    def runs() -> Iterator[float]:
-        start = time.perf_counter()
-        for _ in loader:
-            yield time.perf_counter() - start
+    def dataloader(self, split: str) -> Speed:
+        """Measure how fast batches come, with the config's loading processes.
+
+        Args:
+            split: ``train``, ``val`` or ``test``.
+
+        Raises:
+            ConfigError: There is no such data loader.
+            DatasetError: The data is not usable, or too little.
+        """
+        loader = self._loader(split)
+        workers = getattr(loader, 'num_workers', 0)
+        sampler = loader.batch_sampler
+        batch = getattr(sampler, 'batch_size', None) or loader.batch_size or 1
+        self.write_line(f'{split}: batches of {batch}, {workers} loading processes')
+
+        def runs() -> Iterator[float]:
             start = time.perf_counter()
+            for _ in loader:
+                yield time.perf_counter() - start
+                start = time.perf_counter()
 
-    return _measured(runs(), Speed('batch'), plan, write_line)
+        return self._measured(runs(), Speed('batch'))
 
+    def dataset(self, split: str) -> Speed:
+        """Measure the steps of the pipeline one by one, in this process.
 
-def benchmark_dataset(
-    cfg: Config, split: str, plan: Plan, write_line: WriteLine
-) -> Speed:
-    """Measure the steps of the pipeline one by one, in this process.
+        Args:
+            split: ``train``, ``val`` or ``test``.
 
-    Args:
-        cfg: With the data loader.
-        split: ``train``, ``val`` or ``test``.
-        plan: How to measure.
-        write_line: Given each line.
+        Raises:
+            ConfigError: There is no such data loader, or it is a stream.
+            DatasetError: The data is not usable, or too little.
+        """
+        dataset = build_dataset(self.cfg.copy(), split)
+        parts = [leaf for leaf in leaves(dataset) if leaf.transforms]
+        if not parts or not hasattr(dataset, '__len__'):
+            raise ConfigError(
+                f'{type(dataset).__name__} lets nobody look into its pipeline: measure '
+                'its data loader (--task dataloader)'
+            )
+        speed = Speed('img')
+        samples = [(leaf, i) for leaf in parts for i in range(len(leaf.dataset))]
+        generator = torch.Generator().manual_seed(0)
+        shuffled = torch.randperm(len(samples), generator=generator).tolist()
 
-    Raises:
-        ConfigError: There is no such data loader, or it is a stream.
-        DatasetError: The data is not usable, or too little.
-    """
-    dataset = build_dataset(cfg.copy(), split)
-    parts = [leaf for leaf in leaves(dataset) if leaf.transforms]
-    if not parts or not hasattr(dataset, '__len__'):
-        raise ConfigError(
-            f'{type(dataset).__name__} lets nobody look into its pipeline: measure '
-            'its data loader (--task dataloader)'
-        )
-    speed = Speed('img')
-    order = [(leaf, i) for leaf in parts for i in range(len(leaf.dataset))]
-    generator = torch.Generator().manual_seed(0)
-    shuffled = torch.randperm(len(order), generator=generator).tolist()
+        def runs() -> Iterator[float]:
+            for number, (leaf, index) in enumerate(samples[i] for i in shuffled):
+                times: list[tuple[str, float]] = []
+                start = before = time.perf_counter()
+                data = None
+                for step in (leaf.dataset.get_data_info, *leaf.transforms):
+                    if not times:
+                        data = step(index)
+                    elif data is not None:
+                        data = step(data)
+                    now = time.perf_counter()
+                    name = getattr(step, '__name__', type(step).__name__)
+                    times.append((name, now - before))
+                    before = now
+                if number >= self.plan.num_warmup:
+                    for name, seconds in times:
+                        speed.steps[name].append(seconds)
+                yield time.perf_counter() - start
 
-    def runs() -> Iterator[float]:
-        for number, place in enumerate(shuffled):
-            leaf, index = order[place]
-            steps: list[tuple[str, float]] = []
-            start = before = time.perf_counter()
-            data = leaf.dataset.get_data_info(index)
-            for transform in (None, *leaf.transforms):
-                if transform is not None and data is not None:
-                    data = transform(data)
-                name = (
-                    'get_data_info' if transform is None else type(transform).__name__
-                )
-                now = time.perf_counter()
-                steps.append((name, now - before))
-                before = now
-            if number >= plan.num_warmup:
-                for name, seconds in steps:
-                    speed.steps[name].append(seconds)
-            yield time.perf_counter() - start
+        with DefaultScope.overwrite_default_scope('glip'):
+            self._measured(runs(), speed)
+        for name, seconds in speed.steps.items():
+            self.write_line(f'{name}: {1000 * statistics.mean(seconds):.2f} ms')
+        return speed
 
-    with DefaultScope.overwrite_default_scope('glip'):
-        _measured(runs(), speed, plan, write_line)
-    for name, seconds in speed.steps.items():
-        write_line(f'{name}: {1000 * statistics.mean(seconds):.2f} ms')
-    return speed
+    def _loader(self, split: str, batch_size: int | None = None) -> Any:
+        """The data loader of the config, around its built data set."""
+        cfg = self.cfg.copy()
+        dataset = build_dataset(cfg, split)
+        config = dict(cfg[f'{split}_dataloader'], dataset=dataset)
+        if batch_size is not None:
+            config['batch_size'] = batch_size
+        with DefaultScope.overwrite_default_scope('glip'):
+            return build_dataloader(config, seed=0)
+
+    def _measured(self, runs: Iterator[float], speed: Speed) -> Speed:
+        """Collect times and write how it goes."""
+        plan = self.plan
+        for number, seconds in enumerate(islice(runs, plan.max_iter), 1):
+            if number > plan.num_warmup:
+                speed.seconds.append(seconds)
+                if number % plan.log_interval == 0:
+                    done = f'[{number:<3}/{plan.max_iter}]'
+                    self.write_line(f'Done {speed.unit} {done}, {speed}')
+        if not speed.seconds:
+            raise DatasetError(
+                f'the data has not more than the {plan.num_warmup} of the warm-up: '
+                'lower --num-warmup'
+            )
+        return speed
 
 
 def overall(speeds: list[Speed]) -> str:
@@ -226,41 +249,12 @@ def overall(speeds: list[Speed]) -> str:
     unit = speeds[0].unit
     rates = [round(speed.per_second, 1) for speed in speeds]
     times = [round(1000 / speed.per_second, 1) for speed in speeds]
-    if len(speeds) == 1:
-        return (
-            f'Overall fps: {rates[0]:.1f} {unit}/s, '
-            f'times per {unit}: {times[0]:.1f} ms/{unit}'
-        )
+    mean_rate, mean_time = '', ''
+    if len(speeds) > 1:
+        mean_rate, mean_time = (f'[{statistics.mean(v):.1f}]' for v in (rates, times))
+    else:
+        (rates,), (times,) = rates, times
     return (
-        f'Overall fps: {rates}[{statistics.mean(rates):.1f}] {unit}/s, '
-        f'times per {unit}: {times}[{statistics.mean(times):.1f}] ms/{unit}'
+        f'Overall fps: {rates}{mean_rate} {unit}/s, '
+        f'times per {unit}: {times}{mean_time} ms/{unit}'
     )
-
-
-def _loader(cfg: Config, split: str, batch_size: int | None = None) -> Any:
-    """The data loader of a config, around its built data set."""
-    dataset = build_dataset(cfg, split)
-    config = dict(cfg[f'{split}_dataloader'], dataset=dataset)
-    if batch_size is not None:
-        config['batch_size'] = batch_size
-    with DefaultScope.overwrite_default_scope('glip'):
-        return build_dataloader(config, seed=0)
-
-
-def _measured(
-    runs: Iterator[float], speed: Speed, plan: Plan, write_line: WriteLine
-) -> Speed:
-    """Collect times and write how it goes."""
-    for number, seconds in enumerate(runs, 1):
-        if number > plan.num_warmup:
-            speed.seconds.append(seconds)
-            if number % plan.log_interval == 0:
-                write_line(f'Done {speed.unit} [{number:<3}/{plan.max_iter}], {speed}')
-        if number == plan.max_iter:
-            break
-    if not speed.seconds:
-        raise DatasetError(
-            f'the data has not more than the {plan.num_warmup} of the warm-up: lower '
-            '--num-warmup'
-        )
-    return speed

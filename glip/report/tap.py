@@ -112,20 +112,27 @@ class Seen:
         data: A packed sample, or a record.
         names: Classes of the data set.
         path: Of the picture.
+        index: Number of the sample.
         reason: Why there is nothing, where that is so.
         frame: Width and height of the picture over those that the boxes are given
             in: 1 but where annotations were loaded behind a resize.
         is_inclusive: Whether boxes end with their last pixel.
-        steps: Name and scene after each transform that changed something.
+        parts: Heading and scene, one in the end, or one after each transform that
+            changed something.
+        notes: What else there is to say.
+        num_cut: Boxes whose words have no room in the caption.
     """
 
     data: Any
     names: tuple[str, ...] = ()
     path: str = ''
+    index: int = 0
     reason: str | None = None
     frame: tuple[float, ...] | None = None
     is_inclusive: bool = False
-    steps: list[tuple[str, Scene]] = field(default_factory=list)
+    parts: list[tuple[str, Scene]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    num_cut: int = 0
 
     def __post_init__(self) -> None:
         self.path = self.path or str(self.get('img_path') or '')
@@ -141,20 +148,25 @@ class Seen:
         """The fields that make the prompt."""
         return {key: self.get(key) for key in PROMPT_FIELDS}
 
-    def parts(self) -> list[tuple[str, Scene]]:
-        """Heading and scene of all that is to be shown.
-
-        Raises:
-            GLIPError: It cannot be shown.
-        """
-        return self.steps or [('', self._scene())]
+    @property
+    def scene(self) -> Scene:
+        """What the model would see."""
+        return self.parts[-1][1]
 
     def add_step(self, name: str) -> None:
         """Note what a transform left, unless it looks as before."""
         scene = self._scene()
-        if self.steps and _look_alike(self.steps[-1][1], scene):
-            name = f'{self.steps.pop()[0]}, {name}'
-        self.steps.append((name, scene))
+        if self.parts and _look_alike(self.scene, scene):
+            name = f'{self.parts.pop()[0]}, {name}'
+        self.parts.append((name, scene))
+
+    def finish(self) -> None:
+        """Make the scene of a sample whose steps are not shown.
+
+        Raises:
+            GLIPError: It cannot be shown.
+        """
+        self.parts = self.parts or [('', self._scene())]
 
     def _scene(self) -> Scene:
         """Picture, caption and boxes as they are now."""

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from glip.errors import GLIPError, one_line
 
+_TRACEBACK = 'GLIP_TRACEBACK'  # environment variable that shows where errors arose
 ParseArgs = Callable[[Sequence[str] | None], argparse.Namespace]
 Main = Callable[..., int]
 
 
 def command(
-    parse_args: ParseArgs, *, stopped: str = 'stopped'
+    parse_args: ParseArgs, *, stopped: str = 'stopped', runs_config: bool = False
 ) -> Callable[[Callable[[argparse.Namespace], int | None]], Main]:
     """Decorator that turns a function of parsed arguments into ``main(argv=None)``.
 
     Args:
         parse_args: Reads the command line; None stands for that of the process.
         stopped: Line that Ctrl-C ends with.
+        runs_config: Whether the command builds and runs what a config names, which may
+            raise anything: such errors become a line as well, with the place where
+            they arose. ``GLIP_TRACEBACK=1`` in the environment shows the whole way.
 
     Returns:
         ``main``, whose result is the exit code: what the function returned (0 for
@@ -34,12 +40,32 @@ def command(
             try:
                 return run(parse_args(argv)) or 0
             except GLIPError as error:
-                sys.stderr.write(f'error: {one_line(error)}\n')
-                return 1
+                return _failed(error, one_line(error))
             except KeyboardInterrupt:
                 sys.stderr.write(f'\n{stopped}\n')  # below the ^C of the terminal
                 return 130
+            # A config names what it likes, with values of any kind.
+            except Exception as error:
+                if not runs_config:
+                    raise
+                return _failed(error, f'{type(error).__name__}: {_placed(error)}')
 
         return main
 
     return decorate
+
+
+def _failed(error: Exception, message: str) -> int:
+    if os.environ.get(_TRACEBACK):
+        traceback.print_exception(error)
+    # Ends the generators of a failed call, whose bars write until then.
+    traceback.clear_frames(error.__traceback__)
+    sys.stderr.write(f'error: {message}\n')
+    return 1
+
+
+def _placed(error: Exception) -> str:
+    """The message of an error, and where it arose."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f'{"/".join(frame.filename.split(os.sep)[-2:])}, line {frame.lineno}'
+    return f'{GLIPError(error)} (in {place}; {_TRACEBACK}=1 shows the way there)'

@@ -10,6 +10,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from glip.errors import DatasetError
+from glip.received import check_is_file
 
 T = TypeVar('T')
 _BAR = '{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, ETA {remaining}, {rate_fmt}]'
@@ -24,7 +25,7 @@ def track(items: Iterable[T], total: int | Callable[[], int], what: str) -> Iter
         what: Written before the bar.
     """
     first = total if isinstance(total, int) else None
-    with _bar(total=first, desc=what, bar_format=_BAR) as bar:
+    with progress_bar(total=first, desc=what, bar_format=_BAR) as bar:
         for item in items:
             if bar.total is None and callable(total):
                 bar.total = total()
@@ -48,10 +49,11 @@ def track_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[int, 
     path = os.fspath(path)
     number = 0
     try:
+        check_is_file(path)
         size = os.path.getsize(path)
         with (
             open(path, 'rb') as file,
-            _bar(
+            progress_bar(
                 total=size, desc=what, unit='B', unit_scale=True, bar_format=_BAR
             ) as bar,
         ):
@@ -75,11 +77,13 @@ def track_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[int, 
 
 def count_lines(path: str | os.PathLike[str]) -> int:
     """Number of lines of a file, without looking into them."""
+    check_is_file(path)
     with open(path, 'rb') as file:
         return sum(1 for _ in file)
 
 
-def _bar(**kwargs: object) -> tqdm:
+def progress_bar(**kwargs: object) -> tqdm:
+    """A bar of tqdm that does not fill log files; arguments are those of tqdm."""
     # In a log file every update is a line of its own.
     interval = 0.2 if sys.stderr.isatty() else 10.0
     return tqdm(dynamic_ncols=True, mininterval=interval, **kwargs)

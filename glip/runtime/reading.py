@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -17,7 +17,9 @@ from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
 from glip.errors import DatasetError
+from glip.received import check_is_file, parse_json
 
+_COMPARED = 5000  # names that a mistyped one is compared with
 _SHOWN = 8  # how many ids or names a message lists
 _LARGE = 200 * 2**20  # bytes from which on reading a file is worth a line
 _QUIET = 15.0  # seconds between two lines about the same file
@@ -43,7 +45,7 @@ def read_json(path: str, backend_args: Mapping[str, Any] | None = None) -> Any:
         with open(local_path, 'rb') as file:
             data = file.read()
         try:
-            return json.loads(data)  # UTF-8, UTF-16 or UTF-32, as its beginning says
+            return parse_json(data)  # UTF-8, UTF-16 or UTF-32, as its beginning says
         except UnicodeDecodeError as error:
             raise DatasetError(
                 f'annotation file {path} is not valid JSON: {_encoding_of(data)}'
@@ -56,17 +58,26 @@ def read_json(path: str, backend_args: Mapping[str, Any] | None = None) -> Any:
 
 
 def json_lines(
-    path: str, backend_args: Mapping[str, Any] | None = None
+    path: str,
+    backend_args: Mapping[str, Any] | None = None,
+    *,
+    skip: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Records of a file with one JSON object per line, one in memory at a time.
 
     Long reads say in the log how far they are. Empty lines are passed over.
 
+    Args:
+        path: Local or of a backend of mmengine.
+        backend_args: Passed to mmengine's file backend.
+        skip: Told of lines that are no JSON object, which are then passed over.
+
     Yields:
         Number of the line, from 1, and its record.
 
     Raises:
-        DatasetError: The file is missing or unreadable; a line is no JSON object.
+        DatasetError: The file is missing or unreadable; a line is no JSON object and
+            there is no ``skip``.
     """
     with _opened(path, backend_args) as local_path:
         size = os.path.getsize(local_path)
@@ -80,8 +91,16 @@ def json_lines(
                         f'{path}: {number} lines read, {done / size:.0%}',
                         logger='current',
                     )
-                if line.strip():
-                    yield number, _record(line, path, number)
+                if not line.strip():
+                    continue
+                try:
+                    record = _record(line, path, number)
+                except DatasetError as error:
+                    if skip is None:
+                        raise
+                    skip(str(error))
+                else:
+                    yield number, record
 
 
 def check_names(names: Sequence[str], known: Iterable[str], path: str) -> None:
@@ -94,7 +113,7 @@ def check_names(names: Sequence[str], known: Iterable[str], path: str) -> None:
     present = set(known)
     missing = [name for name in names if name not in present]
     if missing:
-        close = difflib.get_close_matches(missing[0], known, n=1)
+        close = difflib.get_close_matches(missing[0], known[:_COMPARED], n=1)
         hint = f'; did you mean {close[0]!r}?' if close else ''
         raise DatasetError(
             f'classes {listed(missing)} are not in annotation file {path}, which has '
@@ -124,6 +143,7 @@ def _opened(path: str, backend_args: Mapping[str, Any] | None) -> Iterator[str]:
     """A local file of the same content; what goes wrong becomes one line."""
     try:
         with get_local_path(path, backend_args=backend_args) as local_path:
+            check_is_file(local_path)
             yield local_path
     except FileNotFoundError as error:
         raise DatasetError(
@@ -156,7 +176,7 @@ def _record(line: bytes, path: str, number: int) -> dict[str, Any]:
             'NEW)'
         )
     try:
-        record = json.loads(line)
+        record = parse_json(line)
     except UnicodeDecodeError as error:
         raise DatasetError(
             f'{path}, line {number}: not JSON: {_encoding_of(line)}'

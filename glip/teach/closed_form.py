@@ -145,7 +145,7 @@ def put_into(model: GLIP, space: ClassSpace, weight: Tensor, bias: Tensor) -> No
         ConfigError: The model is not built for such a detector.
     """
     neck, head = model.neck, model.bbox_head.head
-    classes = neck.num_classes
+    classes = neck.space_dims
     for level, conv in enumerate(neck.project):
         stacked = torch.cat((space.project[level], weight[level]))[:, :, None, None]
         if stacked.shape != conv.weight.shape:

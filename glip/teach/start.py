@@ -10,7 +10,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from glip.apis.loading import build_model, read_config
+from glip.apis.config_files import read_config
+from glip.apis.loading import build_model
 from glip.apis.pipeline import InferencePipeline
 from glip.checkpoints import read_checkpoint, save_state_dict
 from glip.errors import CheckpointError, ConfigError, ImageError

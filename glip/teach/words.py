@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from glip.errors import ConfigError
+from glip.received import check_is_file, parse_json
 from glip.text import TextPrompt
+from glip.text.plurals import plural
 
 _ADJECTIVES = (
     *('red', 'blue', 'green', 'yellow', 'black', 'white', 'brown', 'small', 'large'),
@@ -68,7 +69,9 @@ class WordList:
             ConfigError: The file is not of this form.
         """
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding='utf-8')))
+            check_is_file(path)
+            text = Path(path).read_text(encoding='utf-8')
+            return cls.from_dict(parse_json(text))
         except OSError as error:
             raise ConfigError(f'word list {path}: {error.strerror}') from error
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -165,8 +168,8 @@ class PromptSampler:
         name = self._random.choice(self.words.names)
         fitting = [word for word in synonyms if name.classes[0] in word.classes]
         # The first ones are the commonest.
-        place = int(len(fitting) * self._random.random() ** 2)
-        return fitting[place] if fitting else name
+        number = int(len(fitting) * self._random.random() ** 2)
+        return fitting[number] if fitting else name
 
     def _inflected(self, word: Word) -> str:
         form = self._random.random()
@@ -190,17 +193,6 @@ class PromptSampler:
             ('', 'two ', 'three ', 'several ', 'some ', 'the ')
         )
         return number + plural(text)
-
-
-def plural(text: str) -> str:
-    """Regular plural of the last word."""
-    if text.endswith(('s', 'x', 'ch', 'sh')):
-        return text if text.endswith('s') and not text.endswith('ss') else f'{text}es'
-    if text.endswith('y') and text[-2:-1] not in 'aeiou':
-        return f'{text[:-1]}ies'
-    if text.endswith('man'):
-        return f'{text[:-3]}men'
-    return f'{text}s'
 
 
 def encoded(

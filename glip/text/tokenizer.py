@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from glip.errors import GLIPError, PromptError
+from glip.received import parse_json
 from glip.text.checks import Span
 from glip.text.prompt import TextPrompt
 
@@ -257,7 +257,7 @@ def _read(path: Path, _mtimes: tuple[int, ...]) -> tokenizers.Tokenizer:
 
 def _from_json(text: str, path: Path | str = 'tokenizer') -> tokenizers.Tokenizer:
     try:
-        kind = json.loads(text)['model'].get('type')
+        kind = parse_json(text)['model'].get('type')
         if kind == 'WordPiece':
             backend = tokenizers.Tokenizer.from_str(text)
     except (ValueError, KeyError, AttributeError, TypeError):
@@ -273,14 +273,18 @@ def _options(path: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        config = json.loads(path.read_text(encoding='utf-8'))
+        config = parse_json(path.read_text(encoding='utf-8'))
     except ValueError:
         raise GLIPError(f'{path} is damaged; save the tokenizer again') from None
-    return {
+    config = config if isinstance(config, dict) else {}
+    options = {
         'lowercase': config.get('do_lower_case', True),
         'strip_accents': config.get('strip_accents'),
         'chinese': config.get('tokenize_chinese_chars', True),
     }
+    if not all(isinstance(v, bool | None) for v in options.values()):
+        raise GLIPError(f'{path} is damaged: {options} must be true or false')
+    return options
 
 
 def _word_piece(

@@ -11,6 +11,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from glip.errors import ConfigError, DatasetError
+from glip.received import check_is_file
 from glip.registry import TRANSFORMS
 from glip.text import Tokenizer
 from glip.text.checks import has_words
@@ -204,6 +205,7 @@ class NegativeCaptions(BaseTransform):
 def _read(path: str) -> list[tuple[None, str]]:
     """Captions of a file, of pictures that are nobody's."""
     try:
+        check_is_file(path)
         lines = Path(path).read_text(encoding='utf-8').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f'captions_file {path} cannot be read: {error}') from error

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Color = tuple[int, int, int]
 Rect = tuple[float, float, float, float]
+
+# Boxes from which on letters get smaller, as there is less room for each.
+_CROWD = 20
 
 PALETTES = ('coco', 'voc', 'citys', 'random', 'none')
 
@@ -40,6 +44,7 @@ def draw_detections(
     names: Sequence[str],
     *,
     palette: str = 'none',
+    tags: bool = True,
 ) -> Image.Image:
     """Draw boxes with their names and scores, the best on top.
 
@@ -53,6 +58,7 @@ def draw_detections(
         labels: (N,) class indices; each has one colour.
         names: N texts.
         palette: One of ``PALETTES``.
+        tags: Write names and scores.
 
     Returns:
         The same image.
@@ -64,7 +70,7 @@ def draw_detections(
     return draw_boxes(
         image,
         [boxes[i] for i in order],
-        [(names[i], f' {scores[i]:.2f}') for i in order],
+        [(names[i], f' {scores[i]:.2f}') for i in order] if tags else None,
         [colors[int(labels[i]) % len(colors)] for i in order],
     )
 
@@ -72,7 +78,7 @@ def draw_detections(
 def draw_boxes(
     image: Image.Image,
     boxes: Sequence[np.ndarray],
-    tags: Sequence[tuple[str, str]],
+    tags: Sequence[tuple[str, str]] | None,
     colors: Sequence[Color],
     *,
     share: float = 1.0,
@@ -83,7 +89,7 @@ def draw_boxes(
         image: RGB picture, drawn upon in place.
         boxes: x1 y1 x2 y2 in pixels, ends exclusive.
         tags: Per box words, which are cut where they are too long, and what follows
-            them.
+            them; None for boxes alone.
         colors: One for each box.
         share: Of the width of the picture that a tag may take.
 
@@ -92,14 +98,13 @@ def draw_boxes(
     """
     draw = ImageDraw.Draw(image)
     line = line_width(image.size)
-    placed = place_tags(boxes, tags, image.size, share=share)
+    placed = [] if tags is None else place_tags(boxes, tags, image.size, share=share)
     for box, color in zip(boxes[::-1], colors[::-1], strict=True):
         draw.rectangle(_inside(box, *image.size), outline=color, width=line)
-    for tag, color in zip(placed[::-1], colors[::-1], strict=True):
+    for tag, color in reversed(list(zip(placed, colors))):
         draw.rectangle(tag.rect, fill=color)
-        pad = _padding(tag.font)
         draw.text(
-            (tag.rect[0] + pad, tag.rect[1] + pad),
+            (tag.rect[0] + tag.pad, tag.rect[1] + tag.pad),
             tag.text,
             font=tag.font,
             fill=ink_on(color),
@@ -108,12 +113,31 @@ def draw_boxes(
     return image
 
 
+def blur_boxes(image: Image.Image, boxes: np.ndarray) -> None:
+    """Blur what is in the boxes beyond recognition, in place.
+
+    Args:
+        image: RGB picture.
+        boxes: (N, 4) x1 y1 x2 y2 in pixels.
+    """
+    for box in boxes:
+        x1, y1, x2, y2 = (round(side) for side in _inside(box, *image.size))
+        region = (x1, y1, x2 + 1, y2 + 1)
+        radius = max(x2 - x1, y2 - y1) / 8 + 1
+        image.paste(image.crop(region).filter(ImageFilter.GaussianBlur(radius)), region)
+
+
 class Tag(NamedTuple):
     """Words beside a box: where they are put, and in which letters."""
 
     rect: Rect
     text: str
     font: ImageFont.FreeTypeFont
+
+    @property
+    def pad(self) -> int:
+        """Pixels between the words and the border."""
+        return _padding(self.font)
 
 
 def place_tags(
@@ -132,13 +156,15 @@ def place_tags(
         share: Of the width that a tag may take.
     """
     letters = font_size(size)
-    found: list[Tag] = []
+    if len(boxes) > _CROWD:
+        letters = max(10, round(letters * math.sqrt(_CROWD / len(boxes))))
+    placed: list[Tag] = []
     for box, (words, end) in zip(boxes, tags, strict=True):
         font = font_for(words, letters)
         text = _fitted(' '.join(words.split()), end, font, round(size[0] * share))
-        rect = _place(box, text, font, size, [tag.rect for tag in found])
-        found.append(Tag(rect, text, font))
-    return found
+        rect = _place(box, text, font, size, [tag.rect for tag in placed])
+        placed.append(Tag(rect, text, font))
+    return placed
 
 
 def font_size(size: tuple[int, int]) -> int:
@@ -195,18 +221,36 @@ def _place(
     w = font.getlength(text) + 2 * pad
     h = ascent + descent + 2 * pad
     x1, y1, x2, y2 = _inside(box, *size)
-    spots = [(x1, y1 - h), (x1, y1), (x1, y2 - h), (x1, y2), (x2 - w, y1)]
     rects = []
-    for x, y in spots:
+    for x, y in _spots((x1, y1, x2, y2), w, h):
         left = min(max(x, 0), max(size[0] - 1 - w, 0))
         top = min(max(y, 0), max(size[1] - 1 - h, 0))
-        rects.append((left, top, left + w, top + h))
-    free = (rect for rect in rects if not any(_overlap(rect, p) for p in placed))
-    return next(free, rects[0])
+        rect = (left, top, left + w, top + h)
+        covered = sum(_shared_area(rect, other) for other in placed)
+        if covered == 0:
+            return rect
+        rects.append((covered, rect))
+    return min(rects, key=lambda entry: entry[0])[1]
 
 
-def _overlap(a: Rect, b: Rect) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _spots(box: Rect, w: float, h: float) -> Iterator[tuple[float, float]]:
+    """Corners to try for a label, those that name the box best first.
+
+    Above, in and below the box, from left to right; then farther away, row by row.
+    """
+    x1, y1, x2, y2 = box
+    columns = (x1, x2 - w, (x1 + x2 - w) / 2)
+    for x in columns:
+        yield from ((x, y) for y in (y1 - h, y1, y2 - h, y2))
+    for row in range(2, 5):
+        for x in (*columns, x1 - w, x2):
+            yield from ((x, y) for y in (y1 - row * h, y2 + (row - 1) * h))
+
+
+def _shared_area(a: Rect, b: Rect) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0.0) * max(height, 0.0)
 
 
 def _padding(font: ImageFont.FreeTypeFont) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -117,39 +119,38 @@ def stack(images: Sequence[Image.Image], *, across: bool = False) -> Image.Image
 
 def _without_long_runs(cut: Sequence[Segment]) -> list[Segment]:
     """Leave out the middle of long stretches in which nothing has a box."""
-    found: list[Segment] = []
-    run: list[Segment] = []
-    for segment in [*cut, Segment('', (-1,), False)]:
-        if not segment.labels:
-            run.append(segment)
-            continue
-        length = sum(len(part.text) for part in run)
-        if length > _LONG_RUN:
-            gap = Segment('…', (), False)
-            run = [*_first(run, _KEPT), gap, *_last(run, _KEPT)]
-        found += [*run, segment]
-        run = []
-    return found[:-1]
+    shortened: list[Segment] = []
+    for has_boxes, group in groupby(cut, key=lambda segment: bool(segment.labels)):
+        run = list(group)
+        shortened += run if has_boxes else _shortened(run)
+    return shortened
 
 
-def _first(run: Sequence[Segment], count: int) -> list[Segment]:
-    """The beginning of a run, ending with a whole word."""
-    found = []
-    for segment in run:
-        if len(segment.text) >= count:
-            text = segment.text[:count]
-            if segment.text[count : count + 1].strip():  # a word is cut
-                text = re.sub(r'\S+$', '', text)
-            return [*found, segment._replace(text=text)]
-        found.append(segment)
-        count -= len(segment.text)
-    return found
+def _shortened(run: Sequence[Segment]) -> Sequence[Segment]:
+    """The beginning and the end of a long run, in whole words."""
+    letters = [(letter, s.absent) for s in run for letter in s.text]
+    if len(letters) <= _LONG_RUN:
+        return run
+    text = ''.join(letter for letter, _ in letters)
+    first = _whole_words(text, _KEPT)
+    last = len(text) - _whole_words(text[::-1], _KEPT)
+    return [
+        *_regrouped(letters[:first]),
+        Segment('…', (), False),
+        *_regrouped(letters[last:]),
+    ]
 
 
-def _last(run: Sequence[Segment], count: int) -> list[Segment]:
-    """The end of a run, beginning with a whole word."""
-    turned = [s._replace(text=s.text[::-1]) for s in run[::-1]]
-    return [s._replace(text=s.text[::-1]) for s in _first(turned, count)[::-1]]
+def _whole_words(text: str, count: int) -> int:
+    """At most ``count`` letters that end with a whole word."""
+    is_whole = not text[count : count + 1].strip()
+    return count if is_whole else len(re.sub(r'\S+$', '', text[:count]))
+
+
+def _regrouped(letters: Sequence[tuple[str, bool]]) -> Iterator[Segment]:
+    """Letters as segments; those of phrases without boxes apart."""
+    for absent, group in groupby(letters, key=itemgetter(1)):
+        yield Segment(''.join(letter for letter, _ in group), (), absent)
 
 
 def _strip(
@@ -174,9 +175,9 @@ def _strip(
             end = x + font.getlength(text)
             ink = ABSENT if segment.absent else WORDS
             if segment.labels:
-                own, *others = (colors[label] for label in segment.labels)
-                ink = ink_on(own)
-                draw.rectangle((x, y, end, y + high), fill=own)
+                first, *others = (colors[label] for label in segment.labels)
+                ink = ink_on(first)
+                draw.rectangle((x, y, end, y + high), fill=first)
                 for i, color in enumerate(others[:2]):
                     top = y + high - 3 * (i + 1) + 2
                     draw.rectangle((x, top, end, top + 2), fill=color)
@@ -195,20 +196,16 @@ def _wrapped(
     lines: list[list[_Piece]] = [[]]
     used = 0.0
     for word in _words_of(pieces):
-        made = [(text, segment, font_for(text, letters)) for text, segment in word]
-        length = sum(font.getlength(text) for text, _, font in made)
+        sized = [(text, segment, font_for(text, letters)) for text, segment in word]
+        length = sum(font.getlength(text) for text, _, font in sized)
         if used and used + length > room:
             lines.append([])
             used = 0.0
         if not used and word[0][0].isspace():
             continue
         if length > room:
-            made = [
-                (letter, segment, font)
-                for text, segment, font in made
-                for letter in text
-            ]
-        for text, segment, font in made:
+            sized = [(letter, *rest) for text, *rest in sized for letter in text]
+        for text, segment, font in sized:
             length = font.getlength(text)
             if used and used + length > room:
                 lines.append([])
@@ -218,19 +215,10 @@ def _wrapped(
     return lines
 
 
-def _words_of(
-    pieces: Sequence[tuple[str, Segment]],
-) -> list[list[tuple[str, Segment]]]:
+def _words_of(pieces: Iterable[tuple[str, Segment]]) -> Iterator[list]:
     """Pieces that no blank stands between belong together."""
-    words: list[list[tuple[str, Segment]]] = []
-    glued = False
-    for text, segment in pieces:
-        if text.isspace():
-            words.append([(' ', segment)])
-            glued = False
-        elif glued:
-            words[-1].append((text, segment))
+    for is_blank, group in groupby(pieces, key=lambda piece: piece[0].isspace()):
+        if is_blank:
+            yield from ([(' ', segment)] for _, segment in group)
         else:
-            words.append([(text, segment)])
-            glued = True
-    return words
+            yield list(group)

@@ -32,7 +32,7 @@ class Scene:
         boxes: (N, 4) x1 y1 x2 y2 in pixels, ends exclusive.
         labels: (N,) which phrase each box is of.
         ignored: (N,) whether a box is no truth to learn, such as that of a crowd.
-        scores: (N,) of boxes that were found; None for those that people drew.
+        scores: (N,) of detections; None for boxes that people drew.
     """
 
     image: np.ndarray
@@ -109,7 +109,7 @@ def make_scene(
         caption_prompt: See there.
         names: What to call the labels where there is no text.
         ignored: (N,), by default none.
-        scores: (N,) of boxes that were found.
+        scores: (N,) of detections.
         source: The picture, for messages.
 
     Raises:
@@ -177,12 +177,13 @@ def segments(
             ends[end].append((end - begin, label))
     cuts = sorted({0, len(caption), *begins, *ends})
     active: list[tuple[int, int]] = []
-    found = []
+    cut = []
     for here, after in pairwise(cuts):
         for entry in ends[here]:
             active.remove(entry)
         active += begins[here]
         labels = [label for _, label in sorted(active)]
-        own = tuple(dict.fromkeys(label for label in labels if label in shown))
-        found.append(Segment(caption[here:after], own, bool(labels) and not own))
-    return found
+        with_boxes = tuple(dict.fromkeys(label for label in labels if label in shown))
+        absent = bool(labels) and not with_boxes
+        cut.append(Segment(caption[here:after], with_boxes, absent))
+    return cut

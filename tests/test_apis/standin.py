@@ -47,6 +47,8 @@ class ColorFinder(BaseModel):
         pixels = image[:, :height, :width].permute(1, 2, 0)
         boxes, scores, labels = [], [], []
         for label, name in enumerate(sample.text.names):
+            if name not in COLORS:
+                continue
             near = (pixels - torch.tensor(COLORS[name])).abs().amax(-1) < 64
             if not near.any():
                 continue

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from standin import scene
 
@@ -131,10 +134,7 @@ def test_batches_keep_order_and_results(detector, batch_size):
 
 def test_prompt_per_picture(detector):
     picture = scene(200, 100, red=(0, 0, 90, 90), blue=(100, 0, 190, 90))
-    texts = ['blue', ['red', 'blue'], {'red': 'fox'}, TextPrompt.from_classes(['red'])]
-    with pytest.raises(KeyError):  # the stand-in knows colours, not foxes
-        detector([picture] * 4, texts=texts)
-    texts[2] = 'green. red'
+    texts = ['blue', ['red', 'blue'], 'green. red', TextPrompt.from_classes(['red'])]
     found = detector([picture] * 4, texts=texts, batch_size=4)
     assert [sorted(one.names) for one in found] == [
         ['blue'],
@@ -249,3 +249,24 @@ def test_chunked_size_is_for_one_call(detector):
     detector(picture, 'red', chunked_size=7)
     detector(picture, 'red')
     assert detector.model.chunks == [7, 40] and detector.model.chunked_size == 40
+
+
+def test_one_picture_in_every_form(detector, tmp_path):
+    picture = scene(120, 80, red=(16, 16, 80, 64))
+    path = tmp_path / 'scene.png'
+    Image.fromarray(picture[..., ::-1]).save(path)
+    forms = {
+        'bytes': path.read_bytes(),
+        'file': io.BytesIO(path.read_bytes()),
+        'floats': picture.astype(np.float32) / 255,
+        'tensor': torch.from_numpy(picture[..., ::-1].copy()).permute(2, 0, 1),
+        'float tensor': torch.from_numpy(picture[..., ::-1] / 255).permute(2, 0, 1),
+    }
+    expected = detector(picture, 'red')
+    for name, form in forms.items():
+        detections = detector(form, 'red')
+        assert np.array_equal(detections.boxes, expected.boxes), name
+        assert detections.plot().size == (120, 80), name
+    rgb = np.ascontiguousarray(picture[..., ::-1])
+    assert detector(rgb, 'red', rgb=True).names == ['red']
+    assert detector(rgb, 'red').names == []

@@ -1,9 +1,13 @@
 """Figures of everyday use, worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from predictions import coco_of, truth
 
-from benchmarks.everyday import Answers, average_precision, hits_of
+from benchmarks.everyday import Answers, Picture, average_precision, hits_of
+from glip.apis import Detections
 
 
 def test_a_true_box_is_hit_once_by_the_best():
@@ -37,29 +41,10 @@ def test_figures_at_a_threshold():
     assert answers.at(0.95)['f1'] == 0
 
 
-def test_words_are_counted_for_the_class_that_they_stand_for(tmp_path):
+def test_words_are_counted_for_the_class_that_they_stand_for():
     """A detector that finds hounds exactly gives the class dog all its AP."""
-    from faster_coco_eval import COCO
-
-    from benchmarks.everyday import Picture
-    from glip.apis import Detections
-
-    coco = COCO(
-        dict(
-            images=[dict(id=1, width=100, height=100, file_name='1.jpg')],
-            categories=[dict(id=7, name='dog'), dict(id=9, name='cat')],
-            annotations=[
-                dict(
-                    id=1,
-                    image_id=1,
-                    category_id=7,
-                    bbox=[10, 10, 50, 40],
-                    area=2000,
-                    iscrowd=0,
-                )
-            ],
-        )
-    )
+    coco = coco_of([truth([[10, 10, 60, 50]], [0]), truth([], [])], 2)
+    coco = replace(coco, names=('dog', 'cat'))
 
     def detector(picture, prompt, threshold):
         assert prompt == {'hound': 'dog'} and threshold == 0

@@ -67,3 +67,33 @@ def test_names_that_no_file_can_have_are_counted(records: Path, tmp_path: Path):
     records.write_text(lines)
     result = odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')
     assert result.written['records'] == 3
+
+
+def test_only_pictures_below_the_folder_are_packed(records: Path, tmp_path: Path):
+    pictures = tmp_path / 'coco'
+    (tmp_path / 'secret.png').write_bytes((pictures / '0.png').read_bytes())
+    (pictures / 'deeper').mkdir()
+    names = {
+        '0.png': str(tmp_path / 'secret.png'),
+        '1.png': '../secret.png',
+        '2.png': 'deeper/../../secret.png',
+        '3.png': 'deeper/../3.png',
+        '4.png': str(pictures / '4.png'),
+    }
+    text = records.read_text()
+    for old, new in names.items():
+        text = text.replace(f'"{old}"', json.dumps(new))
+    records.write_text(text)
+    result = odvg_to_shards(records, pictures, tmp_path / 'out')
+    assert result.written['records'] == 2
+    assert '3 records of pictures outside their folder' in result.lines()[-1]
+    with tarfile.open(tmp_path / 'out' / 'train-000000.tar') as tar:
+        first = tar.extractfile('000000000.png').read()
+    assert first == (pictures / '3.png').read_bytes()
+
+
+def test_a_folder_that_all_records_lead_out_of(records: Path, tmp_path: Path):
+    line = json.loads(records.read_text().splitlines()[0])
+    records.write_text('\n'.join([json.dumps(line | {'filename': '../a.png'})] * 20))
+    with pytest.raises(DatasetError, match='none of the first 16.*not below'):
+        odvg_to_shards(records, tmp_path / 'coco', tmp_path / 'out')

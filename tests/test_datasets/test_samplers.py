@@ -177,3 +177,18 @@ def test_a_pass_starts_where_it_is_told_once():
 def test_a_loader_passes_through():
     made = DataLoader([1, 2])
     assert build_dataloader(made) is made
+
+
+def test_without_workers_their_options_have_no_effect():
+    loader = build_dataloader(
+        {
+            'dataset': Numbers(4),
+            'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+            'collate_fn': {'type': 'pseudo_collate'},
+            'num_workers': 0,
+            'persistent_workers': True,
+            'prefetch_factor': 4,
+            'multiprocessing_context': 'spawn',
+        }
+    )
+    assert len(list(loader)) == 4

@@ -171,33 +171,20 @@ def test_forms_of_text(demo, pictures, tmp_path, texts, options, names):
     assert found['label_names'] == names
 
 
-def test_show(demo, pictures, capsys, monkeypatch):
+def test_show(demo, pictures, tmp_path, capsys, monkeypatch):
     import matplotlib.pyplot as plt
 
-    shown = []
-    monkeypatch.setattr(plt, 'get_backend', lambda: 'qtagg')
-    monkeypatch.setattr(plt, 'show', lambda: shown.append(plt.gcf()))
+    waits = []
+    monkeypatch.setattr(plt, 'waitforbuttonpress', lambda: waits.append(plt.gcf()))
+    monkeypatch.setenv('DISPLAY', ':0')
     assert demo(pictures / 'one.png', '--texts', 'red', '--show') == 0
-    assert len(shown) == 1
-    monkeypatch.setattr(plt, 'get_backend', lambda: 'agg')
-    assert demo(pictures / 'one.png', '--texts', 'red', '--show') == 1
-    assert 'display' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ('inputs', 'names'),
-    [
-        (['d/a.jpg', 'd/b.png'], ['a', 'b']),
-        (['d/a.jpg', 'd/A.png', 'd/b.png'], ['a_jpg', 'A_png', 'b']),
-        (['a.jpg', 'a.png', 'a_jpg.gif'], ['a_jpg_2', 'a_png', 'a_jpg']),
-        (['https://x.org/p/c%20d.jpeg?w=1'], ['c d']),
-        (['https://x.org/'], ['image']),
-        (['v1.2.jpg'], ['v1.2']),
-        (['é' * 120 + '.jpg'], ['é' * 100]),
-    ],
-)
-def test_output_names(image_demo, inputs, names):
-    assert image_demo.output_names(inputs) == names
+    assert len(waits) == 1
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr('sys.platform', 'linux')
+    assert demo(pictures / 'one.png', '--texts', 'red', '--show') == 0
+    assert 'no display' in capsys.readouterr().err and len(waits) == 1
+    assert (tmp_path / 'outputs/vis/one.jpg').is_file()
 
 
 def test_demo_pictures_are_described():

@@ -93,6 +93,15 @@ def test_an_unknown_argument_is_named(tmp_path, place, owner):
         run_training(config(tmp_path, **{f'{place}.unheard': 1}))
 
 
+def test_an_inherited_argument_of_another_type_points_to_delete(tmp_path):
+    """A _base_ is merged key by key, whatever type it was written for."""
+    dataset = dict(type='ConcatDataset', datasets=[], data_root='of the base')
+    cfg = config(tmp_path)
+    cfg.train_dataloader.dataset = dataset
+    with pytest.raises(ConfigError, match="ConcatDataset.*'data_root'.*_delete_=True"):
+        run_training(cfg)
+
+
 @pytest.mark.parametrize('name', ERRORS)
 def test_errors_of_a_training_pass(tmp_path, name):
     with pytest.raises(type(ERRORS[name])) as raised:

@@ -1,6 +1,10 @@
 """Files of unfinished evaluations keep every whole record, wherever they are cut."""
 
-import sys
+import os
+import pickle
+import struct
+import zlib
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -78,14 +82,47 @@ def test_beginning_anew_empties_the_file(tmp_path):
     assert read_spool(tmp_path) == (None, {})
 
 
+@dataclass
 class Gone:
     """Stands for what an entry was made of in another version."""
 
+    x: int = 1
 
-def test_records_of_code_that_is_gone_are_not_resumed(tmp_path, monkeypatch):
+
+def test_records_of_code_that_is_gone_are_not_resumed(tmp_path):
     spool = Spool(tmp_path, 0, IDENTITY, resume=False)
-    spool.add({1: Gone()})
+    spool.add({1: [[Gone()]]})
     spool.close()
-    assert 1 in read_spool(tmp_path)[1]
-    monkeypatch.delattr(sys.modules[__name__], 'Gone')
     assert read_spool(tmp_path) == (None, {})
+
+
+class Canary:
+    """What a pickle would call."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_pickle_of_somebody_else_is_not_run(tmp_path):
+    folder, canary = tmp_path / 'spool', tmp_path / 'canary'
+    folder.mkdir()
+    data = pickle.dumps(('glip spool 1', Canary(canary)))
+    head = struct.pack('<QI', len(data), zlib.crc32(data))
+    (folder / 'rank_0.spool').write_bytes(head + data)
+    assert read_spool(folder) == (None, {})
+    write(folder, 0, [1], resume=True)
+    assert not canary.exists()
+    assert read_spool(folder)[0] is None or sorted(read_spool(folder)[1]) == [1]
+
+
+def test_what_a_link_names_is_left_alone(tmp_path):
+    victim = tmp_path / 'victim'
+    victim.write_text('as it was')
+    (tmp_path / 'spool').mkdir()
+    (tmp_path / 'spool/rank_0.spool').symlink_to(victim)
+    write(tmp_path / 'spool', 0, [1])
+    assert victim.read_text() == 'as it was'
+    assert sorted(read_spool(tmp_path / 'spool')[1]) == [1]

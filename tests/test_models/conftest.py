@@ -10,6 +10,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
+from tiny_model import tiny_model
 
 from glip.checkpoints import load_into
 from glip.models.cpu import use_cpu_kernels
@@ -42,44 +43,15 @@ def with_boxes(data_sample, boxes, labels) -> DetDataSample:
     return data_sample
 
 
-TINY = dict(
-    type='GLIP',
-    data_preprocessor=dict(type='DetDataPreprocessor', pad_size_divisor=32),
-    backbone=dict(
-        type='SwinTransformer',
-        embed_dims=8,
-        depths=[1, 2, 1, 1],
-        num_heads=[1, 2, 2, 2],
-        window_size=4,
-        out_indices=(1, 2, 3),
-    ),
-    neck=dict(
-        type='FPN_DropBlock',
-        in_channels=[16, 32, 64],
-        out_channels=32,
-        relu_before_extra_convs=True,
-        add_extra_convs='on_output',
-        num_outs=5,
-    ),
-    bbox_head=dict(
-        type='ATSSVLFusionHead',
-        in_channels=32,
-        feat_channels=32,
-        early_fuse=True,
-        num_dyhead_blocks=1,
-        fusion=dict(embed_dim=32, num_heads=2),
-    ),
-    language_model=dict(
-        type='BertModel',
-        config=dict(
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-        ),
-    ),
-    test_cfg=dict(score_thr=0.0, max_per_img=20),
+TINY = tiny_model(
+    {
+        'backbone.depths': [1, 2, 1, 1],
+        'backbone.num_heads': [1, 2, 2, 2],
+        'bbox_head.fusion.embed_dim': 32,
+        'language_model.config.intermediate_size': 32,
+    }
 )
+del TINY['language_model']['pretrained']
 
 
 def tiny(**changes) -> Config:

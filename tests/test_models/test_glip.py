@@ -168,7 +168,7 @@ def test_text_is_encoded_once_until_the_weights_change(tiny_model, pictures):
 
 
 def test_equal_prompts_go_through_bert_once(tiny_model):
-    prompts = tiny_model._single_prompts(
+    prompts = tiny_model.single_prompts(
         [sample(SHAPE, t) for t in (['cat'], ['a dog'], ['cat'])], truncate=False
     )
     rows = []

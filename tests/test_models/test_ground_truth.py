@@ -1,6 +1,7 @@
 """Boxes and the tokens that stand for them."""
 
 import pytest
+import torch
 from mmdet.structures.bbox import HorizontalBoxes
 
 from glip.errors import DatasetError
@@ -85,3 +86,14 @@ def test_a_label_without_words_is_named_with_its_picture(tokenizer, label):
     ]
     with pytest.raises(DatasetError, match=rf'^x.jpg: label {label} .* 2 phrases'):
         collect_ground_truth(samples, prompts)
+
+
+def test_boxes_without_a_weight_count_in_full(tokenizer):
+    prompts = [tokenizer.encode(TextPrompt.from_classes(['cat']))] * 2
+    samples = [
+        with_boxes(sample((64, 96), ['cat']), [BOX, BOX], [0, 0]) for _ in range(2)
+    ]
+    assert collect_ground_truth(samples, prompts).weights is None
+    samples[1].gt_instances.weights = torch.tensor([0.5, 0.25])
+    weights = collect_ground_truth(samples, prompts).weights
+    assert weights[:, :2].tolist() == [[1, 1], [0.5, 0.25]]

@@ -1,6 +1,7 @@
 """The losses of the head by hand: focal, GIoU, centerness, and what divides them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -268,3 +269,26 @@ def test_phrases_of_equal_words_train_their_own_tokens():
 
 def test_a_head_is_built_from_its_fields_alone():
     assert isinstance(head(), ATSSVLFusionHead)
+
+
+def test_the_weight_of_a_box_is_that_of_its_anchor():
+    """What divides the losses is the same with and without weights."""
+    truth = truth_of([(FIRST, 0), (SECOND, 1)])
+    probability = torch.tensor([[[0.8, 0.3], [0.4, 0.6], [0.1, 0.2]]])
+    deltas = torch.zeros(1, 4, 1, 3)
+    deltas[0, 0] = torch.tensor([1.0, 2.0, 3.0])
+    centerness = torch.tensor([0.5, -1.0, 7.0]).view(1, 1, 1, 3)
+    inputs = (probability.logit(), deltas, centerness)
+    one = replace(truth, weights=torch.tensor([[1.0, 0.25, 0.0]]))
+    full, weighted = losses_of(truth, *inputs), losses_of(one, *inputs)
+    none = replace(truth, weights=torch.tensor([[1.0, 0.0, 0.0]]))
+    without = losses_of(none, *inputs)
+    for name, loss in full.items():
+        share = loss - without[name]
+        assert share > 0
+        assert weighted[name] == pytest.approx((without[name] + share / 4).item())
+    second = focal(0.4, False) + focal(0.6, True)
+    assert (full['loss_cls'] - without['loss_cls']) * 2 == pytest.approx(second)
+    ones = replace(truth, weights=torch.ones(1, 3))
+    for name, loss in losses_of(ones, *inputs).items():
+        assert loss == pytest.approx(full[name].item(), rel=1e-5)

@@ -7,6 +7,7 @@ import torch
 
 from glip.errors import ConfigError
 from glip.models import SelfTaughtGLIP
+from glip.models.dense_heads.targets import Targets
 
 from .conftest import TINY, build, sample, with_boxes
 
@@ -65,16 +66,15 @@ def test_people_alone_are_heard_without_a_teacher():
 def test_the_target_of_a_drawn_word_is_the_quality_of_the_box():
     """Worked by hand for one anchor that has a box and one that has none."""
     model = make(0.25, soft_loss_weight=1.0)
-    prompt = model._single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
+    prompt = model.single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
     cat, dog = (tokens[0] for tokens in prompt[0].entity_tokens)
     width = len(prompt[0].input_ids)
     logits = torch.zeros(1, 2, width)  # probability 0.5 everywhere
     teacher = torch.full((1, 2, width), 0.4)
     tokens = torch.zeros(1, 2, width, dtype=torch.bool)
     tokens[0, 0, dog] = True
-    targets = type(
-        'Targets', (), dict(positive=torch.tensor([[True, False]]), tokens=tokens)
-    )
+    positive = torch.tensor([[True, False]])
+    targets = Targets(positive, torch.zeros(1, 2, 4), torch.zeros(1, 2), tokens)
     loss = model._soft_loss(
         logits, teacher, torch.tensor([[0.8, 0.0]]), targets, prompt
     )
@@ -88,16 +88,15 @@ def test_the_target_of_a_drawn_word_is_the_quality_of_the_box():
 def test_people_decide_about_a_word_that_the_teacher_does_not_know():
     """As above, but the teacher is silent on 'dog' all over the picture."""
     model = make(0.25, soft_loss_weight=1.0)
-    prompt = model._single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
+    prompt = model.single_prompts([sample((64, 64), ['cat', 'dog'])], truncate=True)
     cat, dog = (tokens[0] for tokens in prompt[0].entity_tokens)
     width = len(prompt[0].input_ids)
     teacher = torch.full((1, 2, width), 0.4)
     teacher[..., dog] = 0.002
     tokens = torch.zeros(1, 2, width, dtype=torch.bool)
     tokens[0, 0, dog] = True
-    targets = type(
-        'Targets', (), dict(positive=torch.tensor([[True, False]]), tokens=tokens)
-    )
+    positive = torch.tensor([[True, False]])
+    targets = Targets(positive, torch.zeros(1, 2, 4), torch.zeros(1, 2), tokens)
     qualities = torch.tensor([[0.8, 0.0]])
     loss = model._soft_loss(
         torch.zeros(1, 2, width), teacher, qualities, targets, prompt

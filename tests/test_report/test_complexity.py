@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from tiny_model import tiny_model
 from torch import nn
 from torchvision.ops import deform_conv2d
 
@@ -72,59 +73,22 @@ def test_attention_both_ways_by_hand():
 
 def tiny(**changes):
     """A small model whose parts can be computed by hand."""
-    channels = 32
-    model = dict(
-        type='GLIP',
-        data_preprocessor=dict(
-            type='DetDataPreprocessor',
-            mean=[0, 0, 0],
-            std=[1, 1, 1],
-            pad_size_divisor=32,
-        ),
-        backbone=dict(
-            type='SwinTransformer',
-            embed_dims=8,
-            depths=[1, 1, 1, 1],
-            num_heads=[1, 1, 2, 2],
-            window_size=4,
-            mlp_ratio=2,
-            out_indices=(1, 2, 3),
-            drop_path_rate=0.0,
-        ),
-        neck=dict(
-            type='FPN',
-            in_channels=[16, 32, 64],
-            out_channels=channels,
-            relu_before_extra_convs=True,
-            add_extra_convs='on_output',
-            num_outs=5,
-        ),
-        bbox_head=dict(
-            type='ATSSVLFusionHead',
-            lang_model_name='bert-base-uncased',
-            in_channels=channels,
-            feat_channels=channels,
-            early_fuse=True,
-            num_dyhead_blocks=1,
-            fusion=dict(embed_dim=16, num_heads=2),
-        ),
-        language_model=dict(
-            type='BertModel',
-            name='bert-base-uncased',
-            pretrained=False,
-            config=dict(
-                hidden_size=12,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                intermediate_size=20,
+    model = tiny_model(
+        {
+            'data_preprocessor.mean': [0, 0, 0],
+            'data_preprocessor.std': [1, 1, 1],
+            'backbone.mlp_ratio': 2,
+            'backbone.drop_path_rate': 0.0,
+            'neck.type': 'FPN',
+            'language_model.config': dict(
+                hidden_size=12, num_hidden_layers=2, intermediate_size=20
             ),
-        ),
-        test_cfg=dict(
-            nms_pre=100,
-            score_thr=0.0,
-            nms=dict(type='nms', iou_threshold=0.6),
-            max_per_img=5,
-        ),
+            'bbox_head.lang_model_name': 'bert-base-uncased',
+            'language_model.name': 'bert-base-uncased',
+            'test_cfg': dict(
+                nms_pre=100, nms=dict(type='nms', iou_threshold=0.6), max_per_img=5
+            ),
+        }
     )
     return Config(dict(model=dict(model, **changes)))
 

@@ -9,69 +9,31 @@ import coco_folder
 import pytest
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
+from tiny_model import tiny_model
 
 ROOT = Path(__file__).parents[2]
 
+MODEL = tiny_model(
+    {
+        'data_preprocessor.mean': [103.53, 116.28, 123.675],
+        'data_preprocessor.std': [57.375, 57.12, 58.395],
+        'backbone.mlp_ratio': 2,
+        'backbone.drop_path_rate': 0.0,
+        'neck.drop_prob': 0.0,
+        'bbox_head.lang_model_name': 'bert-base-uncased',
+        'language_model.name': 'bert-base-uncased',
+        'test_cfg': dict(
+            nms_pre=100, nms=dict(type='nms', iou_threshold=0.6), max_per_img=5
+        ),
+    }
+)
 CONFIG = """
 _base_ = [
     '{root}/configs/_base_/datasets/coco_detection.py',
     '{root}/configs/_base_/schedules/schedule_2x.py',
     '{root}/configs/_base_/default_runtime.py',
 ]
-model = dict(
-    type='GLIP',
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[103.53, 116.28, 123.675],
-        std=[57.375, 57.12, 58.395],
-        pad_size_divisor=32,
-    ),
-    backbone=dict(
-        type='SwinTransformer',
-        embed_dims=8,
-        depths=[1, 1, 1, 1],
-        num_heads=[1, 1, 2, 2],
-        window_size=4,
-        mlp_ratio=2,
-        out_indices=(1, 2, 3),
-        drop_path_rate=0.0,
-    ),
-    neck=dict(
-        type='FPN_DropBlock',
-        drop_prob=0.0,
-        in_channels=[16, 32, 64],
-        out_channels=32,
-        relu_before_extra_convs=True,
-        add_extra_convs='on_output',
-        num_outs=5,
-    ),
-    bbox_head=dict(
-        type='ATSSVLFusionHead',
-        lang_model_name='bert-base-uncased',
-        in_channels=32,
-        feat_channels=32,
-        early_fuse=True,
-        num_dyhead_blocks=1,
-        fusion=dict(embed_dim=16, num_heads=2),
-    ),
-    language_model=dict(
-        type='BertModel',
-        name='bert-base-uncased',
-        pretrained=False,
-        config=dict(
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=16,
-        ),
-    ),
-    test_cfg=dict(
-        nms_pre=100,
-        score_thr=0.0,
-        nms=dict(type='nms', iou_threshold=0.6),
-        max_per_img=5,
-    ),
-)
+model = {model}
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
@@ -120,6 +82,7 @@ def tiny(tmp_path_factory):
     coco_folder.write(folder / 'train', num_images=4, size=(64, 64))
     coco_folder.write(folder / 'valid', num_images=2, size=(64, 64))
     text = CONFIG.replace('{root}', str(ROOT)).replace('{data}', str(folder))
+    text = text.replace('{model}', repr(MODEL))
     (folder / 'tiny.py').write_text(text)
     return folder
 
@@ -164,3 +127,18 @@ def join_tool():
 @pytest.fixture(scope='module')
 def metric_tool():
     return main_of('analysis_tools/eval_metric')
+
+
+@pytest.fixture(scope='module')
+def self_train_tool():
+    return main_of('self_train')
+
+
+@pytest.fixture(scope='module')
+def few_shot_tool():
+    return main_of('few_shot')
+
+
+@pytest.fixture(scope='module')
+def label_tool():
+    return main_of('pseudo_label')

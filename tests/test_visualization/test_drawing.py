@@ -71,7 +71,7 @@ def test_labels_of_neighbours_do_not_hide_each_other(monkeypatch):
     )
     draw((640, 480), [[100, 100, 300, 300], [102, 101, 305, 299], [99, 98, 301, 302]])
     pairs = [(a, b) for i, a in enumerate(rects) for b in rects[:i]]
-    assert not any(drawing._overlap(a, b) for a, b in pairs)
+    assert not any(drawing._shared_area(a, b) for a, b in pairs)
 
 
 def test_letters_grow_with_the_picture():
@@ -97,3 +97,19 @@ def test_palettes_give_each_class_one_colour(palette):
 def test_unknown_palette():
     with pytest.raises(ValueError, match='coco, voc'):
         class_colors('pink', 1)
+
+
+def test_fifty_tags_do_not_cover_each_other():
+    rng = np.random.default_rng(1)
+    corners = rng.uniform(0, 0.8, (50, 2))
+    sides = rng.uniform(0.03, 0.2, (50, 2))
+    boxes = np.concatenate([corners, corners + sides], 1) * [640, 480, 640, 480]
+    tags = drawing.place_tags(
+        list(boxes), [('traffic light', ' 0.50')] * 50, (640, 480)
+    )
+    rects = [tag.rect for tag in tags]
+    shared = [
+        drawing._shared_area(a, b) for i, a in enumerate(rects) for b in rects[:i]
+    ]
+    assert sum(area > 0 for area in shared) <= 2
+    assert all(tag.text == 'traffic light 0.50' for tag in tags)

@@ -6,22 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from glip.config.arguments import add_cfg_options, add_launcher
 from glip.config.flags import prepare_config
 from glip.errors import ConfigError
-from glip.report.speed import (
-    TASKS,
-    Plan,
-    Speed,
-    benchmark_dataloader,
-    benchmark_dataset,
-    benchmark_inference,
-    overall,
-)
+from glip.report.speed import TASKS, Plan, Speed, SpeedTest, overall
 from glip.runtime import compiling
 from glip.runtime.command import command
+from glip.runtime.writing import make_folder, writing_to
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -60,7 +52,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(parse_args, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Measure as often as asked and print the mean."""
     if args.repeat_num < 1:
@@ -76,31 +68,23 @@ def main(args: argparse.Namespace) -> None:
             print(line, flush=True)
         lines.append(line)
 
+    test = SpeedTest(cfg, plan, say)
+
     def once() -> Speed:
         if args.task == 'inference':
-            return benchmark_inference(
-                cfg,
+            return test.inference(
                 args.checkpoint,
-                plan,
-                say,
                 fuse_conv_bn=args.fuse_conv_bn,
                 device=args.device,
                 compile=dict(mode=args.compile) if args.compile else False,
             )
-        if args.task == 'dataloader':
-            return benchmark_dataloader(cfg, args.dataset_type, plan, say)
-        return benchmark_dataset(cfg, args.dataset_type, plan, say)
+        return getattr(test, args.task)(args.dataset_type)
 
     say(overall([once() for _ in range(args.repeat_num)]))
     if args.work_dir:
-        try:
-            folder = Path(args.work_dir)
-            folder.mkdir(parents=True, exist_ok=True)
+        with writing_to(args.work_dir):
+            folder = make_folder(args.work_dir)
             (folder / 'benchmark.log').write_text('\n'.join(lines) + '\n')
-        except OSError as error:
-            raise ConfigError(
-                f'cannot write to {args.work_dir}: {error.strerror or error}'
-            ) from error
 
 
 if __name__ == '__main__':

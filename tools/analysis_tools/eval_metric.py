@@ -25,7 +25,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(parse_args, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Print the metrics of predictions."""
     predictions = read_predictions(args.pkl_results)

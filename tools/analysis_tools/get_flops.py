@@ -50,7 +50,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(parse_args, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Print operations and parameters."""
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)

@@ -92,7 +92,7 @@ def coco_captions_to_odvg(
     coco = read_coco(instances, dropped=Dropped(os.fspath(instances)))
     images = {image['id']: image for image in coco.images}
     linker = CaptionLinker(coco.names)
-    sentences = _sentences(captions)
+    sentences = caption_annotations(captions)
 
     def samples() -> Iterator[GroundingSample]:
         for sentence in track(sentences, len(sentences), 'captions'):
@@ -125,8 +125,12 @@ def coco_captions_to_odvg(
     )
 
 
-def _sentences(path: PathLike) -> list[Mapping[str, Any]]:
-    """Annotations of a captions file."""
+def caption_annotations(path: PathLike) -> list[Mapping[str, Any]]:
+    """Annotations of a file in the layout of COCO's captions.
+
+    Raises:
+        DatasetError: The file is missing or has another layout.
+    """
     content = read_json(os.fspath(path))
     sentences = content.get('annotations') if isinstance(content, dict) else None
     if not isinstance(sentences, list) or not all(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from glip.text.plurals import is_its_own_plural, plural
+
 # Beside the name of a class; the last word of a longer name ('table') is here as well.
 _SYNONYMS = {
     'person': 'man|woman|boy|girl|child|kid|guy|lady|gentleman|baby|toddler|player|'
@@ -42,20 +44,6 @@ _SYNONYMS = {
     'hair drier': 'dryer|hair dryer',
     'laptop': 'laptop computer',
 }
-_IRREGULAR = {
-    'person': 'people',
-    'man': 'men',
-    'gentleman': 'gentlemen',
-    'policeman': 'policemen',
-    'woman': 'women',
-    'child': 'children',
-    'knife': 'knives',
-    'mouse': 'mice',
-    'goose': 'geese',
-    'calf': 'calves',
-}
-# One and several, or pairs counted as one: the picture decides.
-_SAME = {'sheep', 'scissors', 'skis', 'luggage', 'cattle', 'broccoli', 'aircraft'}
 
 
 def class_words(names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -76,22 +64,6 @@ def class_words(names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
                 continue
             one.setdefault(word, name)
     one |= {name.lower(): name for name in names}
-    many = {_plural(word): name for word, name in one.items()}
-    many |= {word: name for word, name in one.items() if word in _SAME}
+    many = {plural(word): name for word, name in one.items()}
+    many |= {word: name for word, name in one.items() if is_its_own_plural(word)}
     return one, many
-
-
-def _plural(noun: str) -> str:
-    """English plural of a noun or of a name that ends with one."""
-    head, _, last = noun.rpartition(' ')
-    if last in _SAME:
-        plural = last
-    elif last in _IRREGULAR:
-        plural = _IRREGULAR[last]
-    elif last.endswith(('s', 'sh', 'ch', 'x')):
-        plural = last + 'es'
-    elif last.endswith('y') and last[-2:-1] not in 'aeiou':
-        plural = last[:-1] + 'ies'
-    else:
-        plural = last + 's'
-    return f'{head} {plural}'.strip()

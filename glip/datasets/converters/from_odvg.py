@@ -155,7 +155,7 @@ def odvg_to_mdetr(
 def _add_phrases(writer: CocoWriter, sample: GroundingSample, image_id: int) -> None:
     """One annotation per box, which says the characters it belongs to."""
     for number, phrase in enumerate(sample.phrases):
-        for place, box in enumerate(phrase.boxes):
+        for i, box in enumerate(phrase.boxes):
             x, y, w, h = xywh(box)
             annotation: dict[str, Any] = {
                 'image_id': image_id,
@@ -167,7 +167,7 @@ def _add_phrases(writer: CocoWriter, sample: GroundingSample, image_id: int) -> 
                 'tokens_positive': list(phrase.spans),
             }
             if phrase.scores:
-                annotation['score'] = phrase.scores[place]
+                annotation['score'] = phrase.scores[i]
             writer.add_annotation(annotation)
 
 

@@ -18,6 +18,7 @@ from glip.datasets.picture_sizes import WITHOUT_SIZE
 from glip.datasets.sample import Box, DetectionSample, Dropped
 from glip.errors import DatasetError
 from glip.images import EXTENSIONS
+from glip.received import check_is_file
 from glip.runtime.progress import track, track_lines
 from glip.text.names import has_words
 
@@ -163,6 +164,7 @@ class _Content:
 def _read(file: Path) -> _Content | None:
     """What a file says, None where it is no XML."""
     try:
+        check_is_file(file)
         root = _parsed(file.read_bytes())
     except (ElementTree.ParseError, LookupError, ValueError):
         return None

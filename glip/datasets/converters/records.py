@@ -21,6 +21,8 @@ def detection_record(sample: DetectionSample, names: Sequence[str]) -> dict[str,
         {'bbox': rounded(box), 'label': label, 'category': names[label]}
         for box, label in zip(sample.boxes, sample.labels)
     ]
+    for instance, score in zip(instances, sample.scores):
+        instance['score'] = round(score, _DECIMALS)
     return {**_head(sample), 'detection': {'instances': instances}}
 
 

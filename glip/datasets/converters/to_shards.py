@@ -10,12 +10,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from glip.datasets.converters.output import PathLike, atomic_binary, compact_json
+from glip.datasets.converters.output import (
+    PathLike,
+    atomic_binary,
+    compact_json,
+    writing_alone,
+)
 from glip.datasets.converters.pictures import MissingPictures
 from glip.datasets.converters.result import Result, require
 from glip.datasets.converters.write import check_files
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
+from glip.received import check_is_file, path_below
 from glip.runtime.progress import count_lines, track
 from glip.runtime.reading import json_lines
 
@@ -35,7 +41,8 @@ def odvg_to_shards(
 
     Args:
         path: Records, one picture or caption a line.
-        pictures: Folder that their ``filename`` starts from.
+        pictures: Folder that their ``filename`` starts from; what it names elsewhere,
+            by an absolute path or by ``..``, is left out and counted.
         out_dir: Folder of the tar files; it must not have any of this name.
         name: Begin of their names.
         shard_size: Records in each but the last.
@@ -50,6 +57,12 @@ def odvg_to_shards(
             'given, and the name without folder'
         )
     check_files([path], [_shard_path(out_dir, name, 0)])
+    with writing_alone(_shard_path(out_dir, name, None)):
+        return _pack(path, pictures, out_dir, name, shard_size)
+
+
+def _pack(path: str, pictures: str, out_dir: str, name: str, shard_size: int) -> Result:
+    """Write the tar files of a folder that has none of this name."""
     if not os.path.isdir(pictures):
         raise DatasetError(f'{pictures} is no folder of pictures')
     present = [
@@ -71,11 +84,11 @@ def odvg_to_shards(
                 stack.close()
                 file = _shard_path(out_dir, name, written['files'])
                 stream = stack.enter_context(atomic_binary(file))
-                tar = stack.enter_context(_tar(stream))
+                tar = stack.enter_context(open_tar(stream))
                 written['files'] += 1
             key = f'{number:09d}'
-            _add(tar, key + extension, data)
-            _add(tar, key + '.json', compact_json(record).encode())
+            add_member(tar, key + extension, data)
+            add_member(tar, key + '.json', compact_json(record).encode())
             written['records'] += 1
     require(written['records'], dropped)
     return Result(_shard_path(out_dir, name, None), written, dropped)
@@ -92,6 +105,7 @@ def _readable(
 ) -> Iterator[tuple[str, bytes, Mapping[str, Any]]]:
     """Extension and bytes of each picture that is there, and its record."""
     missing = MissingPictures(dropped, 'records of pictures that cannot be read')
+    outside = MissingPictures(dropped, 'records of pictures outside their folder')
     for number, record in json_lines(path):
         name = record.get('filename')
         if not isinstance(name, str) or not {'detection', 'grounding'} & record.keys():
@@ -100,23 +114,29 @@ def _readable(
                 '"detection" or "grounding"'
             )
         picture = os.path.join(pictures, name)
+        if path_below(pictures, name) is None:
+            outside.add(name, picture, ValueError(f'not below {pictures}'))
+            continue
         try:
+            check_is_file(picture)
             with open(picture, 'rb') as file:
                 data = file.read()
         except (OSError, ValueError) as error:  # the latter for names no file can have
             missing.add(name, picture, error)
             continue
         missing.present()
+        outside.present()
         yield os.path.splitext(name)[1].lower() or '.jpg', data, record
 
 
 @contextlib.contextmanager
-def _tar(stream: BinaryIO) -> Iterator[tarfile.TarFile]:
+def open_tar(stream: BinaryIO) -> Iterator[tarfile.TarFile]:
+    """A tar file that is written to a stream."""
     with tarfile.open(fileobj=stream, mode='w') as tar:
         yield tar
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def add_member(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     """A member that says nothing of who packed it and when."""
     member = tarfile.TarInfo(name)
     member.size = len(data)

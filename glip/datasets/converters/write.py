@@ -18,6 +18,7 @@ from glip.datasets.converters.records import detection_record, grounding_record
 from glip.datasets.converters.result import Result, require
 from glip.datasets.sample import DetectionSample, Dropped, GroundingSample
 from glip.errors import DatasetError
+from glip.received import kind_of
 
 
 def write_detection(
@@ -105,10 +106,14 @@ def check_files(inputs: Sequence[PathLike], outputs: Sequence[PathLike]) -> None
             overwrite what is read, or another result.
     """
     for source in map(os.fspath, inputs):
-        if os.path.isdir(source):
-            raise DatasetError(f'{source} is a folder; name the file in it')
-        if not os.path.exists(source):
-            raise DatasetError(f'file not found: {os.path.abspath(source)}')
+        try:
+            kind = kind_of(source)
+        except FileNotFoundError as error:
+            raise DatasetError(f'file not found: {os.path.abspath(source)}') from error
+        except OSError as error:
+            raise DatasetError(f'{source} cannot be read: {error.strerror}') from error
+        if kind is not None:
+            raise DatasetError(f'{source} is {kind}; name a file')
     check_distinct(outputs)
     for path in outputs:
         check_output(path, inputs)

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.registry import HOOKS
+from glip.runtime.atomic import atomic_write
 from glip.runtime.leaves import iter_leaves
 
 FILE = 'broken_pictures.txt'
@@ -72,7 +73,8 @@ def _messages(loader: Any) -> list[str]:
 
 def _write(runner: Runner, messages: list[str]) -> None:
     path = Path(runner.work_dir) / FILE
-    path.write_text('\n'.join(messages) + '\n', encoding='utf-8')
+    with atomic_write(path) as part:
+        part.write_text('\n'.join(messages) + '\n', encoding='utf-8')
     runner.logger.warning(
         f'{len(messages)} pictures could not be read and were skipped; they are listed '
         f'in {path}'

@@ -16,6 +16,7 @@ from mmengine.runner import (
 )
 
 from glip.engine.killed import ValidatedSteps, clear_leftovers
+from glip.engine.pretrained_init import skip_pretrained
 from glip.errors import ConfigError
 from glip.registry import HOOKS
 
@@ -30,6 +31,11 @@ class CheckpointHook(_CheckpointHook):
     for when the training is resumed, before it goes on: else the best weights may be
     those that were never judged. Which are done is in ``work_dir/validated_steps``.
     """
+
+    def before_run(self, runner: Runner) -> None:
+        """Let mmengine's own runner not fetch weights that ``load_from`` overwrites."""
+        if runner._load_from is not None:
+            skip_pretrained(runner.model)
 
     def before_train(self, runner: Runner) -> None:
         """Clear what a kill left, and make up for the validation it cut off."""
@@ -65,9 +71,10 @@ class CheckpointHook(_CheckpointHook):
     def _save_best_checkpoint(
         self, runner: Runner, metrics: Mapping[str, float]
     ) -> None:
-        wanted = [key for key in self.key_indicators or () if key != 'auto']
-        missing = [key for key in wanted if key not in metrics]
-        if self.save_best and missing:
+        if not self.save_best:
+            return
+        missing = [k for k in self.key_indicators if k != 'auto' and k not in metrics]
+        if missing:
             raise ConfigError(
                 f'default_hooks.checkpoint.save_best={missing[0]!r} is not among the '
                 f'results of the evaluation: {", ".join(metrics) or "there are none"}'

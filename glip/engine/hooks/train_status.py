@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,7 +30,18 @@ class TrainStatusHook(Hook):
         self._shown: dict[str, int] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Settle which groups to show."""
+        """Say what is trained on what, and settle which groups to show."""
+        parameters = list(runner.model.parameters())
+        count = sum(p.numel() for p in parameters) / 1e6
+        trained = sum(p.numel() for p in parameters if p.requires_grad) / 1e6
+        try:
+            pictures = f'{len(runner.train_dataloader.dataset)} samples'
+        except TypeError:
+            pictures = 'a stream'
+        runner.logger.info(
+            f'{Path(runner.cfg.filename or "model").stem}: {count:.1f} M parameters, '
+            f'{trained:.1f} M of them trained; {pictures}, {runner.max_iters} steps'
+        )
         optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
         self._shown, seen = {}, set()
         for i, group in enumerate(optimizer.param_groups if optimizer else ()):

@@ -50,7 +50,8 @@ class ATSSVLFusionHead(BaseModule):
     Args:
         in_channels: Channels of every pyramid level.
         feat_channels: Same as ``in_channels``; kept for mmdet's configs.
-        num_classes: Unused, the words are the classes; kept for mmdet's configs.
+        num_classes: Unused, the words are the classes; kept for mmdet's configs. No
+            attribute: mmdet's ``NumClassCheckHook`` would compare it with the data.
         lang_model_name: Names the language model's shape when the head is built on
             its own; inside :class:`~glip.models.GLIP` the language model decides.
         lang_config: Shape of the language model, overrides ``lang_model_name``.
@@ -114,7 +115,6 @@ class ATSSVLFusionHead(BaseModule):
                 f'bbox_head: feat_channels ({feat_channels}) must equal in_channels '
                 f'({in_channels})'
             )
-        self.num_classes = num_classes
         self.early_fuse = early_fuse
         train_cfg = train_cfg or {}
         self.test_cfg = complete_test_cfg(test_cfg)
@@ -157,9 +157,13 @@ class ATSSVLFusionHead(BaseModule):
             self.head, self.bbox_coder, self.prior_generator, self.test_cfg
         )
 
-    def encode_pictures(self, visual: Levels) -> PictureFeatures:
+    def encode_levels(self, visual: Levels) -> Levels:
+        """The tower where it reads no words, else the pyramid (B, C, H, W) as it is."""
+        return self.head.encode_levels(visual)
+
+    def encode_pictures(self, levels: Levels) -> PictureFeatures:
         """See :meth:`Predictor.encode_pictures`."""
-        return self.predictor.encode_pictures(visual)
+        return self.predictor.encode_pictures(levels)
 
     def predict(
         self,
@@ -192,19 +196,19 @@ class ATSSVLFusionHead(BaseModule):
         return class_maps.get((id(prompt), device, aggregation), build)[1]
 
     def loss(
-        self, visual: Levels, text: TextFeatures, truth: GroundTruth
+        self, levels: Levels, text: TextFeatures, truth: GroundTruth
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
         Args:
-            visual: Pyramid, (B, C, H, W) per level.
+            levels: From :meth:`encode_levels`.
             text: Encoded prompts, one per picture.
             truth: Boxes and their tokens, see :func:`collect_ground_truth`.
 
         Returns:
             ``loss_cls``, ``loss_bbox`` and ``loss_centerness``.
         """
-        logits, deltas, centerness = self(visual, text)
+        logits, deltas, centerness = self.head.match(levels, text)
         return self.loss_by_feat(logits, deltas, centerness, text.mask, truth)
 
     def loss_by_feat(
@@ -258,7 +262,8 @@ class ATSSVLFusionHead(BaseModule):
             deltas[0].device,
         )
         missing = num_tokens - truth.tokens.shape[2]
-        truth = GroundTruth(truth.boxes, F.pad(truth.tokens, (0, missing)))
+        tokens = F.pad(truth.tokens, (0, missing))
+        truth = GroundTruth(truth.boxes, tokens, truth.weights)
         sizes = [len(level) for level in anchors]
         flat = torch.cat(anchors)
         return flat, make_targets(self.assigner, flat, sizes, truth)

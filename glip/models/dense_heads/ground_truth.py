@@ -23,10 +23,12 @@ class GroundTruth:
         boxes: Inclusive boxes, shape (B, G + 1, 4).
         tokens: Tokens that stand for each box, boolean, shape (B, G + 1, T). A row
             without any is no box: padding, or words past the token budget.
+        weights: How much each box counts, shape (B, G + 1); None where all count 1.
     """
 
     boxes: Tensor
     tokens: Tensor
+    weights: Tensor | None = None
 
     @property
     def valid(self) -> Tensor:
@@ -51,7 +53,7 @@ def collect_ground_truth(
 
     Args:
         samples: Data samples whose ``gt_instances`` have inclusive ``bboxes`` and
-            ``labels``, see :func:`label_tokens`.
+            ``labels``, see :func:`label_tokens`, and perhaps ``weights``.
         prompts: Prompt of each sample.
 
     Raises:
@@ -83,4 +85,9 @@ def collect_ground_truth(
         tokens[tuple(torch.tensor(ones).t())] = True
     blank = boxes[0].new_zeros(max(counts) + 1, 4)
     padded = pad_sequence([*boxes, blank], batch_first=True)[:-1]
-    return GroundTruth(padded, to_device(tokens, device))
+    weights = [sample.gt_instances.get('weights') for sample in samples]
+    if all(w is None for w in weights):
+        return GroundTruth(padded, to_device(tokens, device))
+    rows = [b.new_ones(len(b)) if w is None else w for b, w in zip(boxes, weights)]
+    all_weights = pad_sequence([*rows, blank[:, 0]], batch_first=True)[:-1]
+    return GroundTruth(padded, to_device(tokens, device), all_weights)

@@ -26,6 +26,10 @@ def grounding_losses(
     being left out, so the host never has to know how many anchors are positive, and
     every parameter is in the graph even when there are no boxes at all.
 
+    All that an anchor of a box adds to a loss is multiplied by the weight of the box,
+    and divided by what it would be without weights: boxes of little weight have little
+    gradient.
+
     Args:
         logits: Token logits, (B, N, T).
         deltas: Box deltas, (B, N, 4).
@@ -50,11 +54,13 @@ def grounding_losses(
     count, total_quality = count.clamp(min=1), total_quality.clamp(min=1e-6)
 
     logits = logits.float()
+    tokens = targets.tokens.flatten(0, 1)
+    valid = token_mask[:, None].expand_as(logits)
+    if targets.weights is not None:
+        valid = valid * targets.weights[..., None]
+        tokens = tokens.float()  # with weights that are no truth values
     words = loss_cls(
-        logits.flatten(0, 1),
-        targets.tokens.flatten(0, 1),
-        weight=token_mask[:, None].expand_as(logits).flatten(0, 1),
-        avg_factor=count,
+        logits.flatten(0, 1), tokens, weight=valid.flatten(0, 1), avg_factor=count
     )
     # A zero for the background also stops whatever is not finite there.
     deltas = deltas.float().where(positive[..., None], 0)
@@ -67,6 +73,9 @@ def grounding_losses(
         quality.flatten(),
         reduction_override='none',
     )
+    if targets.weights is not None:
+        per_box = per_box * targets.weights.flatten()
+        per_center = per_center * targets.weights.flatten()
     return dict(
         loss_cls=words,
         loss_bbox=(per_box * quality.flatten()).sum() / total_quality,

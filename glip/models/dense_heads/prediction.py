@@ -84,19 +84,18 @@ class Predictor:
     ) -> None:
         self.head, self.coder, self.anchors, self.cfg = head, coder, anchors, cfg
 
-    def encode_pictures(self, visual: Levels) -> PictureFeatures:
+    def encode_pictures(self, levels: Levels) -> PictureFeatures:
         """All that can be computed of pictures without words.
 
         Args:
-            visual: Pyramid of B pictures, (B, C, H, W) per level.
+            levels: Of B pictures, from the head's ``encode_levels``.
         """
-        sizes = tuple((level.shape[2], level.shape[3]) for level in visual)
+        sizes = tuple((level.shape[2], level.shape[3]) for level in levels)
         if self.head.early_fuse:
-            return PictureFeatures(sizes, levels=visual)
-        visual, _ = self.head.tower(visual, None)
-        pictures = range(len(visual[0]))
+            return PictureFeatures(sizes, levels=levels)
+        pictures = range(len(levels[0]))
         return PictureFeatures(
-            sizes, positions=tuple(self._positions(visual, i) for i in pictures)
+            sizes, positions=tuple(self._positions(levels, i) for i in pictures)
         )
 
     def predict(

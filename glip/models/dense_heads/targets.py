@@ -35,12 +35,15 @@ class Targets:
         boxes: Inclusive boxes, shape (B, N, 4).
         centerness: Centerness, zero for the background, shape (B, N).
         tokens: Binary token targets, False for the background, shape (B, N, T).
+        weights: How much the anchor of a box counts, 1 for the background, shape
+            (B, N); None where all count 1.
     """
 
     positive: Tensor
     boxes: Tensor
     centerness: Tensor
     tokens: Tensor
+    weights: Tensor | None = None
 
 
 def make_targets(
@@ -64,11 +67,15 @@ def make_targets(
     positive = owner >= 0
     boxes = truth.boxes[picture, owner]
     centerness = centerness_target(anchors, boxes)
+    weights = truth.weights
+    if weights is not None:
+        weights = weights[picture, owner].where(positive, 1.0)
     return Targets(
         positive,
         boxes,
         centerness.where(positive, 0),
         truth.tokens[picture, owner],
+        weights,
     )
 
 

@@ -2,21 +2,30 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmdet.models.detectors.base import BaseDetector
+from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from glip.errors import PromptError
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
-from glip.models.language import TextFeatures
+from glip.models.detectors.tuning import freeze_others, rest_frozen
+from glip.models.language import (
+    LanguagePrompt,
+    TextFeatures,
+    TunedPrompt,
+    add_tuned,
+    joined,
+)
 from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.feature_store import FeatureStore
 from glip.runtime.values import check_count
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
 
@@ -53,8 +62,18 @@ class GLIP(BaseDetector):
             batch; by default each picture goes alone and at its own size.
             ``reuse_features=False`` computes a picture anew for each of its captions
             that follow each other; by default it is seen that they are of one picture.
+        tuning: What trains: ``'full'`` all, ``'linear_probe'`` the last layers of the
+            head, ``'language'`` the language model, ``'prompt'`` vectors added to the
+            tokens (:class:`~glip.models.language.LanguagePrompt`).
         data_preprocessor: ``mmdet.DetDataPreprocessor``.
         init_cfg: mmengine's.
+
+    Attributes:
+        tuned_prompt: In predictions added to the words of samples that bring no
+            ``tuned_prompt`` of their own.
+
+    Raises:
+        ConfigError: There is no such tuning, or it leaves nothing to train.
     """
 
     def __init__(
@@ -66,6 +85,7 @@ class GLIP(BaseDetector):
         language_model: dict,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
+        tuning: str = 'full',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -82,11 +102,40 @@ class GLIP(BaseDetector):
             )
         )
         self._warned_of_cut = False
-        self.chunked_size = check_count(
-            (test_cfg or {}).get('chunked_size', -1), 'test_cfg.chunked_size', least=-1
-        )
+        # The demo of mmdet sets the field ``chunked_size`` of a built model.
+        self.test_cfg = ConfigDict(test_cfg or {})
+        check_count(self.chunked_size, 'test_cfg.chunked_size', least=-1)
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
+        self.language_prompt: LanguagePrompt | None = None
+        self.tuned_prompt: TunedPrompt | None = None
+        self.tuning = tuning
+        if tuning == 'prompt':
+            self.add_language_prompt()
+        freeze_others(self, tuning)
+
+    def add_language_prompt(self) -> None:
+        """Give the model a prompt to tune or load, zero at first."""
+        device = next(self.parameters()).device
+        self.language_prompt = LanguagePrompt(
+            self.language_model.language_dim, self.language_model.max_tokens
+        ).to(device)
+
+    def train(self, mode: bool = True) -> 'GLIP':
+        """Switch the mode; what ``tuning`` does not train stays in evaluation mode."""
+        super().train(mode)
+        if mode:
+            rest_frozen(self, self.tuning)
+        return self
+
+    @property
+    def chunked_size(self) -> int:
+        """Most classes per prompt; -1 for as many as fit."""
+        return self.test_cfg.get('chunked_size', -1)
+
+    @chunked_size.setter
+    def chunked_size(self, classes: int) -> None:
+        self.test_cfg['chunked_size'] = classes
 
     def init_weights(self) -> None:
         """Initialise the backbone and, unless a checkpoint follows, the language."""
@@ -118,11 +167,15 @@ class GLIP(BaseDetector):
                 goes before that of ``test_cfg``.
 
         Raises:
-            PromptError: If the text is missing, empty or cannot fit.
+            PromptError: If the text is missing, empty or cannot fit, or is not that of
+                its tuned prompt.
         """
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
         key = tuple(_frozen(sample.get(field)) for field in fields)
+        tuned = self._tuned_prompt_of(sample)
         chunk_size = sample.get('chunked_size', self.chunked_size)
+        if tuned is not None:
+            chunk_size = -1  # tuned as a whole
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
@@ -133,10 +186,25 @@ class GLIP(BaseDetector):
             )
 
         cache = FeatureCache.current()
-        return cache.prompts.get((id(self), chunk_size, key), split)
+        prompts = cache.prompts.get((id(self), chunk_size, key), split)
+        if tuned is not None:
+            tuned.require(prompts)
+        return prompts
 
-    def _single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
-        """One prompt per picture, as training and raw outputs need it."""
+    def _tuned_prompt_of(self, sample) -> TunedPrompt | None:
+        tuned = sample.get('tuned_prompt')
+        return self.tuned_prompt if tuned is None else tuned
+
+    def single_prompts(self, samples: Sequence, truncate: bool) -> list[EncodedPrompt]:
+        """One prompt per picture, as training and raw outputs need it.
+
+        Args:
+            samples: Data samples with words, see :meth:`prompts_of`.
+            truncate: Cut what does not fit the token budget.
+
+        Raises:
+            PromptError: The words are missing or empty, or too long and not cut.
+        """
         tokenizer = self.language_model.tokenizer
         budget = self.language_model.max_tokens
         prompts = [
@@ -159,14 +227,52 @@ class GLIP(BaseDetector):
         """Pictures (B, 3, H, W) to pyramid levels (B, C, h, w)."""
         return self.neck(self.backbone(batch_inputs))
 
-    def encode_text(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
-        """Token features of prompts."""
+    def encode_levels(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """Backbone, neck, and the tower where that reads no words.
+
+        In a region of :class:`~glip.runtime.feature_store.FeatureStore`, where all of
+        these are frozen, each picture is computed once.
+
+        Args:
+            batch_inputs: Preprocessed pictures, shape (B, 3, H, W).
+
+        Returns:
+            Levels (B, C, h, w).
+        """
+
+        def compute(pictures: Tensor) -> tuple[Tensor, ...]:
+            return self.bbox_head.encode_levels(self.extract_feat(pictures))
+
+        store = FeatureStore.current()
+        if store is None or self.tuning == 'full':
+            return compute(batch_inputs)
+        # Alone, so that nothing depends on which pictures were there already.
+        rows = [
+            store.get(picture, self._arithmetic[1:], partial(compute, picture))
+            for picture in batch_inputs.split(1)
+        ]
+        return tuple(map(torch.cat, zip(*rows, strict=True)))
+
+    def encode_text(
+        self,
+        prompts: Sequence[EncodedPrompt],
+        tuned: Sequence[TunedPrompt | None] = (),
+    ) -> TextFeatures:
+        """Token features of prompts.
+
+        Args:
+            prompts: B prompts.
+            tuned: What was tuned for each of them; the model's own ``language_prompt``
+                where there is none.
+        """
         if self.training or torch.is_grad_enabled():
-            return self.language_model(prompts)
-        ids = tuple(prompt.input_ids for prompt in prompts)
-        return FeatureCache.current().texts.get(
-            (self._arithmetic, ids), lambda: self._encode_in_groups(prompts)
-        )
+            features = self.language_model(prompts)
+        else:
+            ids = tuple(prompt.input_ids for prompt in prompts)
+            features = FeatureCache.current().texts.get(
+                (self._arithmetic, ids), lambda: self._encode_in_groups(prompts)
+            )
+        return add_tuned(features, tuned, self.language_prompt)
 
     def _encode_in_groups(self, prompts: Sequence[EncodedPrompt]) -> TextFeatures:
         """Bound the memory that thousands of classes take on their way."""
@@ -174,18 +280,7 @@ class GLIP(BaseDetector):
             self.language_model(prompts[start : start + _ENCODED_TOGETHER])
             for start in range(0, len(prompts), _ENCODED_TOGETHER)
         ]
-        if len(groups) == 1:
-            return groups[0]
-        longest = max(group.mask.shape[1] for group in groups)
-
-        def joined(field: str) -> Tensor:
-            padded = []
-            for part in (getattr(group, field) for group in groups):
-                rest = longest - part.shape[1]
-                padded.append(F.pad(part, (0, 0) * (part.dim() - 2) + (0, rest)))
-            return torch.cat(padded)
-
-        return TextFeatures(joined('hidden'), joined('embedded'), joined('mask'))
+        return joined(groups)
 
     @property
     def _arithmetic(self) -> tuple:
@@ -202,7 +297,7 @@ class GLIP(BaseDetector):
             Token logits (B, H*W, T), deltas (B, 4, H, W) and centerness logits
             (B, 1, H, W), each a tuple over levels.
         """
-        prompts = self._single_prompts(batch_data_samples, truncate=False)
+        prompts = self.single_prompts(batch_data_samples, truncate=False)
         text = self.encode_text(prompts)
         return self.bbox_head(self.extract_feat(batch_inputs), text)
 
@@ -213,11 +308,10 @@ class GLIP(BaseDetector):
 
         Boxes whose names lie past the token budget do not take part.
         """
-        prompts = self._single_prompts(batch_data_samples, truncate=True)
+        prompts = self.single_prompts(batch_data_samples, truncate=True)
         truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
-        visual = self.extract_feat(batch_inputs)
-        return self.bbox_head.loss(visual, text, truth)
+        return self.bbox_head.loss(self.encode_levels(batch_inputs), text, truth)
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: Sequence, rescale: bool = True
@@ -258,7 +352,7 @@ class GLIP(BaseDetector):
         Returns:
             Features for any number of calls of :meth:`detect`.
         """
-        return self.bbox_head.encode_pictures(self.extract_feat(batch_inputs))
+        return self.bbox_head.encode_pictures(self.encode_levels(batch_inputs))
 
     def detect(
         self, pictures: PictureFeatures, samples: Sequence, *, rescale: bool = True
@@ -275,9 +369,15 @@ class GLIP(BaseDetector):
             The data samples with ``pred_instances``, as :meth:`predict` gives them.
         """
         prompts = [self.prompts_of(sample) for sample in samples]
+        tuned = [
+            self._tuned_prompt_of(sample)
+            for sample, of_picture in zip(samples, prompts, strict=True)
+            for _ in of_picture
+        ]
+        flat = [each for of_picture in prompts for each in of_picture]
         results = self.bbox_head.predict(
             pictures,
-            self.encode_text([each for of_picture in prompts for each in of_picture]),
+            self.encode_text(flat, tuned),
             prompts,
             [sample.metainfo for sample in samples],
             rescale=rescale,

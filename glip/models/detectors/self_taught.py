@@ -82,7 +82,7 @@ class SelfTaughtGLIP(GLIP):
             raise ConfigError(
                 'SelfTaughtGLIP has no teacher: add the SelfTeacherHook to custom_hooks'
             )
-        prompts = self._single_prompts(batch_data_samples, truncate=True)
+        prompts = self.single_prompts(batch_data_samples, truncate=True)
         truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
         visual = self.extract_feat(batch_inputs)
@@ -143,4 +143,7 @@ class SelfTaughtGLIP(GLIP):
             asked[row, 0, tokens] = 1
         gap = (logits.sigmoid() - target).detach().square()
         loss = F.binary_cross_entropy_with_logits(logits, target, reduction='none')
-        return (loss * gap * asked).sum() / targets.positive.sum().clamp(min=1)
+        loss = loss * gap * asked
+        if targets.weights is not None:
+            loss = loss * targets.weights[..., None]
+        return loss.sum() / targets.positive.sum().clamp(min=1)

@@ -1,6 +1,16 @@
 from .bert import BertModel
 from .bert_config import resolve_bert_config
 from .bert_layer import BertLayer
-from .features import TextFeatures
+from .features import TextFeatures, joined
+from .prompt import LanguagePrompt, TunedPrompt, add_tuned
 
-__all__ = ['BertLayer', 'BertModel', 'TextFeatures', 'resolve_bert_config']
+__all__ = [
+    'BertLayer',
+    'BertModel',
+    'LanguagePrompt',
+    'TextFeatures',
+    'TunedPrompt',
+    'add_tuned',
+    'joined',
+    'resolve_bert_config',
+]

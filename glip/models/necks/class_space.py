@@ -96,7 +96,8 @@ class ClassSpaceNeck(BaseModule):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.neck = MODELS.build(neck)
-        self.num_classes, self.num_bins = num_classes, num_bins
+        # Not `num_classes`: mmdet's NumClassCheckHook would compare it with the data.
+        self.space_dims, self.num_bins = num_classes, num_bins
         self.strides, self.anchor_size = tuple(strides), anchor_size
         self.target_stds = tuple(target_stds)
         self.project = nn.ModuleList(
@@ -108,7 +109,7 @@ class ClassSpaceNeck(BaseModule):
     @property
     def out_channels(self) -> int:
         """Channels of every level."""
-        return self.num_classes + 4 + 4 * self.num_bins
+        return self.space_dims + 4 + 4 * self.num_bins
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Maps of the backbone to levels (B, out_channels, H, W)."""
@@ -119,7 +120,7 @@ class ClassSpaceNeck(BaseModule):
         )
 
     def _level(self, x: Tensor, stride: int) -> Tensor:
-        coordinates, logits = x.split((self.num_classes, 4 * self.num_bins), 1)
+        coordinates, logits = x.split((self.space_dims, 4 * self.num_bins), 1)
         deltas = inclusive_deltas(
             distances_of(logits.float(), stride),
             stride,

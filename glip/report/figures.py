@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from glip.evaluation.set_table import SetTable
+from glip.evaluation.phrase_hits import share_within
 from glip.report.class_curves import RECALLS, ClassCurves
+from glip.runtime.atomic import atomic_write
 
 _NAMED_CURVES = 10  # as many as there are colours that can be told apart
 _MOST_LINES = 90
@@ -19,6 +20,26 @@ _NUMBERED_ROWS = 22  # up to which cells hold numbers
 _LONGEST = 28  # letters of a name
 _DPI = 130
 _GRAY = '#c4c4c4'
+_MOST_BOXES = 100  # of a phrase that the axis shows
+_TICKS = (1, 2, 5, 10, 20, 50, _MOST_BOXES)
+
+Ranks = Sequence[int | None]
+
+
+class Bars(NamedTuple):
+    """Two values of one name, in percent.
+
+    Attributes:
+        name: Name of a class, data set or kind.
+        count: Number of things that it has.
+        front: Value of the bar in front.
+        back: Value of the bar behind.
+    """
+
+    name: str
+    count: int
+    front: float
+    back: float
 
 
 def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
@@ -31,10 +52,10 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
     there = np.flatnonzero(curves.counts)
     by_count = there[np.argsort(-curves.counts[there], kind='stable')]
     named, others = by_count[:_NAMED_CURVES], by_count[_NAMED_CURVES:]
-    for place, label in enumerate(named):
+    for number, label in enumerate(named):
         ax.plot(
             *(RECALLS, curves.precision[label]),
-            color=f'C{place}',
+            color=f'C{number}',
             lw=1.3,
             zorder=2,
             label=f'{short_name(names[label])}  {100 * curves.ap50[label]:.1f}',
@@ -59,51 +80,95 @@ def draw_curves(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
     if len(there):
         legend_beside(ax, 'class, AP50')
     else:
-        say(ax, 'no boxes to find')
+        write_instead(ax, 'no boxes to find')
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='recall', ylabel='precision')
     ax.set_title('Precision over recall at IoU 0.5', loc='left')
     ax.grid(alpha=0.3)
     return save_figure(figure, path)
 
 
-def draw_bars(curves: ClassCurves, names: Sequence[str], path: Path) -> Path:
-    """AP of each class as bar, the best on top; of many, the best and the worst."""
-    there = np.flatnonzero(curves.counts)
-    # Of equally good ones those with most boxes tell most.
-    order = there[np.lexsort((-curves.counts[there], -curves.ap[there]))]
-    title = f'AP / AP50 by class (boxes in brackets), classes: {len(there)}'
-    if len(order) <= _MOST_BARS:
-        figure, ax = new_figure(8, 1.3 + 0.27 * max(len(order), 3))
-        panels = [(ax, order)]
+def draw_recall(
+    strong: Mapping[str, Ranks], path: Path, *, thin: Mapping[str, Ranks]
+) -> Path:
+    """Recall over the number of boxes that are looked at.
+
+    Args:
+        strong: Name -> rank of each phrase's first right box, drawn as strong lines.
+        path: Image file.
+        thin: The same for lines behind them.
+    """
+    figure, ax = new_figure(8.2, 5)
+    counts = np.arange(1, _MOST_BOXES + 1)
+
+    def line(name: str, ranks: Ranks, **style: Any) -> None:
+        if ranks:
+            recall = [100 * share_within(ranks, int(k)) for k in counts]
+            label = f'{short_name(name)}  {recall[0]:.1f} / {recall[9]:.1f}'
+            ax.plot(counts, recall, label=label, **style)
+
+    for color, (name, ranks) in zip(('black', '#8a8a8a'), strong.items()):
+        line(name, ranks, color=color, lw=2.2, zorder=3)
+    for number, (name, ranks) in enumerate(thin.items()):
+        line(name, ranks, color=f'C{number}', lw=1.1, zorder=2)
+    if any(strong.values()):
+        legend_beside(ax, 'phrases, R@1 / R@10')
+    else:
+        write_instead(ax, 'no phrases with boxes')
+    ax.set_xscale('log')
+    ax.set(xlim=(1, _MOST_BOXES), ylim=(0, 102))
+    ax.set(xlabel='boxes per phrase', ylabel='recall')
+    ax.set_xticks(_TICKS, labels=map(str, _TICKS))
+    ax.minorticks_off()
+    ax.set_title('Phrases found among their first boxes', loc='left')
+    ax.grid(alpha=0.3)
+    return save_figure(figure, path)
+
+
+def draw_bars(
+    bars: Sequence[Bars], path: Path, *, title: str, xlabel: str = 'AP'
+) -> Path:
+    """Two values of each name, one bar before the other, with numbers.
+
+    Args:
+        bars: From top to bottom; of very many only the best and the worst are drawn.
+        path: Image file.
+        title: Written above.
+        xlabel: What the bars are.
+    """
+    if len(bars) <= _MOST_BARS:
+        figure, axes = new_figure(8, 1.3 + 0.27 * max(len(bars), 3))
+        panels = [(axes, bars)]
     else:
         half = _MOST_BARS // 2
-        worst = there[np.lexsort((-curves.counts[there], curves.ap[there]))][:half]
+        # Of equally good ones those of most things tell most.
+        best = sorted(bars, key=lambda one: (-one.front, -one.count))[:half]
+        worst = sorted(bars, key=lambda one: (one.front, -one.count))[:half]
         figure, axes = new_figure(13, 1.3 + 0.27 * half, columns=2)
-        panels = list(zip(axes, (order[:half], worst[::-1])))
+        panels = list(zip(axes, (best, worst[::-1])))
         title += f', the best {half} and the worst {half}'
-    for ax, chosen in panels:
-        _bars(ax, curves, names, chosen)
-    if not len(there):
-        say(panels[0][0], 'no boxes to find')
+    for ax, shown in panels:
+        _draw_panel(ax, shown, xlabel)
+    if not bars:
+        write_instead(panels[0][0], 'no boxes to find')
     figure.suptitle(title, x=0.01, ha='left', fontsize='medium')
     return save_figure(figure, path)
 
 
-def draw_sets(table: SetTable, path: Path) -> Path:
-    """AP and AP50 of each data set as bars, in the order of the table."""
-    shown = [row for row in table.rows if row.value(table.keys[0]) is not None]
-    figure, ax = new_figure(8, 1.3 + 0.27 * max(len(shown), 3))
-    labels = [
-        f'{short_name(row.name)} ({compact_number(row.pictures)})' for row in shown
-    ]
-    ap, ap50 = (
-        np.array([_percent(row.value(key)) for row in shown]) for key in table.keys[:2]
-    )
-    paired_bars(ax, labels, ap, ap50, 'AP')
-    means = ' / '.join(f'{_percent(table.mean(key)):.1f}' for key in table.keys[:2])
-    title = f'AP / AP50 by set (pictures in brackets), {table.label}: {means}'
-    figure.suptitle(title, x=0.01, ha='left', fontsize='medium')
-    return save_figure(figure, path)
+def _draw_panel(ax: Any, bars: Sequence[Bars], xlabel: str) -> None:
+    rows = np.arange(len(bars))
+    labels = [f'{short_name(one.name)} ({compact_number(one.count)})' for one in bars]
+    ax.barh(rows, [one.back for one in bars], color='#d5e3f0', height=0.72)
+    ax.barh(rows, [one.front for one in bars], color='#3b76af', height=0.72)
+    ax.set_yticks(rows, labels, fontsize=8)
+    for row, one in zip(rows, bars):
+        numbers = f'{one.front:.1f} / {one.back:.1f}'
+        end = max(one.front, one.back) + 1
+        ax.text(end, row, numbers, va='center', fontsize=7.5)
+    ax.set(xlim=(0, 113), ylim=(len(bars) - 0.4, -0.6), xlabel=xlabel)
+    ax.set_xticks(range(0, 101, 20))
+    ax.grid(axis='x', alpha=0.3)
+    ax.set_axisbelow(True)
+    ax.spines[['top', 'right']].set_visible(False)
 
 
 def draw_confusion(
@@ -114,7 +179,7 @@ def draw_confusion(
     Of many classes those with most mistakes are shown, the others together as one.
 
     Args:
-        counts: (K + 1, K + 1), see ``ConfusionMatrix``.
+        counts: (K + 1, K + 1), see ``confusion_matrix``.
         names: The K classes.
         path: Image file.
         subtitle: Said below the title.
@@ -140,9 +205,9 @@ def draw_confusion(
                     color=ink,
                     fontsize=size,
                 )
-    places = range(len(called))
-    ax.set_xticks(places, [short_name(name) for name in called], rotation=90)
-    ax.set_yticks(places, [short_name(name) for name in called])
+    ticks = range(len(called))
+    ax.set_xticks(ticks, [short_name(name) for name in called], rotation=90)
+    ax.set_yticks(ticks, [short_name(name) for name in called])
     last = len(called) - 1.5
     ax.axhline(last, color='#707070', lw=0.8)
     ax.axvline(last, color='#707070', lw=0.8)
@@ -151,37 +216,6 @@ def draw_confusion(
     title = 'Confusion matrix' + (f'\n{subtitle}' if subtitle else '')
     ax.set_title(title, loc='left', fontsize='medium')
     return save_figure(figure, path)
-
-
-def _bars(
-    ax: Any, curves: ClassCurves, names: Sequence[str], chosen: np.ndarray
-) -> None:
-    """One panel of bars."""
-    labels = [
-        f'{short_name(names[i])} ({compact_number(int(curves.counts[i]))})'
-        for i in chosen
-    ]
-    ap, ap50 = 100 * curves.ap[chosen], 100 * curves.ap50[chosen]
-    paired_bars(ax, labels, ap, ap50, 'AP')
-
-
-def paired_bars(
-    ax: Any, labels: Sequence[str], front: np.ndarray, back: np.ndarray, xlabel: str
-) -> None:
-    """Two values of each label in percent, one bar before the other, with numbers."""
-    rows = np.arange(len(labels))
-    ax.barh(rows, back, color='#d5e3f0', height=0.72)
-    ax.barh(rows, front, color='#3b76af', height=0.72)
-    ax.set_yticks(rows, labels, fontsize=8)
-    for row, low, high in zip(rows, front, back):
-        numbers = f'{low:.1f} / {high:.1f}'
-        ax.text(max(low, high) + 1, row, numbers, va='center', fontsize=7.5)
-    ax.set(xlim=(0, 113), ylim=(len(labels) - 0.4, -0.6), xlabel=xlabel)
-    ax.set_xticks(range(0, 101, 20))
-    ax.grid(axis='x', alpha=0.3)
-    ax.set_axisbelow(True)
-    for side in ('top', 'right'):
-        ax.spines[side].set_visible(False)
 
 
 def _reduced(counts: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -206,20 +240,20 @@ def _reduced(counts: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
     return small, [*(names[i] for i in chosen), rest, 'background']
 
 
-def _percent(value: float | None) -> float:
-    return 0.0 if value is None else 100 * value
-
-
-def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    """A figure that needs no display and is remembered by nobody."""
+def new_figure(
+    width: float, height: float, *, rows: int = 1, columns: int = 1
+) -> tuple[Any, Any]:
+    """A figure that needs no display and is remembered by nobody, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout='constrained')
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots(rows, columns, sharex='col')
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    figure.savefig(path, dpi=_DPI, bbox_inches='tight')
+    kind = path.suffix[1:] or 'png'
+    with atomic_write(path) as part:
+        figure.savefig(part, format=kind, dpi=_DPI, bbox_inches='tight')
     return path
 
 
@@ -234,7 +268,8 @@ def legend_beside(ax: Any, title: str) -> None:
     )
 
 
-def say(ax: Any, words: str) -> None:
+def write_instead(ax: Any, words: str) -> None:
+    """Words where there is nothing to draw."""
     ax.text(0.5, 0.5, words, ha='center', va='center', transform=ax.transAxes)
 
 

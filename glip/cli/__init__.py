@@ -1,0 +1,1 @@
+"""The command ``glip``: detecting, labelling, training, by words."""

@@ -1,0 +1,173 @@
+"""Files of a run over many pictures: one per picture, or one for all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from glip.errors import GLIPError
+from glip.formats import coco, csv_table, cvat, label_studio, yolo
+from glip.runtime.atomic import atomic_write
+
+# What writes one text file per picture: its folder, its ending, and the text.
+_PER_PICTURE: dict[str, tuple[str, str, Callable[[Any, Sequence[str]], str]]] = {
+    'json': ('preds', '.json', lambda picture, classes: picture.to_json() + '\n'),
+    'yolo': ('labels', '.txt', lambda picture, classes: yolo.to_yolo(picture, classes)),
+    'voc': ('voc', '.xml', lambda picture, classes: picture.to_voc()),
+}
+# What is one file for all, or has one beside those of the pictures.
+_FOR_THE_RUN = {'coco', 'csv', 'cvat', 'label-studio', 'yolo'}
+FORMATS = ('json', 'coco', 'yolo', 'csv', 'voc', 'label-studio', 'cvat', 'crops')
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        GLIPError: It cannot be written; the message says why.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as part:
+            # Names of files may hold bytes that are no UTF-8.
+            part.write_text(text, encoding='utf-8', errors='backslashreplace')
+    except OSError as error:
+        raise GLIPError(f'{path}: cannot be written ({error.strerror})') from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        GLIPError: It cannot be made, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GLIPError(f'{folder}: {error.strerror}') from error
+    if not os.access(folder, os.W_OK):
+        raise GLIPError(f'{folder}: no permission to write')
+
+
+class ResultWriter:
+    """Writes results in several formats; nothing of a picture is written twice.
+
+    Formats that are one file for the run keep the boxes in memory, without pixels, and
+    write them by :meth:`close`.
+
+    Args:
+        folder: Where to write.
+        formats: Among ``FORMATS``.
+        classes: Names by class index; if None, those that the pictures were asked for.
+
+    Raises:
+        GLIPError: There is no such format, or the folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        formats: Sequence[str],
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        unknown = [name for name in formats if name not in FORMATS]
+        if unknown:
+            raise GLIPError(
+                f'no format {unknown[0]!r}: choose among {", ".join(FORMATS)}'
+            )
+        self.folder = folder
+        self.formats = list(dict.fromkeys(formats))
+        self.classes = None if classes is None else list(dict.fromkeys(classes))
+        self._pictures: list[Any] = []
+        if self.formats:
+            make_folder(folder)
+
+    def write(self, picture: Any, name: str) -> list[Path]:
+        """Write what a picture has files of its own for.
+
+        Args:
+            picture: ``Detections``.
+            name: Of its files, without ending.
+
+        Returns:
+            The files.
+
+        Raises:
+            GLIPError: One cannot be written.
+        """
+        files = []
+        classes = picture.classes if self.classes is None else self.classes
+        if not _FOR_THE_RUN.isdisjoint(self.formats):
+            self._pictures.append(picture.without_pixels())
+        for kind in self.formats:
+            if kind in _PER_PICTURE:
+                folder, ending, text_of = _PER_PICTURE[kind]
+                path = self.folder / folder / f'{name}{ending}'
+                write_text(path, text_of(picture, list(dict.fromkeys(classes))))
+                files.append(path)
+            elif kind == 'crops':
+                files += self._write_crops(picture, name)
+        return files
+
+    def close(self) -> list[Path]:
+        """Write what is one file for the run.
+
+        Returns:
+            The files.
+
+        Raises:
+            GLIPError: One cannot be written.
+        """
+        pictures = self._pictures
+        classes = self.classes
+        if classes is None:
+            classes = coco.class_list(pictures)
+        texts: dict[str, dict[str, Callable[[], str]]] = {
+            'coco': {'coco.json': lambda: as_json(coco.to_coco(pictures, classes))},
+            'csv': {'boxes.csv': lambda: csv_table.to_csv(pictures)},
+            'cvat': {'cvat.xml': lambda: cvat.to_cvat(pictures, classes)},
+            'label-studio': {
+                'label_studio.json': lambda: as_json(
+                    label_studio.to_label_studio(pictures)
+                ),
+                'label_studio.xml': lambda: label_studio.label_config(classes),
+            },
+            'yolo': {
+                'data.yaml': lambda: yolo.data_yaml(
+                    classes, {'train': 'images', 'val': 'images'}
+                )
+            },
+        }
+        files = []
+        for kind in self.formats:
+            for name, text_of in texts.get(kind, {}).items():
+                write_text(self.folder / name, text_of())
+                files.append(self.folder / name)
+        return files
+
+    def _write_crops(self, picture: Any, name: str) -> list[Path]:
+        """Cut boxes out, into a folder per class."""
+        files = []
+        for number, (crop, words) in enumerate(
+            zip(picture.crops(), picture.names, strict=True)
+        ):
+            safe = ''.join(c if c.isalnum() or c in ' -_' else '_' for c in words)
+            path = self.folder / 'crops' / (safe.strip()[:80] or '_')
+            path = path / f'{name}_{number:03d}.jpg'
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_write(path) as part:
+                    crop.save(part, 'JPEG', quality=95)
+            except OSError as error:
+                message = f'{path}: cannot be written ({error.strerror})'
+                raise GLIPError(message) from error
+            files.append(path)
+        return files
+
+
+def as_json(value: Any) -> str:
+    """One line of JSON, letters as they are."""
+    return json.dumps(value, ensure_ascii=False) + '\n'

@@ -1,0 +1,1 @@
+"""Few-shot runs: draw pictures, train, choose the best epoch, tabulate."""

@@ -1,0 +1,1 @@
+"""Bad input at every door: what goes in, how it is damaged, what counts as right."""

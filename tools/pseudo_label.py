@@ -1,0 +1,146 @@
+"""Let a teacher write the boxes of captions, or of classes, as records to train on.
+
+The noun phrases of each caption are found, the caption is the prompt, and what scores
+well becomes the boxes of its phrases. See docs/self_training.md.
+
+    python tools/pseudo_label.py glip-nano --captions captions_train2017.json \
+        --data-root data/coco/train2017 --out work_dirs/labels
+
+A run that was stopped goes on by the same command; so do several at once, also under
+torchrun.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from glip.runtime.command import command
+from glip.teach.pseudo_labels import Screens, label, read_classes
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config of the teacher, or a zoo name')
+    add('weights', nargs='?', help='its checkpoint (that of the zoo name)')
+    add(
+        '--captions',
+        nargs='+',
+        required=True,
+        metavar='SRC',
+        help='COCO captions JSON; jsonl of {"image", "caption"}; a folder of pictures '
+        'with .txt beside them; or tar files',
+    )
+    add('--data-root', help='folder that the names of pictures start from')
+    add('--out', required=True, help='folder of the results')
+    add(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='what to look for in pictures without captions: names, a file of names '
+        '(one a line, or JSON), or JSON of {prompt: class}',
+    )
+    limits = Screens()
+    add(
+        '--score-thr',
+        type=float,
+        default=limits.score_thr,
+        help='least score of a box (%(default)s)',
+    )
+    add(
+        '--nms-thr',
+        type=float,
+        default=limits.nms_thr,
+        help='IoU from which on the worse of two boxes of a phrase goes (%(default)s)',
+    )
+    add(
+        '--max-per-phrase',
+        type=int,
+        default=limits.max_per_phrase,
+        help='most boxes of a phrase; 0: any number (%(default)s)',
+    )
+    add(
+        '--max-per-picture',
+        type=int,
+        default=limits.max_per_picture,
+        help='most boxes of a picture with one caption; 0: any number (%(default)s)',
+    )
+    add(
+        '--min-size',
+        type=float,
+        default=limits.min_size,
+        help='least width and height of a box in pixels (%(default)s)',
+    )
+    add(
+        '--to-shards',
+        action='store_true',
+        help='write tar files with the pictures (always where tar files are read)',
+    )
+    add(
+        '--shard-size',
+        type=int,
+        default=1000,
+        help='pictures (lines of a jsonl) of each file of results (%(default)s)',
+    )
+    add(
+        '--batch-size',
+        type=int,
+        default=4,
+        help='pictures that are read ahead (%(default)s)',
+    )
+    add('--limit', type=int, help='label no more pictures (lines of a jsonl) than this')
+    add('--seed', type=int, default=0, help='of the pictures on the page (%(default)s)')
+    add('--device', help='such as cpu or cuda:1 (a GPU for each process of torchrun)')
+    add('--amp', action='store_true', help='half precision')
+    return parser.parse_args(argv)
+
+
+@command(
+    parse_args,
+    stopped='stopped: what was labelled is kept, the same command goes on from there',
+)
+def main(args: argparse.Namespace) -> None:
+    """Label, and say what was written."""
+    captions = args.captions
+    labels = label(
+        args.config,
+        args.weights,
+        captions[0] if len(captions) == 1 else captions,
+        args.out,
+        data_root=args.data_root,
+        classes=None if args.classes is None else read_classes(args.classes),
+        screens=Screens(
+            score_thr=args.score_thr,
+            nms_thr=args.nms_thr,
+            max_per_phrase=args.max_per_phrase,
+            max_per_picture=args.max_per_picture,
+            min_size=args.min_size,
+        ),
+        to_shards=args.to_shards or None,
+        shard_size=args.shard_size,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        limit=args.limit,
+        device=args.device,
+        amp=args.amp,
+    )
+    summary = labels.summary
+    print(
+        f'{labels.records}: {summary["records"]} records with {summary["boxes"]} boxes '
+        f'of {summary["pictures"]} pictures; {summary["phrases_without_boxes"]} of '
+        f'{summary["phrases"]} phrases have no box'
+    )
+    for reason, entry in summary['dropped'].items():
+        print(f'left out: {entry["count"]} {reason} ({", ".join(entry["examples"])})')
+    for name, count in summary['screened'].items():
+        print(f'stopped by {name}: {count} boxes')
+    print(f'to look at: {args.out}/summary.html')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Let a model label captions for its student, round after round, by a config."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from glip.config.arguments import add_cfg_options, add_launcher
+from glip.config.flags import prepare_config
+from glip.runtime.command import command
+from glip.teach.self_training import self_train
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file with self_training=dict(...)')
+    parser.add_argument(
+        '--work-dir',
+        help='folder of models, labels and tables (work_dirs/<config name>); the same '
+        'one goes on with what was stopped',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='automatic mixed precision in all stages'
+    )
+    add_cfg_options(parser, 'as in self_training.rounds=3')
+    add_launcher(parser)
+    return parser.parse_args(argv)
+
+
+@command(
+    parse_args,
+    stopped='stopped: what is done is kept, and the same command goes on from there',
+)
+def main(args: argparse.Namespace) -> None:
+    """Go through the rounds of the config."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = prepare_config(
+        args.config,
+        work_dir=args.work_dir,
+        cfg_options=args.cfg_options,
+        launcher=args.launcher,
+    )
+    self_train(cfg, amp=args.amp)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
