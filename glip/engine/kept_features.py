@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from mmengine.config import Config
 from torch import nn
 
-from glip.checkpoints.fingerprint import digest
+from glip.checkpoints.digest import digest_of
 from glip.runtime.feature_store import FeatureStore
 
 # What reads pictures; the tower of the head may.
@@ -35,6 +35,6 @@ def features_kept(cfg: Config, model: nn.Module) -> AbstractContextManager:
         state = model.state_dict()
         frozen = {name: state[name] for name in state if name.startswith(_WEIGHTS)}
         settings = [cfg.model.get(part) for part in _PARTS]
-        return f'{digest(frozen.items())} {settings}'
+        return f'{digest_of(frozen)} {settings}'
 
     return FeatureStore(**options, weights=weights).in_use()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 
 from glip.formats.boxes import PictureBoxes, rows
 from glip.runtime.writing import csv_text
@@ -14,19 +13,11 @@ COLUMNS = (
 )
 
 
-def to_csv(pictures: Iterable[PictureBoxes], *, header: bool = True) -> str:
-    """Write all boxes as comma-separated lines.
-
-    Texts that a spreadsheet would run as formulas get an apostrophe in front, as OWASP
-    advises.
+def to_csv(pictures: Iterable[PictureBoxes]) -> str:
+    """Write all boxes as comma-separated lines below the names of the columns.
 
     Args:
         pictures: Any number of pictures.
-        header: Begin with the names of the columns.
     """
-    lines = (
-        [row.get(column, '') for column in COLUMNS]
-        for picture in pictures
-        for row in rows(picture)
-    )
-    return csv_text(chain([COLUMNS] if header else [], lines))
+    lines = [[*row.values()] for picture in pictures for row in rows(picture)]
+    return csv_text([COLUMNS, *lines])

@@ -67,7 +67,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as part:
-            part.write_bytes(text.encode())  # lines end alike on all systems
+            # Lines end alike on all systems; names of files may be no text.
+            part.write_bytes(text.encode(errors='backslashreplace'))
     return path
 
 

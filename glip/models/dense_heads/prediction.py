@@ -123,15 +123,23 @@ class Predictor:
         anchors = torch.cat(
             inclusive_anchors(self.anchors, pictures.sizes, text.mask.device)
         )
-        by_prompt = (self._fused if self.head.early_fuse else self._unfused)(
-            pictures, text, scores_of
-        )
+        by_prompt = self._by_prompt(pictures, text, scores_of)
         return [
             self._detections(
                 [next(by_prompt) for _ in picture_prompts], anchors, meta, rescale
             )
             for picture_prompts, meta in zip(scores_of, img_metas, strict=True)
         ]
+
+    def _by_prompt(
+        self,
+        pictures: PictureFeatures,
+        text: TextFeatures,
+        scores_of: Sequence[Sequence[EntityScores]],
+    ) -> Iterator[tuple[Candidates, Tensor]]:
+        """Candidates of each prompt in order, and their deltas (M, 4)."""
+        by_prompt = self._fused if self.head.early_fuse else self._unfused
+        return by_prompt(pictures, text, scores_of)
 
     def _full_precision(self) -> torch.autocast:
         """No autocasting: what follows the tower is little, and decides on all."""
@@ -158,7 +166,7 @@ class Predictor:
         text: TextFeatures,
         scores_of: Sequence[Sequence[EntityScores]],
     ) -> Iterator[tuple[Candidates, Tensor]]:
-        """Candidates of each prompt in order, and their deltas (M, 4)."""
+        """See :meth:`_by_prompt`."""
         row = 0
         for positions, scores in zip(pictures.positions, scores_of, strict=True):
             tokens = [text.embedded[row + i, s.tokens] for i, s in enumerate(scores)]
