@@ -90,6 +90,7 @@ setup(
     install_requires=parse_requirements('runtime'),
     extras_require={
         'formats': parse_requirements('formats'),
+        'onnx': parse_requirements('onnx'),
         'video': parse_requirements('video'),
         'nlp': parse_requirements('nlp'),
         'stream': parse_requirements('stream'),

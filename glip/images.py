@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import http.client
 import io
+import logging
 import os
+import queue
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Union
 
@@ -19,6 +23,9 @@ from PIL import Image, ImageOps
 
 from glip.errors import ImageError
 from glip.received import kind_of
+from glip.runtime.jpeg_end import completed
+
+logger = logging.getLogger(__name__)
 
 ImageSource = Union[
     str, 'os.PathLike[str]', Image.Image, np.ndarray, torch.Tensor, bytes, BinaryIO
@@ -35,6 +42,8 @@ EXTENSIONS = frozenset(
 )
 
 _MAX_DOWNLOAD = 512 * 2**20
+_PART = 2**16  # bytes read at a time
+_WHOLE = 4  # times as long as a server may be silent, a picture may take
 _ORIENTATION = 0x0112  # tag of EXIF
 _TURNED = (5, 6, 7, 8)  # its values that swap the sides of a picture
 
@@ -148,7 +157,8 @@ def load_image(
             or an open binary file; or an array in OpenCV's layout, (H, W, 3) BGR,
             (H, W, 4) BGRA, (H, W) or (H, W, 1) gray, uint8 or float in [0, 1]; or a
             tensor in torchvision's, (3, H, W) or (1, H, W) RGB, likewise.
-        timeout: Seconds that a server may stay silent.
+        timeout: Seconds that a server may stay silent; it has four times as many for
+            the whole picture.
         rgb: Arrays come in RGB.
 
     Returns:
@@ -225,13 +235,51 @@ def _checked_path(name: str) -> str:
 
 
 def _download(url: str, timeout: float) -> bytes:
-    """Fetch an address, at most ``_MAX_DOWNLOAD`` bytes of it."""
+    """Fetch an address, however slowly its server sends lines and bytes.
+
+    In a thread, as a server that sends one byte at a time is never silent.
+    """
+    limit = _WHOLE * timeout
+    answer: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def fetch() -> None:
+        try:
+            answer.put(_fetched(url, timeout, stopped))
+        # Raised below, in the thread that asked.
+        except Exception as error:  # noqa: BLE001
+            answer.put(error)
+
+    threading.Thread(target=fetch, name='glip-download', daemon=True).start()
+    try:
+        data = answer.get(timeout=limit)
+    except queue.Empty:
+        raise ImageError(
+            f'{url}: not there after {limit:.0f} seconds; fetch it elsewhere'
+        ) from None
+    finally:
+        stopped.set()
+    if isinstance(data, Exception):
+        raise data
+    return data
+
+
+def _fetched(url: str, timeout: float, stopped: threading.Event) -> bytes:
+    """The body of an address, at most ``_MAX_DOWNLOAD`` bytes of it."""
     # Spaces and letters beyond ASCII, as people paste them, must be escaped.
     address = urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")
     try:
         request = urllib.request.Request(address, headers={'User-Agent': 'glip'})
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            data = response.read(_MAX_DOWNLOAD + 1)
+            data = bytearray()
+            while len(data) <= _MAX_DOWNLOAD and not stopped.is_set():
+                part = response.read1(_PART)
+                if not part:
+                    break
+                data += part
+            missing = response.length
+            if missing and len(data) <= _MAX_DOWNLOAD:
+                raise http.client.IncompleteRead(bytes(data), missing)
     except urllib.error.HTTPError as error:
         said = f'{error.code} {error.reason}'
         raise ImageError(f'{url}: the server answers {said}') from error
@@ -243,20 +291,42 @@ def _download(url: str, timeout: float) -> bytes:
         raise ImageError(f'{url}: the answer is empty (0 bytes)')
     if len(data) > _MAX_DOWNLOAD:
         raise ImageError(f'{url}: larger than {_MAX_DOWNLOAD >> 20} MiB')
-    return data
+    return bytes(data)
 
 
 def _decode(image: Image.Image, name: str) -> np.ndarray:
     """PIL image to upright BGR; the image given is left as it is."""
     try:
-        image.load()
-        rgb = _to_rgb(_upright(image))
+        rgb = _to_rgb(_upright(_loaded(image, name)))
     # Decoders raise anything on damaged data.
     except Exception as error:  # noqa: BLE001
         raise ImageError(f'{name}: cannot be read ({_one_line(error)})') from error
     if rgb.size == 0:
         raise ImageError(f'{name}: the picture has no pixels')
     return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _loaded(image: Image.Image, name: str) -> Image.Image:
+    """The image with its pixels, also where only the end mark of a JPEG is missing."""
+    try:
+        image.load()
+    except OSError:
+        file = getattr(image, 'fp', None)
+        if file is None:
+            raise
+        file.seek(0)
+        whole = completed(file.read())
+        if whole is None:
+            raise
+        _warn_of_end(name)
+        image = Image.open(io.BytesIO(whole))
+        image.load()
+    return image
+
+
+@lru_cache(maxsize=1024)
+def _warn_of_end(name: str) -> None:
+    logger.warning('%s lacks its last bytes; all of its pixels are there', name)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import ntpath
 import os
 import stat
 from typing import Any
@@ -46,23 +45,23 @@ def kind_of(path: str | os.PathLike[str]) -> str | None:
     return next((kind for is_kind, kind in _KINDS if is_kind(mode)), None)
 
 
-def leaves_folder(name: str) -> bool:
-    """Whether a name that starts from a folder leads out of it.
+def path_below(folder: str, name: str) -> str | None:
+    """A picture's name from a folder on, None where it leads out of the folder.
 
-    Absolute names do, and those that climb higher than they descend, with the
-    separators of any system.
+    Annotations of others may name any file of this machine; what is packed or shown
+    is only what lies below the folder that the user named. Links in the folder are the
+    user's own and are followed.
+
+    Args:
+        folder: That pictures have to lie below.
+        name: Relative to it, or absolute.
     """
-    if os.path.isabs(name) or ntpath.isabs(name) or ntpath.splitdrive(name)[0]:
-        return True
-    depth = 0
-    for part in name.replace('\\', '/').split('/'):
-        if part == '..':
-            depth -= 1
-        elif part not in ('', '.'):
-            depth += 1
-        if depth < 0:
-            return True
-    return False
+    root = os.path.abspath(folder)
+    path = os.path.normpath(os.path.join(root, name))
+    if path == root:
+        return os.curdir
+    below = path.startswith(root.rstrip(os.sep) + os.sep)
+    return os.path.relpath(path, root).replace(os.sep, '/') if below else None
 
 
 def parse_json(text: str | bytes) -> Any:

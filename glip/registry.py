@@ -32,6 +32,7 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
+from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as _Registry
 
 from glip.compat import mmdet_datasets  # noqa: F401  (before anything of mmdet)
@@ -70,7 +71,9 @@ class Registry(_Registry):
         mmengine writes into all that a config inherits of mmdet's.
         """
         if self.name != 'runner' and scope in (None, 'mmdet'):
-            scope = 'glip'
+            current = DefaultScope.get_current_instance()
+            in_ours = current is not None and current.scope_name == 'glip'
+            scope = None if in_ours else 'glip'  # as threads share the default scope
         with super().switch_scope_and_registry(scope) as registry:
             yield registry
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from glip.errors import ImageError
-from glip.images import find_images, load_image
+from glip.images import PictureHeader, find_images, load_image, read_header
 
 
 @pytest.fixture(scope='module')
@@ -273,3 +274,64 @@ def test_find_images(tmp_path):
         find_images(tmp_path / 'sub.png')
     with pytest.raises(ImageError, match='none'):
         find_images(tmp_path / 'none')
+
+
+@pytest.mark.parametrize('progressive', [False, True])
+@pytest.mark.parametrize('restarts', [0, 1])
+@pytest.mark.parametrize('cut', [1, 2, 40])
+def test_jpeg_without_its_end(tmp_path, progressive, restarts, cut):
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 70, 3)).astype(np.uint8)
+    path = tmp_path / 'a.jpg'
+    options = {'restart_marker_blocks': restarts} if restarts else {}
+    Image.fromarray(pixels).save(path, progressive=progressive, **options)
+    whole = load_image(path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    if cut <= 2:
+        assert np.array_equal(load_image(path), whole)
+        with Image.open(path) as image:
+            assert np.array_equal(load_image(image), whole)
+    else:  # pixels are missing
+        with pytest.raises(ImageError, match='cannot be read'):
+            load_image(path)
+
+
+def test_header(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('RGB', (30, 20)).save(tmp_path / 'a.jpg', exif=exif)
+    assert read_header(tmp_path / 'a.jpg') == PictureHeader(20, 30, True)
+    Image.new('L', (30, 20)).save(tmp_path / 'b.png')
+    assert read_header(tmp_path / 'b.png') == PictureHeader(30, 20, False)
+    (tmp_path / 'c.png').write_text('x')
+    with pytest.raises(ImageError):
+        read_header(tmp_path / 'c.png')
+
+
+@pytest.mark.parametrize('slow', ['body', 'head'])
+def test_a_server_that_sends_a_byte_at_a_time_is_given_up(slow):
+    stop = threading.Event()
+
+    def serve(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            line = b'HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n'
+            if slow == 'body':
+                connection.sendall(line)
+            while not stop.is_set():
+                try:
+                    connection.sendall(b'x' if slow == 'body' else b'H')
+                except OSError:
+                    return
+                stop.wait(0.05)
+
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        url = f'http://127.0.0.1:{listener.getsockname()[1]}/a.jpg'
+        try:
+            with pytest.raises(ImageError, match='not there after'):
+                load_image(url, timeout=0.2)
+        finally:
+            stop.set()
+            thread.join()

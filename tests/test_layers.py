@@ -18,7 +18,7 @@ _LINES = (
     {'text', 'ops', 'registry'},
     {'runtime'},
     {'models', 'images'},
-    {'checkpoints', 'visualization', 'transforms', 'formats', 'sources'},
+    {'checkpoints', 'visualization', 'transforms', 'formats', 'sources', 'export'},
     {'apis'},
     {'config'},
     {'datasets'},

@@ -38,7 +38,8 @@ _ROOT = Path(glip.__file__).resolve().parent.parent
         (DATASETS, 'CocoDataset', 'glip'),
         (DATASETS, 'LVISV1Dataset', 'glip'),
         (DATASETS, 'RepeatDataset', 'mmengine'),
-        (TRANSFORMS, 'LoadAnnotations', 'mmdet'),  # mmcv's cannot read boxes
+        (TRANSFORMS, 'LoadAnnotations', 'glip'),
+        (TRANSFORMS, 'FilterAnnotations', 'mmdet'),
         (TRANSFORMS, 'Resize', 'mmdet'),
         (TRANSFORMS, 'RandomChoiceResize', 'mmcv'),
         (TRANSFORMS, 'PackDetInputs', 'glip'),

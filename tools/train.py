@@ -28,6 +28,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'words, or the language model (the tuning of the config, else all)',
     )
     parser.add_argument(
+        '--cache-features',
+        nargs='?',
+        const=True,
+        metavar='FOLDER',
+        help='compute what --tuning leaves frozen once per picture and keep it in this '
+        'folder (work_dir/features); trains without augmentation',
+    )
+    parser.add_argument(
         '--amp',
         nargs='?',
         const='auto',
@@ -77,6 +85,7 @@ def main(args: argparse.Namespace) -> None:
         amp=args.amp,
         auto_scale_lr=args.auto_scale_lr,
         resume=args.resume,
+        cache_features=args.cache_features,
     )
     run_training(cfg)
 

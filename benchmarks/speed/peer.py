@@ -158,6 +158,7 @@ def build_peer(
             )
         )
         stack.enter_context(patch.object(bert, 'HFBertModel', stand_in))
-        model = MODELS.build(cfg)
+        # By its full name, as glip answers for it under mmdet's scope.
+        model = MODELS.build(dict(cfg, type=f'mmdet.{cfg["type"]}'))
     model.load_state_dict(weights)
     return model.eval()

@@ -120,5 +120,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5, norm_type=2),
 )
 default_hooks = dict(logger=dict(interval=10))
+# Of few-shot runs (tools/few_shot.py); other rates are the original's.
+few_shot = dict(linear_probe=dict(lr=2e-3))
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 load_from = 'glip-nano'

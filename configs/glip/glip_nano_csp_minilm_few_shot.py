@@ -11,3 +11,8 @@ _loading = dict(num_workers=0, persistent_workers=False)
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline), **_loading)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline), **_loading)
 test_dataloader = val_dataloader
+
+# Words move a tenth as fast as the rest, as in the original.
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys=dict(language_model=dict(lr_mult=0.1)))
+)

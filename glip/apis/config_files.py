@@ -17,7 +17,7 @@ from mmengine.utils import import_modules_from_strings
 
 from glip.errors import ConfigError
 from glip.paths import config_root
-from glip.received import kind_of, leaves_folder
+from glip.received import kind_of, path_below
 
 _DATA = ('.yaml', '.yml', '.json')
 # Packages whose modules a config that is data may have imported, and whose classes it
@@ -85,7 +85,7 @@ def _check_bases(path: Path, above: tuple[Path, ...] = ()) -> None:
         if not isinstance(base, str):
             raise ConfigError(f'{path}: _base_ is {base!r:.80}, not the name of a file')
         package, _, inner = base.rpartition('::')
-        if package in _PACKAGES and not leaves_folder(inner):
+        if package in _PACKAGES and path_below(os.sep + package, inner):
             continue
         file = path.parent / base
         if base.endswith(_DATA):

@@ -17,6 +17,7 @@ from glip.formats import coco, csv_table, cvat, label_studio, voc, yolo
 from glip.formats.boxes import class_list, rows, shortest
 from glip.images import load_image
 from glip.runtime.extra import require
+from glip.runtime.values import check_score
 from glip.visualization.drawing import blur_boxes, draw_detections
 
 
@@ -97,10 +98,17 @@ class Detections:
         Args:
             threshold: One for all, or one per class name; classes that it does not
                 name are kept as they are.
+
+        Raises:
+            ConfigError: It is no number from 0 to 1.
         """
         if isinstance(threshold, Mapping):
-            limits = [threshold.get(name, 0.0) for name in self.names]
+            limits = [
+                check_score(threshold.get(name, 0.0), f'threshold of {name}')
+                for name in self.names
+            ]
             return self[self.scores >= np.asarray(limits, dtype=np.float32)]
+        threshold = check_score(threshold, 'threshold')
         return self[self.scores >= np.float32(threshold)]
 
     def nms(self, iou: float, *, class_agnostic: bool = False) -> Detections:

@@ -19,36 +19,20 @@ from glip.apis.detections import Detections
 from glip.apis.encoded import EncodedPicture
 from glip.apis.pairing import Text, paired, prompts_of
 from glip.apis.pipeline import InferencePipeline
+from glip.apis.threshold import default_threshold_of
 from glip.checkpoints import load_prompt
 from glip.errors import ConfigError, ImageError
 from glip.images import ImageSource, image_name, is_picture, is_url, load_image
 from glip.models.language import TunedPrompt
 from glip.runtime.feature_cache import FeatureCache, Recent
 from glip.runtime.precision import autocasting, half_precision
+from glip.runtime.values import check_count, check_score
 from glip.text import TextPrompt
 
 OnError = Literal['raise', 'return']
 Picture = ImageSource | EncodedPicture
 Prompt = str | os.PathLike | TunedPrompt
-# Of configs that have none of their own, the published models' among them.
-_USUAL_THRESHOLD = 0.3
 _PROMPTS = 64  # Files of tuned prompts that are kept in memory.
-
-
-def default_threshold_of(cfg: Config) -> float:
-    """Score from which on detections are kept where nobody names one.
-
-    It is ``default_threshold`` of the config, chosen by its author for this model.
-
-    Raises:
-        ConfigError: It is not from 0 to 1.
-    """
-    threshold = cfg.get('default_threshold', _USUAL_THRESHOLD)
-    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise ConfigError(
-            f'default_threshold is a score from 0 to 1, not {threshold!r}'
-        )
-    return float(threshold)
 
 
 class Detector:
@@ -109,8 +93,8 @@ class Detector:
                 ``['bench', 'car']``, a sentence, ``'$: coco'``, a mapping from prompt
                 text to class name, or a ``TextPrompt``.
             texts: Instead of ``text``, one such prompt per picture.
-            threshold: Detections that score less are left out; None takes
-                :attr:`default_threshold`.
+            threshold: Score from 0 to 1; detections that score less are left out. None,
+                the default, takes :attr:`default_threshold`.
             batch_size: Pictures in memory at a time; what is found does not depend on
                 it, but with ``test_cfg.joint_batch``.
             custom_entities: True takes a string as class names, never as a sentence;
@@ -134,6 +118,7 @@ class Detector:
             PromptError: The words cannot be used, are not as many as the pictures, or
                 are not those of the prompt.
             CheckpointError: The prompt cannot be read, or is of another model.
+            ConfigError: ``threshold`` is no score, or a count no whole number.
         """
         single = _is_single(images)
         results = self.stream(
@@ -174,8 +159,12 @@ class Detector:
         """
         if on_error not in ('raise', 'return'):
             raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r}")
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, not {batch_size}')
+        check_count(batch_size, 'batch_size')
+        if chunked_size is not None:
+            check_count(chunked_size, 'chunked_size (-1: as many as fit)', least=-1)
+        if threshold is None:
+            threshold = self.default_threshold
+        threshold = check_score(threshold, 'threshold')
         if not isinstance(images, Iterable):
             raise ImageError(
                 f'{type(images).__name__} is neither a picture nor a list of them'
@@ -193,8 +182,6 @@ class Detector:
         if tuned is not None and texts is None:
             words = dict(text=next(iter(prompts)), tuned_prompt=tuned)
             self.model.prompts_of(DetDataSample(metainfo=words))
-        if threshold is None:
-            threshold = self.default_threshold
         pairs = paired(images, prompts)
         return self._run(
             pairs, threshold, batch_size, chunked_size, tuned, on_error, rgb
@@ -277,13 +264,16 @@ class Detector:
         rgb: bool,
     ) -> Iterator[Detections | ImageError]:
         """Read, batch and detect; errors keep the place of their pictures."""
+        # With the samples, as other calls of the same model have options of their own.
+        options: dict[str, Any] = dict(tuned_prompt=tuned)
+        if chunked_size is not None:
+            options['chunked_size'] = chunked_size
         while chunk := list(islice(pairs, batch_size)):
             results: list[Detections | ImageError | None] = [None] * len(chunk)
             batch = []
             for number, (source, prompt) in enumerate(chunk):
                 if isinstance(source, EncodedPicture):
-                    with _chunks_of(self.model, chunked_size):
-                        detections = self._ask(source, prompt, tuned)
+                    detections = self._ask(source, prompt, options)
                     results[number] = detections.above(threshold)
                     continue
                 try:
@@ -296,13 +286,10 @@ class Detector:
                     batch.append((number, source, prompt, pixels))
             if batch:
                 prepared = [
-                    self.pipeline(
-                        pixels, path=_path_of(source), text=prompt, tuned_prompt=tuned
-                    )
+                    self.pipeline(pixels, path=_path_of(source), text=prompt, **options)
                     for _, source, prompt, pixels in batch
                 ]
-                with _chunks_of(self.model, chunked_size):
-                    samples = self._predict(prepared)
+                samples = self._predict(prepared)
                 for (number, source, prompt, pixels), sample in zip(batch, samples):
                     drawable = _drawable(source, pixels)
                     size = pixels.shape[1], pixels.shape[0]
@@ -321,7 +308,7 @@ class Detector:
 
     @torch.no_grad()
     def _ask(
-        self, picture: EncodedPicture, prompt: TextPrompt, tuned: TunedPrompt | None
+        self, picture: EncodedPicture, prompt: TextPrompt, options: dict[str, Any]
     ) -> Detections:
         """Detections in an encoded picture."""
         if picture.owner is not self:
@@ -329,8 +316,7 @@ class Detector:
                 f'{image_name(picture.source)} was encoded by another detector: encode '
                 'it with this one'
             )
-        words = dict(text=prompt, tuned_prompt=tuned)
-        sample = DetDataSample(metainfo=picture.metainfo | words)
+        sample = DetDataSample(metainfo=picture.metainfo | options | dict(text=prompt))
         with self._computing():
             self.model.detect(picture.features, [sample])
         return _to_detections(
@@ -347,20 +333,6 @@ class Detector:
                     'data_samples': [item['data_samples'] for item in prepared],
                 }
             )
-
-
-@contextmanager
-def _chunks_of(model: Any, chunked_size: int | None) -> Iterator[None]:
-    """Let the model split class lists by another size for a while."""
-    if chunked_size is None:
-        yield
-        return
-    usual = model.chunked_size
-    model.chunked_size = chunked_size
-    try:
-        yield
-    finally:
-        model.chunked_size = usual
 
 
 def _is_single(images: object) -> bool:

@@ -16,6 +16,7 @@ from glip.apis.config_files import read_config
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, load_tuned, zoo
 from glip.errors import ConfigError, GLIPError
+from glip.export.sessions import is_onnx, load_onnx
 from glip.models.cpu import use_cpu_kernels
 from glip.paths import config_root
 from glip.registry import MODELS
@@ -37,8 +38,8 @@ def load(
     """Load a model for detection.
 
     Args:
-        model: A name from the zoo such as ``'glip-nano'``, a config file, or a
-            config.
+        model: A name from the zoo such as ``'glip-nano'``, a config file, a config, or
+            an ONNX file that ``glip export`` has written.
         weights: A checkpoint of any layout, as path, address or zoo name. May be
             left out with a zoo name, which has its own.
         device: Defaults to ``cuda`` if there is one, else ``cpu``.
@@ -61,6 +62,13 @@ def load(
         CheckpointError: Weights or prompt are missing, damaged, or of another model.
     """
     where = resolve_device(device)
+    if is_onnx(model):
+        refused = dict(weights=weights, prompt=prompt, amp=amp, compile=compile)
+        given = [name for name, value in refused.items() if value]
+        if given or where.type != 'cpu':
+            what = given[0] if given else f'device {where}'
+            raise ConfigError(f'{model}: an ONNX file runs as it is, without {what}')
+        return Detector(*load_onnx(os.fspath(model)))
     compile_options(compile)  # said before the weights are read
     cfg, zoo_weights = _resolve(model)
     source = weights if weights is not None else zoo_weights

@@ -11,11 +11,12 @@ from glip.checkpoints.load import (
     read_checkpoint,
 )
 from glip.checkpoints.save import save_state_dict
-from glip.checkpoints.tuned import load_prompt, load_tuned
+from glip.checkpoints.tuned import add_tuned_weights, load_prompt, load_tuned
 from glip.checkpoints.zoo import ZooEntry
 
 __all__ = [
     'ZooEntry',
+    'add_tuned_weights',
     'admit_prompt',
     'detect',
     'find_file',

@@ -25,6 +25,9 @@ from glip.runtime.atomic import atomic_write
 _CHUNK = 1 << 20
 _ATTEMPTS = 4
 _TIMEOUT = 30.0  # seconds without a byte
+_SLOWEST = (
+    1000  # bytes a second, over so many seconds, below which a server is given up
+)
 
 
 def cache_dir() -> Path:
@@ -163,14 +166,24 @@ def _open(url: str, offset: int) -> http.client.HTTPResponse:
 
 
 def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """Blocks of the body; a connection closed early ends them without an error."""
+    """Blocks of the body; a connection closed early ends them without an error.
+
+    Raises:
+        _NoConnectionError: It fails, or hardly anything comes.
+    """
+    begin, count = time.monotonic(), 0
     while True:
+        if time.monotonic() - begin > _TIMEOUT:
+            if count < _SLOWEST * _TIMEOUT:
+                raise _NoConnectionError(f'{count} bytes in {_TIMEOUT:.0f} seconds')
+            begin, count = time.monotonic(), 0
         try:
-            chunk = answer.read(_CHUNK)
+            chunk = answer.read1(_CHUNK)
         except (OSError, http.client.HTTPException) as error:
             raise _NoConnectionError(str(error)) from error
         if not chunk:
             return
+        count += len(chunk)
         yield chunk
 
 

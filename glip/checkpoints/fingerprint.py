@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
+from glip.checkpoints.digest import digest_of
 from glip.checkpoints.layouts import PROMPT_KEY, is_derived, is_unused
 from glip.models.detectors import is_tuned
-
-
-def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """Of names, shapes, types and values, in the order given."""
-    digester = hashlib.blake2b(digest_size=16)
-    for name, tensor in tensors:
-        digester.update(f'{name} {tuple(tensor.shape)} {tensor.dtype}'.encode())
-        data = tensor.detach().cpu().contiguous().flatten()
-        if data.numel():
-            digester.update(data.view(torch.uint8).numpy().data)
-    return digester.hexdigest()
 
 
 def fingerprint(state: Mapping[str, Tensor], tuning: str) -> str:
@@ -33,9 +21,11 @@ def fingerprint(state: Mapping[str, Tensor], tuning: str) -> str:
         state: Weights under our names, of a model or a file.
         tuning: The mode.
     """
-    return digest(
-        (name, tensor.float().flatten() if tensor.is_floating_point() else tensor)
-        for name, tensor in sorted(state.items())
-        if not (is_derived(name) or is_unused(name) or name == PROMPT_KEY)
-        and not is_tuned(name, tuning)
+    return digest_of(
+        {
+            name: tensor.float().flatten() if tensor.is_floating_point() else tensor
+            for name, tensor in state.items()
+            if not (is_derived(name) or is_unused(name) or name == PROMPT_KEY)
+            and not is_tuned(name, tuning)
+        }
     )

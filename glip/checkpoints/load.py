@@ -10,6 +10,7 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from glip.checkpoints import zoo
+from glip.checkpoints.digest import check_finite
 from glip.checkpoints.fingerprint import fingerprint
 from glip.checkpoints.int8_rows import restore_embeddings
 from glip.checkpoints.layouts import PROMPT_KEY, detect, to_mmdet, unwrap
@@ -35,6 +36,7 @@ def load_state_dict(source: str | Path) -> dict[str, Tensor]:
         CheckpointError: The file cannot be had, read or understood; one line.
     """
     state = read_checkpoint(source)['state_dict']
+    check_finite(state, str(source))
     if detect(state) == 'unknown':
         raise CheckpointError(
             f'{source} is not a GLIP checkpoint: none of its {len(state)} keys is of '
@@ -96,10 +98,13 @@ def fit(
         State dict with no name that the model lacks; complete when ``strict``.
 
     Raises:
-        CheckpointError: Keys disagree (strict), or none agrees.
+        CheckpointError: Keys disagree (strict), or none agrees; or a weight is NaN or
+            infinite.
     """
     expected = _unwrapped(model).state_dict()
     result = match(state, expected)
+    served = {key: state[key] for key in result.fitting if key in state}
+    check_finite(served, name)
     if not result.complete:
         agreeing = [key for key in result.fitting if key in state]
         if strict or not agreeing:

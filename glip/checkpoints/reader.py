@@ -13,6 +13,7 @@ from mmengine.logging import HistoryBuffer
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from glip.checkpoints.digest import DIGEST_KEY, check_zip, digest_of
 from glip.errors import CheckpointError
 from glip.received import kind_of
 
@@ -55,6 +56,7 @@ def _safe_globals() -> list:
         *paths,
         set,
         frozenset,
+        bytes,  # of an array without numbers
         slice,
         complex,
         list,
@@ -117,7 +119,7 @@ def read_file(path: str | Path) -> dict:
             raise CheckpointError(f'{path} is {special}; name a weight file')
         kind = sniff(path)
         if kind == 'safetensors':
-            return load_file(path)
+            return _read_safetensors(path)
         if kind == 'torch':
             return _read_torch(path)
     except FileNotFoundError as error:
@@ -150,7 +152,23 @@ def tuned_metadata(path: str | Path) -> dict[str, str] | None:
     return metadata if set(metadata) >= _TUNED_METADATA else None
 
 
+def _read_safetensors(path: Path) -> dict:
+    state = load_file(path)
+    with safe_open(path, 'pt') as file:
+        written = (file.metadata() or {}).get(DIGEST_KEY)
+    if written is not None and written != digest_of(state):
+        raise CheckpointError(
+            f'{path} is damaged: its weights are not those that were written; fetch or '
+            'copy the file again'
+        )
+    return state
+
+
 def _read_torch(path: Path) -> dict:
+    with path.open('rb') as file:
+        is_zip = file.read(2) == b'PK'
+    if is_zip:
+        check_zip(path)
     try:
         with torch.serialization.safe_globals(_safe_globals()):
             content = torch.load(path, map_location='cpu', weights_only=True)

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from glip.checkpoints.digest import DIGEST_KEY, digest_of
 from glip.checkpoints.int8_rows import quantize_embeddings
 from glip.errors import CheckpointError
 from glip.runtime.atomic import atomic_write
@@ -44,7 +45,8 @@ def save_state_dict(
             if path.suffix == '.safetensors':
                 # Clones, because safetensors refuses tensors that share memory.
                 plain = {n: t.clone().contiguous() for n, t in tensors.items()}
-                save_file(plain, temporary, metadata={'format': 'pt'})
+                metadata = {'format': 'pt', DIGEST_KEY: digest_of(plain)}
+                save_file(plain, temporary, metadata=metadata)
             else:
                 torch.save({'meta': {}, 'state_dict': tensors}, temporary)
     except OSError as error:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from glip.checkpoints.fingerprint import fingerprint
 from glip.checkpoints.layouts import PROMPT_KEY
@@ -115,7 +115,7 @@ def read_tuned(source: str | Path) -> TunedWeights:
     )
 
 
-def load_tuned(model: Any, source: str | Path) -> TunedWeights:
+def load_tuned(model: Any, source: str | Path) -> None:
     """Put tuned weights into the model that they were trained in.
 
     A tuned prompt becomes the model's ``tuned_prompt``, which predictions of other
@@ -128,42 +128,55 @@ def load_tuned(model: Any, source: str | Path) -> TunedWeights:
     Raises:
         CheckpointError: As :func:`read_tuned`, or the file is of another model.
     """
+    state = add_tuned_weights(model, model.state_dict(), source)
+    model.load_state_dict(state, strict=False)
+
+
+def add_tuned_weights(
+    model: Any, state: Mapping[str, Tensor], source: str | Path
+) -> dict[str, Tensor]:
+    """As :func:`load_tuned`, for weights that are about to be loaded.
+
+    Args:
+        model: Only its ``tuned_prompt`` is changed.
+        state: Weights that the training started from, under the model's names.
+        source: As for :func:`read_tuned`.
+
+    Returns:
+        The weights to load.
+    """
     weights = read_tuned(source)
     if weights.tuning == 'prompt':
-        model.tuned_prompt = tuned_prompt(model, weights, source)
-        return weights
-    _require_fingerprint(model, weights, source)
-    expected = {n: t for n, t in model.state_dict().items() if n in weights.state}
+        model.tuned_prompt = _prompt_for(model, state, weights, source)
+        return dict(state)
+    _require_start(state, weights, source)
+    expected = {name: state[name] for name in weights.state if name in state}
     result = match(weights.state, expected)
     if not result.complete:
         raise CheckpointError(f'{source} does not fit the model; {result.describe()}')
-    model.load_state_dict(result.fitting, strict=False)
-    return weights
+    return {**state, **result.fitting}
 
 
-def load_prompt(model: nn.Module, source: str | Path) -> TunedPrompt:
+def load_prompt(model: Any, source: str | Path) -> TunedPrompt:
     """Read a prompt for a model, which is not changed.
 
     Raises:
         CheckpointError: As :func:`load_tuned`, or the file is no tuned prompt.
     """
-    return tuned_prompt(model, read_tuned(source), source)
+    return _prompt_for(model, model.state_dict(), read_tuned(source), source)
 
 
-def tuned_prompt(model: Any, weights: TunedWeights, source: str | Path) -> TunedPrompt:
-    """The prompt that a file holds, for a model.
-
-    Raises:
-        CheckpointError: The file is of another model or another mode.
-    """
+def _prompt_for(
+    model: Any, state: Mapping[str, Tensor], weights: TunedWeights, source: str | Path
+) -> TunedPrompt:
+    """The prompt that a file holds, for a model with these weights."""
     if weights.tuning != 'prompt' or weights.text is None:
         raise CheckpointError(
             f'{source} holds no prompt but what tuning={weights.tuning!r} trained: '
             'name it when the model is loaded'
         )
-    _require_fingerprint(model, weights, source)
-    offsets = weights.state[PROMPT_KEY].float()
-    language = model.language_model
+    _require_start(state, weights, source)
+    offsets, language = weights.state[PROMPT_KEY].float(), model.language_model
     tokens = language.tokenizer.encode(weights.text).input_ids
     if tokens != weights.input_ids or offsets.shape[1] != language.language_dim:
         raise CheckpointError(
@@ -173,10 +186,11 @@ def tuned_prompt(model: Any, weights: TunedWeights, source: str | Path) -> Tuned
     return TunedPrompt(weights.text, tokens, offsets)
 
 
-def _require_fingerprint(
-    model: nn.Module, weights: TunedWeights, source: str | Path
+def _require_start(
+    state: Mapping[str, Tensor], weights: TunedWeights, source: str | Path
 ) -> None:
-    present = fingerprint(model.state_dict(), weights.tuning)
+    """See that these are the weights that the tuning started from."""
+    present = fingerprint(state, weights.tuning)
     if present != weights.fingerprint:
         raise CheckpointError(
             f'{source} was tuned for {weights.model} with weights '

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 import typer
 
-from glip.cli import check, detect, label, models, tools, train
+from glip.cli import check, detect, export, label, models, tools, train
 from glip.errors import GLIPError, one_line
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command('label')(label.label)
 app.command('train')(train.train)
 for _name in tools.NAMES:
     tools.add_tool(app, _name)
+app.command('export')(export.export)
 app.command('models')(models.models)
 app.command('check')(check.check)
 

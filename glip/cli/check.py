@@ -16,6 +16,8 @@ _OPTIONAL = {
     'av': ('video', 'videos, streams and cameras'),
     'supervision': ('formats', 'to_supervision(), --slice'),
     'pandas': ('formats', 'to_pandas()'),
+    'onnxruntime': ('onnx', 'detecting with ONNX files'),
+    'onnxscript': ('onnx', 'glip export'),
     'spacy': ('nlp', 'noun phrases of captions by spaCy'),
     'webdataset': ('stream', 'training on tar shards'),
 }

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from glip.apis.detections import Detections
-from glip.errors import GLIPError, ImageError, one_line
+from glip.errors import ImageError, one_line
 from glip.formats import coco, cvat, label_studio, voc, yolo
-from glip.formats.writers import as_json, write_text
+from glip.formats.writers import as_json
 from glip.images import load_image
 from glip.report.page import PageWriter, fitted
+from glip.runtime.writing import make_folder, write_text, writing_to
 from glip.visualization.scene import Scene
 
 LAYOUTS = ('coco', 'yolo', 'voc', 'label-studio', 'cvat')
@@ -136,16 +137,13 @@ def _named(entry: Entry) -> Detections:
 
 def _copy(folder: Path, entries: Sequence[Entry]) -> None:
     """Copy pictures that are not there yet."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    with writing_to(folder):
         for file, detections in entries:
             source, target = Path(detections.image or ''), folder / file
             if target.exists() and target.stat().st_size == source.stat().st_size:
                 continue
             shutil.copy2(source, target)
-    except OSError as error:
-        where = error.filename or folder
-        raise GLIPError(f'{where}: cannot be written ({error.strerror})') from error
 
 
 def write_review(out: Path, entries: Sequence[Entry]) -> Path:

@@ -18,7 +18,7 @@ from glip.cli.filters import Filters
 from glip.cli.names import output_names
 from glip.cli.run import Counts, Looks
 from glip.errors import GLIPError, one_line
-from glip.formats.writers import write_text
+from glip.runtime.writing import write_text
 from glip.sources import Source, expand_sources, pictures_of
 from glip.text import TextPrompt
 

@@ -19,8 +19,9 @@ from glip.apis.slicing import detect_in_slices
 from glip.cli.filters import Filters
 from glip.cli.names import output_names
 from glip.errors import GLIPError, ImageError, one_line
-from glip.formats.writers import ResultWriter, make_folder
+from glip.formats.writers import ResultWriter
 from glip.runtime.atomic import atomic_write
+from glip.runtime.writing import make_folder, writing_to
 from glip.sources import Picture, Sampling, Source, pictures_of
 from glip.sources.annotated import AnnotatedVideo
 from glip.sources.video import VideoReader
@@ -273,12 +274,8 @@ class Run:
         if source is not None and os.path.exists(source) and path.exists():
             if os.path.samefile(source, path):
                 raise GLIPError(f'{path}: would overwrite its own input; name --out')
-        try:
-            with atomic_write(path) as part:
-                drawn.save(part, 'JPEG', quality=95)
-        except OSError as error:
-            reason = error.strerror or one_line(error)
-            raise GLIPError(f'{path}: cannot be written ({reason})') from error
+        with writing_to(path), atomic_write(path) as part:
+            drawn.save(part, 'JPEG', quality=95)
         self.files.append(path)
 
     def _report(self, error: GLIPError) -> None:

@@ -99,7 +99,7 @@ def write_config(
     """
     from glip.apis.loading import training_config_of
     from glip.config.coco_folders import find_sets
-    from glip.formats.writers import write_text
+    from glip.runtime.writing import write_text
 
     sets = find_sets(data, 'train')
     if not any(each.split for each in sets):

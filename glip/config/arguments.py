@@ -6,19 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.config import DictAction
-
-
-class _Options(DictAction):
-    """mmengine's action, whose complaints become those of the command line."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
-        try:
-            super().__call__(parser, *args)
-        except (ValueError, AssertionError) as error:
-            parser.error(
-                f'--cfg-options takes KEY=VALUE, such as a.b=1 c="[x,y]" ({error})'
-            )
+from glip.config.options import OptionsAction
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
@@ -31,7 +19,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, example: str) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=_Options,
+        action=OptionsAction,
         metavar='KEY=VALUE',
         help=f'change the config, {example}',
     )

@@ -44,7 +44,8 @@ def apply_custom_data(cfg: Config) -> Config:
     evaluated. ``batch_size`` is that of training.
 
     ``format`` is ``'coco'``, ``'odvg'`` (by default that of ``.jsonl``; ``label_map``
-    names the classes of its detection records, ``min_score`` and ``weigh_by_score`` say
+    names the classes of its detection records, ``min_score``, ``singular_score`` and
+    ``weigh_by_score`` say
     what becomes of a teacher's scores in training) or ``'mdetr'``. The last two hold
     captions with phrases, which are evaluated by the recall of phrases.
 
@@ -101,7 +102,7 @@ def _fill(
             'datasets': datasets,
             'repeats': [entry.repeat for entry in present],
         }
-    if stage == 'train' and custom.get('batch_size'):
+    if stage == 'train' and custom.get('batch_size') is not None:
         loader['batch_size'] = custom['batch_size']
     if custom.get('num_workers') is not None:
         loader['num_workers'] = custom['num_workers']

@@ -13,9 +13,10 @@ from glip.errors import ConfigError, DatasetError
 TYPES = {'coco': 'CocoDataset', 'odvg': 'ODVGDataset', 'mdetr': 'MDETRDataset'}
 _KEYS = {
     *('ann_file', 'img', 'data_root', 'name', 'format', 'repeat', 'label_map'),
-    *('classes', 'category_names', 'caption_prompt', 'min_score', 'weigh_by_score'),
+    *('classes', 'category_names', 'caption_prompt'),
+    *('min_score', 'singular_score', 'weigh_by_score'),
 }
-_OF_TEACHERS = ('min_score', 'weigh_by_score')
+_OF_TEACHERS = ('min_score', 'singular_score', 'weigh_by_score')
 _SPLITS = ('val', 'test')
 
 
@@ -34,7 +35,8 @@ class CustomSet:
         caption_prompt: Other words for classes.
         label_map: Names of the labels of an ODVG file.
         scores: What is done with the scores of an ODVG file in training:
-            ``min_score`` and ``weigh_by_score`` of :class:`~glip.datasets.ODVGDataset`.
+            ``min_score``, ``singular_score`` and ``weigh_by_score`` of
+            :class:`~glip.datasets.ODVGDataset`.
         repeat: How often training sees it per epoch.
         split: Which split of a set found in a folder.
         absent: What was looked for and is not there.
@@ -230,8 +232,8 @@ def _format(entry: Mapping[str, Any], stage: str, where: str) -> str:
         )
     if set(_OF_TEACHERS) & entry.keys() and (kind != 'odvg' or stage != 'train'):
         raise ConfigError(
-            f'{where}: min_score and weigh_by_score are for training on the odvg '
-            'format (.jsonl), which has scores'
+            f'{where}: {", ".join(_OF_TEACHERS)} are for training on the odvg format '
+            '(.jsonl), which has scores'
         )
     if entry.get('label_map') and stage != 'train':
         raise ConfigError(

@@ -13,6 +13,7 @@ from glip.apis.config_files import read_config
 from glip.apis.loading import config_of
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config.launch import work_dir_of
+from glip.config.options import warn_of_unread
 from glip.config.tuning import settle_tuning
 from glip.errors import ConfigError
 from glip.runtime.precision import amp_dtype
@@ -48,6 +49,7 @@ def prepare_config(
         cfg.tuning = tuning
     # First what tuning stands for, as options may change that.
     options = dict(cfg_options or {})
+    warn_of_unread(cfg, options)
     of_tuning = {k: options.pop(k) for k in [*options] if k.split('.')[0] == 'tuning'}
     if isinstance(cfg.get('tuning'), str) and 'tuning' not in of_tuning:
         cfg.tuning = dict(mode=cfg.tuning)
@@ -70,6 +72,7 @@ def set_training_options(
     amp: bool | str = False,
     auto_scale_lr: bool = False,
     resume: str | None = None,
+    cache_features: bool | str | None = None,
 ) -> None:
     """Put the flags of ``tools/train.py`` into a config.
 
@@ -80,10 +83,14 @@ def set_training_options(
         auto_scale_lr: Scale the learning rate with the batch size.
         resume: A checkpoint to go on from, or ``'auto'`` for the last one of the
             work directory.
+        cache_features: See
+            :func:`glip.config.cached_features.apply_cached_features`.
 
     Raises:
         ConfigError: The machine or the config lacks what a flag needs.
     """
+    if cache_features:
+        cfg.cache_features = cache_features
     if amp:
         if not cfg.get('optim_wrapper'):
             raise ConfigError('--amp needs an optim_wrapper in the config')

@@ -34,7 +34,7 @@ def apply_launch_defaults(cfg: Config) -> None:
         ConfigError: ``compile`` has no such option, or the runner is one of old.
     """
     compile_options(cfg.get('compile'))  # reported before the data is read
-    cfg.setdefault('runner_type', 'GLIPRunner')
+    cfg.setdefault('runner_type', 'glip.GLIPRunner')
     if cfg.runner_type == 'GLIPFlexibleRunner':
         raise ConfigError(
             "runner_type='GLIPFlexibleRunner' is no more: leave runner_type and "

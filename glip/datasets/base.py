@@ -14,7 +14,7 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
-from glip.datasets.broken_pictures import BrokenPictures
+from glip.datasets.broken_pictures import BrokenPictures, blank_picture
 from glip.datasets.captions import Captions
 from glip.datasets.picture_files import PictureFiles
 from glip.datasets.sample import (
@@ -24,6 +24,7 @@ from glip.datasets.sample import (
     Phrase,
 )
 from glip.errors import DatasetError, ImageError
+from glip.received import path_below
 from glip.runtime.reading import listed, warn
 
 Sample = DetectionSample | GroundingSample
@@ -55,12 +56,16 @@ class PromptedDataset(BaseDetDataset):
         names: Classes, which labels of detection samples index.
         dropped: What of the annotations could not be used, and why.
         broken: Pictures that could not be read so far.
+        blank_for_broken: In evaluation, show a blank picture in the place of one that
+            cannot be read, so that all in it counts as missed; a validation sets it,
+            which shall not end the training around it.
 
     Raises:
         DatasetError: Annotations or pictures are missing, or contradict the config.
     """
 
     METAINFO: dict[str, Any] = {}
+    blank_for_broken = False
 
     def __init__(
         self,
@@ -220,16 +225,23 @@ class PromptedDataset(BaseDetDataset):
             so that another one is drawn.
 
         Raises:
-            ImageError: The picture cannot be read, in evaluation.
+            ImageError: The picture cannot be read, in evaluation, unless
+                ``blank_for_broken``.
             DatasetError: Too many pictures cannot be read.
         """
         try:
             return super().prepare_data(idx)
         except ImageError as error:
-            if self.test_mode:
+            if not self.test_mode:
+                self.broken.add(str(error), len(self))
+                return None
+            if not self.blank_for_broken:
                 raise
-            self.broken.add(str(error), len(self))
-            return None
+            self.broken.note(str(error))
+        record = self.get_data_info(idx)
+        size = (int(record['width']), int(record['height']))
+        record['img_bytes'] = blank_picture(size)
+        return self.pipeline(record)
 
     def _add_classes(self, record: dict[str, Any], sample: DetectionSample) -> None:
         """Prompt and boxes of a detection sample."""
@@ -340,6 +352,10 @@ class PromptedDataset(BaseDetDataset):
     def _folder(self) -> str:
         """Where file names in the annotations start from."""
         return self.data_prefix.get('img', self.data_prefix.get('img_path', ''))
+
+    def is_inside(self, file_name: str) -> bool:
+        """Whether a name in the annotations is of a picture below their folder."""
+        return path_below(self._folder, file_name) is not None
 
     def _check_folder(self, names: Sequence[str]) -> None:
         """Tell a wrong folder from single missing pictures before training starts."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import uuid
 import weakref
+
+from PIL import Image
 
 from glip.errors import DatasetError
 from glip.runtime.reading import warn
@@ -40,6 +43,19 @@ class BrokenPictures:
         Raises:
             DatasetError: It is one too many.
         """
+        known = self.note(message)
+        if len(known) > min(self.limit, total - 1):
+            raise DatasetError(
+                f'{len(known)} of the {total} pictures of {self.source} cannot be '
+                f'read, the last one: {known[-1]} (max_broken_images={self.limit})'
+            )
+
+    def note(self, message: str) -> tuple[str, ...]:
+        """Note a picture, however many there are.
+
+        Returns:
+            Those so far.
+        """
         message = ' '.join(message.split())
         known = self.messages()
         if message not in known:
@@ -52,11 +68,7 @@ class BrokenPictures:
                 os.close(descriptor)
             known = self.messages()
             warn(f'picture skipped ({len(known)} so far): {message}')
-        if len(known) > min(self.limit, total - 1):
-            raise DatasetError(
-                f'{len(known)} of the {total} pictures of {self.source} cannot be '
-                f'read, the last one: {known[-1]} (max_broken_images={self.limit})'
-            )
+        return known
 
     def messages(self) -> tuple[str, ...]:
         """Every broken picture so far and why, each once."""
@@ -65,6 +77,13 @@ class BrokenPictures:
                 return tuple(dict.fromkeys(file.read().splitlines()))
         except FileNotFoundError:
             return ()
+
+
+def blank_picture(size: tuple[int, int]) -> bytes:
+    """The file of a grey picture (width, height) with nothing in it."""
+    file = io.BytesIO()
+    Image.new('RGB', size, (114, 114, 114)).save(file, 'PNG')
+    return file.getvalue()
 
 
 def _remove(path: str, owner: int) -> None:

@@ -45,11 +45,12 @@ class CocoDataset(PromptedDataset):
             backend_args=self.backend_args,
             dropped=self.dropped,
         )
-        if self.test_mode and coco.left_out:
+        if coco.left_out:
             warn(
                 f'{self.ann_file}: {sum(coco.left_out.values())} boxes of '
-                f'{listed(coco.left_out)} are not evaluated, as the classes asked for '
-                'leave these out'
+                f'{listed(coco.left_out)} '
+                f'{"are not evaluated" if self.test_mode else "do not train"}, as the '
+                'classes asked for leave these out'
             )
         self.names = self._metainfo['classes'] = coco.names
         self.cat_ids = list(coco.category_ids)

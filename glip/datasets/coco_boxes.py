@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -44,3 +44,17 @@ def _around(polygons: object) -> list[float] | None:
     if not xs:
         return None
     return _box((min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
+
+
+def area_of(annotation: Mapping[str, Any], box: Sequence[float]) -> float:
+    """What an annotation covers: as the file says, 0 included, or else its box.
+
+    The official tools judge by it, LVIS's by leaving out what covers nothing.
+
+    Args:
+        annotation: As in the file.
+        box: (x, y, w, h) in pixels.
+    """
+    area = annotation.get('area')
+    number = isinstance(area, (int, float)) and not isinstance(area, bool)
+    return area if number and 0 <= area < math.inf else box[2] * box[3]

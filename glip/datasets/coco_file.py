@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from glip.datasets.coco_boxes import usable_box
+from glip.datasets.coco_boxes import area_of, usable_box
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 from glip.runtime.reading import check_names, listed, read_json, warn
@@ -77,7 +77,8 @@ def read_coco(
 
     Raises:
         DatasetError: The file is missing, no JSON, not of this format, contradicts
-            itself, or does not have a class asked for.
+            itself, or does not have a class asked for. Annotations of categories that
+            it does not list are only left out where ``classes`` are given.
     """
     path = os.fspath(path)
     content = read_sections(path, backend_args)
@@ -86,7 +87,14 @@ def read_coco(
     if need_annotations or 'annotations' in content:
         annotations = section(content, 'annotations', path)
     categories = _checked_categories(content, path)
-    _check_category_ids(annotations, categories, path)
+    strangers = _of_unlisted_categories(annotations, categories)
+    if strangers and classes is None:
+        raise _unlisted_category(strangers, categories, path)
+    if strangers:  # classes were asked for, and these are not among them
+        ids = [annotation.get('id') for annotation in strangers]
+        _leave_out(ids, 'are of categories that it does not list', path, dropped)
+        left_out = set(map(id, strangers))
+        annotations = [a for a in annotations if id(a) not in left_out]
     used = _without_empty_super_categories(content, categories, annotations, path)
     if category_names is not None:
         categories = _renamed(categories, used, category_names, path)
@@ -199,22 +207,27 @@ def _checked_categories(content: Mapping[str, Any], path: str) -> dict[int, str]
     return categories
 
 
-def _check_category_ids(
-    annotations: Iterable[Mapping[str, Any]], categories: Mapping[int, str], path: str
-) -> None:
-    """Every annotation must be of a category that the file lists."""
-    unknown = [
+def _of_unlisted_categories(
+    annotations: Iterable[dict[str, Any]], categories: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """Annotations whose category is not one of the file's."""
+    return [
         a
         for a in annotations
         if not is_id(a.get('category_id')) or a['category_id'] not in categories
     ]
-    if unknown:
-        first = unknown[0]
-        raise DatasetError(
-            f'annotation file {path}: annotation id {first.get("id")} has category_id '
-            f'{first.get("category_id")!r}, which is not among the categories '
-            f'{listed(categories)} ({len(unknown)} such annotations)'
-        )
+
+
+def _unlisted_category(
+    strangers: Sequence[Mapping[str, Any]], categories: Mapping[int, str], path: str
+) -> DatasetError:
+    first = strangers[0]
+    return DatasetError(
+        f'annotation file {path}: annotation id {first.get("id")} has category_id '
+        f'{first.get("category_id")!r}, which is not among the categories '
+        f'{listed(categories)} ({len(strangers)} such annotations; with '
+        'metainfo.classes they are left out)'
+    )
 
 
 def _without_empty_super_categories(
@@ -336,7 +349,7 @@ def _group(
         # In place: a copy of each of 27 million is what some machines cannot hold.
         annotation['bbox'] = box
         annotation['iscrowd'] = int(annotation.get('iscrowd') in (1, '1'))
-        annotation['area'] = annotation.get('area') or box[2] * box[3]
+        annotation['area'] = area_of(annotation, box)
         by_image[annotation['image_id']].append(annotation)
     _leave_out(stray, 'belong to pictures that it does not list', path, dropped)
     _leave_out(sizeless, 'have no box of positive size', path, dropped)

@@ -21,6 +21,7 @@ from glip.datasets.sample import (
 from glip.errors import DatasetError
 from glip.registry import DATASETS
 from glip.runtime.reading import check_names, json_lines, listed, read_json, warn
+from glip.text.plurals import may_be_several
 
 
 @DATASETS.register_module()
@@ -46,6 +47,8 @@ class ODVGDataset(PromptedDataset):
         need_text: Give detection samples the names of the classes.
         min_score: Boxes with a lower score are left out; those without one stay.
         score_thr: Another name of ``min_score``.
+        singular_score: Phrases in the singular keep their best box alone, if its
+            score is this high, in place of ``min_score``; None treats all alike.
         **kwargs: As ``*args``. ``filter_cfg=dict(filter_empty_gt=True)`` leaves out
             captions without a box; otherwise all their words are negatives.
 
@@ -62,12 +65,14 @@ class ODVGDataset(PromptedDataset):
         need_text: bool = True,
         min_score: float | None = None,
         score_thr: float = 0.0,
+        singular_score: float | None = None,
         **kwargs: Any,
     ) -> None:
         if label_map_file and data_root and not is_abs(label_map_file):
             label_map_file = os.path.join(data_root, label_map_file)
         self.label_map_file = label_map_file
         self.min_score = score_thr if min_score is None else min_score
+        self.singular_score = singular_score
         kwargs.setdefault('return_classes', need_text)
         super().__init__(*args, data_root=data_root, **kwargs)
 
@@ -208,15 +213,20 @@ class ODVGDataset(PromptedDataset):
                     place = f'{where}: {region.get("phrase")!r:.40}'
                     self.dropped.add('phrases that the caption does not have', place)
                     continue
-                boxes, scores = self._scored(region, where)
+                several = may_be_several(caption[slice(*spans[-1])])
+                one_from = None if several else self.singular_score
+                boxes, scores = self._scored(region, where, one_from)
                 phrases.append(Phrase(spans, boxes, scores))
         sample = GroundingSample.checked(**head, caption=caption, phrases=phrases)
         return replace(sample, phrases=merge_phrases(sample.phrases))
 
     def _scored(
-        self, region: Mapping[str, Any], where: str
+        self, region: Mapping[str, Any], where: str, one_from: float | None = None
     ) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-        """Boxes of a region or instance whose maker was sure enough, and how sure."""
+        """Boxes of a region or instance whose maker was sure enough, and how sure.
+
+        With ``one_from`` the best of them alone, if its score is as high.
+        """
         boxes = _boxes(region.get('bbox'))
         scores = region.get('scores', region.get('score'))
         if scores is None:
@@ -228,10 +238,15 @@ class ODVGDataset(PromptedDataset):
             raise self._error(
                 where, f'{len(boxes)} boxes of a region but the scores {scores!r:.60}'
             )
-        sure = [i for i, score in enumerate(scores) if score >= self.min_score]
+        least = self.min_score if one_from is None else one_from
+        sure = [i for i, score in enumerate(scores) if score >= least]
         if len(sure) < len(boxes):
-            reason = f'boxes with a score below {self.min_score}'
+            reason = f'boxes with a score below {least}'
             self.dropped.add(reason, where, len(boxes) - len(sure))
+        if one_from is not None and len(sure) > 1:
+            reason = 'boxes beside the best one of a phrase in the singular'
+            self.dropped.add(reason, where, len(sure) - 1)
+            sure = [max(sure, key=scores.__getitem__)]
         return tuple(boxes[i] for i in sure), tuple(float(scores[i]) for i in sure)
 
     def _read_label_map(self, path: str) -> None:

@@ -22,7 +22,7 @@ from glip.datasets.odvg import ODVGDataset
 from glip.datasets.sample import Dropped, GroundingSample
 from glip.datasets.seeding import derived_seed, drawn_with
 from glip.errors import DatasetError, ImageError
-from glip.received import leaves_folder, parse_json
+from glip.received import parse_json
 from glip.registry import DATASETS
 from glip.runtime.reading import json_lines, warn
 
@@ -114,6 +114,7 @@ class ODVGStream(SampleStream):
         label_map_file: Id -> class name, for detection records.
         min_score: Boxes whose teacher was less sure are left out.
         score_thr: Another name of ``min_score``.
+        singular_score: See :class:`ODVGDataset`.
         weigh_by_score: See :class:`ODVGDataset`.
         filter_cfg: ``min_size`` and ``filter_empty_gt``, see :class:`ODVGDataset`.
         caption_prompt: See :class:`ODVGDataset`.
@@ -135,6 +136,7 @@ class ODVGStream(SampleStream):
         data_prefix: Mapping[str, str] | None = None,
         label_map_file: str | None = None,
         min_score: float | None = None,
+        singular_score: float | None = None,
         score_thr: float = 0.0,
         weigh_by_score: bool = False,
         filter_cfg: Mapping[str, Any] | None = None,
@@ -156,6 +158,7 @@ class ODVGStream(SampleStream):
             data_prefix=dict(data_prefix or {'img': ''}),
             label_map_file=label_map_file,
             min_score=min_score,
+            singular_score=singular_score,
             score_thr=score_thr,
             weigh_by_score=weigh_by_score,
             filter_cfg=dict(filter_cfg) if filter_cfg else None,
@@ -199,7 +202,7 @@ class ODVGStream(SampleStream):
             if not isinstance(record, Mapping):
                 raise DatasetError(f'{where}: no record in braces')
             sample = self._reader.sample_of(record, where)
-            if content is None and leaves_folder(sample.file_name):
+            if content is None and not self._reader.is_inside(sample.file_name):
                 raise DatasetError(
                     f'{where}: the picture {sample.file_name!r:.80} is outside the '
                     'picture folder and is not read'
@@ -275,12 +278,17 @@ class ODVGStream(SampleStream):
         self._skip(f'shard cannot be read further: {message}')
 
 
-def tar_samples(path: str, broken: Callable[[str], Any]) -> Iterator[dict[str, Any]]:
+def tar_samples(
+    path: str,
+    broken: Callable[[str], Any],
+    select: Callable[[str], bool] | None = None,
+) -> Iterator[dict[str, Any]]:
     """Members of a tar file that have the same name up to the ending, together.
 
     Args:
         path: File or address.
         broken: Told where it cannot be read further.
+        select: Whether to take a member, by its name; by default all.
 
     Yields:
         Ending in lower case -> content, and ``__key__``, the name they share.
@@ -292,7 +300,7 @@ def tar_samples(path: str, broken: Callable[[str], Any]) -> Iterator[dict[str, A
         broken(reason.partition(' @ ')[0])
         return True
 
-    return _webdataset().tarfile_samples([{'url': path}], handle)
+    return _webdataset().tarfile_samples([{'url': path}], handle, select)
 
 
 def local_shards(shards: str | Sequence[str], root: str = '') -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.model import is_model_wrapper
 
-from glip.checkpoints.fingerprint import digest as digest_of
+from glip.checkpoints.digest import digest_of
 from glip.engine.spool import Identity
 from glip.runtime.leaves import iter_leaves
 
@@ -83,7 +83,7 @@ def digest_of_weights(model: Any) -> str:
     prompt = getattr(inner, 'tuned_prompt', None)
     if prompt is not None:
         tensors['tuned_prompt'] = prompt.offsets
-    return digest_of(tensors.items())
+    return digest_of(tensors)
 
 
 def _of_data(dataset: Any) -> str:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import init_dist
 from mmengine.runner import Runner
 
 from glip.config import resolve
 from glip.engine.building import build_errors_explained, require_known
 from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.engine.memory_errors import memory_errors_explained
-from glip.errors import ConfigError, GLIPError
+from glip.engine.one_run import only_run
+from glip.errors import ConfigError, GLIPError, TrainingError
 from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
+from glip.received import check_is_file
 from glip.registry import METRICS, RUNNERS
 from glip.report.log_figures import draw_curves
 from glip.report.plots import PlotsMetric, plot_sets
 from glip.runtime.allocator import keep_freed_memory
 from glip.runtime.compiling import compile_errors_explained
+from glip.runtime.writing import check_place, make_folder
+
+_DISK_ERRORS = frozenset(
+    getattr(errno, name)
+    for name in ('ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EFBIG', 'EISDIR')
+    + ('ENOTDIR', 'ENAMETOOLONG')
+    if hasattr(errno, name)
+)
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -40,13 +54,25 @@ def build_runner(cfg: Config) -> Runner:
     _require_writable(cfg.work_dir)
     if not torch.cuda.is_available():
         keep_freed_memory()
-        # mmengine's own start needs CUDA.
-        if cfg.get('launcher') == 'pytorch' and not torch.distributed.is_initialized():
-            torch.distributed.init_process_group('gloo')
+        start_processes(cfg)
     # Looked up here, not by the scope that an earlier run in this process left.
     require_known(RUNNERS, cfg.runner_type, cfg)
     with build_errors_explained(cfg):
         return RUNNERS.get(cfg.runner_type).from_cfg(cfg)
+
+
+def start_processes(cfg: Config) -> None:
+    """Let the processes of ``cfg.launcher`` talk to each other, once.
+
+    Work of several runs starts them itself; otherwise the runner does so.
+    """
+    launcher = cfg.get('launcher') or 'none'
+    if launcher == 'none' or torch.distributed.is_initialized():
+        return
+    if torch.cuda.is_available():
+        init_dist(launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
+    elif launcher == 'pytorch':  # mmengine's own start needs CUDA
+        torch.distributed.init_process_group('gloo')
 
 
 def run_training(cfg: Config) -> Runner:
@@ -76,6 +102,8 @@ def run_training(cfg: Config) -> Runner:
         with (
             memory_errors_explained(cfg, training=True),
             compile_errors_explained(cfg.get('compile')),
+            _full_disk_explained(runner.work_dir),
+            only_run(runner.work_dir, 'training'),
         ):
             runner.train()
     except (GLIPError, KeyboardInterrupt):
@@ -114,6 +142,10 @@ def run_test(
     """
     if out is not None and not str(out).endswith(('.pkl', '.pickle')):
         raise ConfigError(f'--out {out}: the name must end with .pkl or .pickle')
+    if out is not None:
+        check_place(out)
+    if plots:
+        make_folder(plots)
     runner = build_runner(cfg)
     cfg = runner.cfg
     if not cfg.get('test_dataloader'):
@@ -123,7 +155,7 @@ def run_test(
     evaluator = runner.test_evaluator
     if out is not None:
         evaluator.metrics.append(
-            METRICS.build({'type': 'DumpDetResults', 'out_file_path': str(out)})
+            METRICS.build({'type': 'PredictionFile', 'out_file_path': str(out)})
         )
     if plots is not None:
         folder = plots or Path(runner.work_dir, runner.timestamp, 'plots')
@@ -144,11 +176,34 @@ def run_test(
     return values
 
 
+@contextmanager
+def _full_disk_explained(work_dir: str) -> Iterator[None]:
+    """Turn a disk that takes no more into one line.
+
+    Raises:
+        TrainingError: A file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        raise TrainingError(
+            f'{error.filename or work_dir} cannot be written ({error.strerror}); what '
+            'was written before is whole: make room, and go on with --resume'
+        ) from error
+
+
 def _require_writable(folder: str) -> None:
     """Make the work directory, or report why it cannot be used."""
     try:
         os.makedirs(folder, exist_ok=True)
         reason = None if os.access(folder, os.W_OK) else 'no permission to write'
+        pointer = Path(folder, 'last_checkpoint')  # which mmengine writes into
+        if pointer.is_symlink():
+            pointer.unlink(missing_ok=True)
+        elif pointer.exists():
+            check_is_file(pointer)
     except OSError as error:
         reason = error.strerror
     if reason is not None:

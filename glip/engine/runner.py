@@ -19,7 +19,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from glip.checkpoints import admit_prompt, fit, read_checkpoint
+from glip.checkpoints import add_tuned_weights, admit_prompt, fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config import resolve
 from glip.datasets.loader import build_dataloader
@@ -28,6 +28,7 @@ from glip.engine.building import (
     explained,
     require_known,
 )
+from glip.engine.kept_features import features_kept
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.pretrained_init import skip_pretrained
 from glip.engine.sharding import ShardedModel, sharding_options
@@ -150,7 +151,8 @@ class GLIPRunner(Runner):
                 )
             self._init_model_weights()
             self._sharded = ShardedModel(self.model, **self._sharding)
-        with self._library_warnings():
+        kept = features_kept(self.cfg, self._detector)
+        with self._library_warnings(), kept:
             return super().train()
 
     def val(self) -> dict[str, float]:
@@ -208,6 +210,14 @@ class GLIPRunner(Runner):
         """Build one of this run; mmengine would hand on that of an earlier run."""
         forget_visualizers()
         return super().build_visualizer(visualizer)
+
+    @property
+    def _detector(self) -> nn.Module:
+        """The model without what wraps it, DDP and TTA."""
+        model = self.model
+        while hasattr(model, 'module'):
+            model = model.module
+        return model
 
     def _maybe_compile(self, target: str) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model
@@ -273,6 +283,11 @@ class GLIPRunner(Runner):
         checkpoint['state_dict'] = fit(
             self.model, state, name=str(filename), strict=strict
         )
+        tuned = getattr(self._test_loop, 'prompt', None)  # only built for a test
+        if tuned is not None:
+            checkpoint['state_dict'] = add_tuned_weights(
+                self._detector, checkpoint['state_dict'], tuned
+            )
         if 'tuned' in (checkpoint.get('meta') or {}) and 'ema_state_dict' in checkpoint:
             for name, tensor in checkpoint['state_dict'].items():
                 checkpoint['ema_state_dict'].setdefault(f'module.{name}', tensor)

@@ -200,7 +200,7 @@ def _block_types() -> tuple[type[nn.Module], ...]:
     # Here, as importing them takes seconds that other trainings need not wait.
     from transformers.models.bert.modeling_bert import BertLayer as HFBertLayer
 
-    from glip.models.backbones.swin import SwinBlock
+    from glip.models.backbones.swin_blocks import SwinBlock
     from glip.models.language import BertLayer
     from glip.models.layers import DyConv, VLFuse
 

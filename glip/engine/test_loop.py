@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop as _TestLoop
 from tqdm import tqdm
 
-from glip.checkpoints import load_tuned
 from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
+from glip.engine.one_run import only_run
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
 from glip.evaluation.checking import check_evaluator
@@ -56,14 +55,13 @@ class TestLoop(_TestLoop):
         compile: Evaluate compiled: True, or arguments of ``torch.compile``, see
             :func:`glip.runtime.compiling.compile_for_inference`.
         resume: Go on with an evaluation in the same work directory.
-        prompt: What a tuning mode has trained, see
-            :func:`glip.checkpoints.load_tuned`.
+        prompt: What a tuning mode has trained, which the runner loads with the weights,
+            see :func:`glip.checkpoints.load_tuned`.
 
     Raises:
         ConfigError: The evaluator does not fit the data set. By ``run``: what is to be
             resumed was of another checkpoint, model config, data set or evaluator, or
             is still running.
-        CheckpointError: By ``run``: the prompt is of another model.
     """
 
     def __init__(
@@ -95,11 +93,9 @@ class TestLoop(_TestLoop):
             The results by name.
         """
         model = self.runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        if self.prompt is not None:
-            load_tuned(getattr(model, 'module', model), self.prompt)  # within TTA
-        compile_for_inference(model, self.compile)
+        compile_for_inference(
+            model.module if is_model_wrapper(model) else model, self.compile
+        )
         with FeatureCache().in_use():
             return self._run()
 
@@ -206,43 +202,26 @@ class TestLoop(_TestLoop):
         """Open the files on disk, and read those of the evaluation to resume."""
         folder = Path(self.runner.work_dir, SPOOL_FOLDER)
         rank, _ = get_dist_info()
-        lock = FileLock(folder / 'lock', timeout=0)
-        identity, problem = _agreed(lambda: self._prepare(folder, lock))
-        try:
+        with only_run(folder.parent, 'evaluation'):
+            identity, problem = _agreed(lambda: self._prepare(folder))
             if problem is not None:
                 raise ConfigError(problem)
-            if identity is not None:
-                if self.resume:
-                    _, self._results = read_spool(folder, indices)
-                barrier()  # nobody writes while others read
-                try:
-                    self._spool = Spool(folder, rank, identity, resume=self.resume)
-                except OSError as error:
-                    _warn_of_disk(error)
-            yield
-        finally:
-            if self._spool is not None:
-                self._spool.close()
-                self._spool = None
-            lock.release()
-
-    def _prepare(
-        self, folder: Path, lock: FileLock
-    ) -> tuple[Identity | None, str | None]:
-        """In one process: what is evaluated, or why it cannot be resumed."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout:
-            message = f'another evaluation is running in {folder.parent}'
             if self.resume:
-                return None, f'--resume: {message}; wait for it, or end it'
-            print_log(
-                f'{message}: this one cannot be resumed; give each a --work-dir',
-                'current',
-                logging.WARNING,
-            )
-            return None, None
+                _, self._results = read_spool(folder, indices)
+            barrier()  # nobody writes while others read
+            try:
+                self._spool = Spool(folder, rank, identity, resume=self.resume)
+            except OSError as error:
+                _warn_of_disk(error)
+            try:
+                yield
+            finally:
+                if self._spool is not None:
+                    self._spool.close()
+                    self._spool = None
+
+    def _prepare(self, folder: Path) -> tuple[Identity, str | None]:
+        """In one process: what is evaluated, and why it cannot be resumed, if so."""
         dataset = self.dataloader.dataset
         identity = identity_of(self.runner, dataset, self.evaluator)
         before, results = read_spool(folder)
@@ -258,7 +237,7 @@ class TestLoop(_TestLoop):
         elif before is None:
             print_log(f'nothing to resume in {folder.parent}: starting anew', 'current')
         elif other := difference(before, identity):
-            return None, (
+            return identity, (
                 f'--resume: the evaluation in {folder.parent} was of {other}; give the '
                 'same one, or begin anew without --resume'
             )

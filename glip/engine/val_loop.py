@@ -6,14 +6,19 @@ from typing import Any
 
 from mmengine.runner import ValLoop as _ValLoop
 
+from glip.datasets.base import PromptedDataset
 from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.leaves import iter_leaves
 
 
 @LOOPS.register_module()
 class ValLoop(_ValLoop):
     """mmengine's loop, in which calls of the model share what they compute of words.
+
+    A picture that cannot be read is shown as a blank one and listed, as a training that
+    is under way shall not end for it.
 
     Args:
         *args: See mmengine's.
@@ -26,6 +31,9 @@ class ValLoop(_ValLoop):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for dataset in iter_leaves(self.dataloader.dataset):
+            if isinstance(dataset, PromptedDataset):
+                dataset.blank_for_broken = True
         # Now, as the first validation comes after an epoch.
         check_evaluator(self.evaluator, self.dataloader.dataset)
 

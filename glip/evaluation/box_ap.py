@@ -74,6 +74,10 @@ class DetectionRows:
             self.ids,
         )
 
+    def with_area(self) -> DetectionRows:
+        """Without those that cover nothing."""
+        return self.take(self.boxes[:, 2] * self.boxes[:, 3] > 0)
+
     def best_per_image(self, limit: int) -> DetectionRows:
         """At most ``limit`` of each picture, those of the highest scores."""
         return self.take(_best(self.images, self.scores, limit))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,14 +23,16 @@ class LVISMetric(CocoMetric):
 
     A class is judged only on pictures that have it or are known not to have it, and a
     detection of a class that is not annotated everywhere in its picture is no mistake.
-    Equal to the official tool to the last digit. Arguments and result names are those
-    of mmdet's metric.
+    Equal to the official tool to the last digit. So boxes without area, annotated
+    (``area: 0``) or detected, count as nothing. Arguments and result names are those of
+    mmdet's metric, but for masks, which ``mmdet.LVISMetric`` measures.
 
     Args:
         ann_file: LVIS v1, v0.5 or any file with ``neg_category_ids`` and
             ``not_exhaustive_category_ids`` of its images and ``frequency`` of its
             categories.
-        metric: ``'bbox'``.
+        metric: ``'bbox'``, or ``'proposal_fast'``, recall whatever the class by mmdet's
+            own matching, or both. (Of ``'proposal'`` the official tool finds nothing.)
         classwise: Give AP of each class, as table and as results
             ``<name>_precision``.
         proposal_nums: Most detections per picture; of several numbers the largest.
@@ -45,11 +49,12 @@ class LVISMetric(CocoMetric):
     """
 
     default_prefix = 'lvis'
+    _MEASURES = ('bbox', 'proposal_fast')
     _federated = True
 
     def __init__(
         self,
-        ann_file: str,
+        ann_file: str | os.PathLike[str] | None = None,
         metric: str | Sequence[str] = 'bbox',
         classwise: bool = False,
         proposal_nums: int | Sequence[int] = 300,
@@ -57,11 +62,17 @@ class LVISMetric(CocoMetric):
         metric_items: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
+        if ann_file is None:
+            raise ConfigError(
+                f'{type(self).__name__} needs ann_file: only the file says which '
+                'classes a picture was searched for'
+            )
         super().__init__(
             ann_file, metric=metric, classwise=classwise, iou_thrs=iou_thrs, **kwargs
         )
         numbers = [proposal_nums] if isinstance(proposal_nums, int) else proposal_nums
-        self._limits = (max(numbers),)
+        self.proposal_nums = sorted(numbers)
+        self._limits = self.proposal_nums[-1:]
         self._items = result_items('AP', '', self._limits)
         self._items |= {f'AP{letter}': BoxAP.ap for letter in _FREQUENCIES}
         self.metric_items = self._choose(metric_items)
@@ -73,8 +84,15 @@ class LVISMetric(CocoMetric):
         }
         return self._items | by_frequency
 
+    def _judged(self, coco: CocoFile) -> CocoFile:
+        boxes = {
+            image_id: tuple(box for box in of_image if box['area'] > 0)
+            for image_id, of_image in coco.boxes.items()
+        }
+        return replace(coco, boxes=boxes)
+
     def _limited(self, detections: DetectionRows) -> DetectionRows:
-        return detections.best_per_image(*self._limits)
+        return detections.best_per_image(*self._limits).with_area()
 
     def _frequencies(self, coco: CocoFile) -> dict[str, list[int]]:
         """Rare, common and frequent classes.
@@ -115,14 +133,20 @@ class LVISFixedAPMetric(LVISMetric):
     """
 
     default_prefix = 'lvis_fixed_ap'
+    _MEASURES = ('bbox',)
     _result_prefix = ''
 
-    def __init__(self, ann_file: str, topk: int = 10000, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        ann_file: str | os.PathLike[str] | None = None,
+        topk: int = 10000,
+        **kwargs: Any,
+    ) -> None:
         if topk < 1:
             raise ConfigError(f'topk={topk} of LVISFixedAPMetric must be 1 or more')
         kwargs.setdefault('metric_items', ('AP', 'APr', 'APc', 'APf'))
         super().__init__(ann_file, **kwargs)
-        self._limits = (topk,)
+        self._limits = [topk]
 
     def _limited(self, detections: DetectionRows) -> DetectionRows:
-        return detections.best_per_class(*self._limits)
+        return detections.best_per_class(*self._limits).with_area()

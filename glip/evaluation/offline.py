@@ -62,7 +62,8 @@ def _building(what: str, cfg: Config) -> Iterator[None]:
         yield
     except GLIPError:
         raise
-    except (KeyError, TypeError, OSError) as error:
+    # Constructors given wrong values raise anything.
+    except Exception as error:  # noqa: BLE001
         reason = ' '.join(str(error.args[0] if error.args else error).split())
         if isinstance(error, OSError):
             reason = f'{error.strerror or error}: {error.filename or ""}'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from glip.errors import GLIPError
 from glip.formats import coco, csv_table, cvat, label_studio, yolo
 from glip.runtime.atomic import atomic_write
+from glip.runtime.writing import make_folder, safe_name, write_text, writing_to
 
 # What writes one text file per picture: its folder, its ending, and the text.
 _PER_PICTURE: dict[str, tuple[str, str, Callable[[Any, Sequence[str]], str]]] = {
@@ -21,35 +21,6 @@ _PER_PICTURE: dict[str, tuple[str, str, Callable[[Any, Sequence[str]], str]]] = 
 # What is one file for all, or has one beside those of the pictures.
 _FOR_THE_RUN = {'coco', 'csv', 'cvat', 'label-studio', 'yolo'}
 FORMATS = ('json', 'coco', 'yolo', 'csv', 'voc', 'label-studio', 'cvat', 'crops')
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        GLIPError: It cannot be written; the message says why.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as part:
-            # Names of files may hold bytes that are no UTF-8.
-            part.write_text(text, encoding='utf-8', errors='backslashreplace')
-    except OSError as error:
-        raise GLIPError(f'{path}: cannot be written ({error.strerror})') from error
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises:
-        GLIPError: It cannot be made, or nothing can be written there.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GLIPError(f'{folder}: {error.strerror}') from error
-    if not os.access(folder, os.W_OK):
-        raise GLIPError(f'{folder}: no permission to write')
 
 
 class ResultWriter:
@@ -154,16 +125,10 @@ class ResultWriter:
         for number, (crop, words) in enumerate(
             zip(picture.crops(), picture.names, strict=True)
         ):
-            safe = ''.join(c if c.isalnum() or c in ' -_' else '_' for c in words)
-            path = self.folder / 'crops' / (safe.strip()[:80] or '_')
-            path = path / f'{name}_{number:03d}.jpg'
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with atomic_write(path) as part:
-                    crop.save(part, 'JPEG', quality=95)
-            except OSError as error:
-                message = f'{path}: cannot be written ({error.strerror})'
-                raise GLIPError(message) from error
+            folder = make_folder(self.folder / 'crops' / safe_name(words))
+            path = folder / f'{name}_{number:03d}.jpg'
+            with writing_to(path), atomic_write(path) as part:
+                crop.save(part, 'JPEG', quality=95)
             files.append(path)
         return files
 

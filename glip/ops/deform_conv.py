@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
-from glip.compat.mmcv_ext.deform_conv import match_output
+from glip.compat.mmcv_ext.deform_conv import match_output, without_gradient_outside
 from glip.ops.cpu.gather_deform_conv import gather_deform_conv2d
 from glip.ops.plain import is_plain
 
@@ -70,6 +70,14 @@ def modulated_deform_conv2d(
             if mixed or device == 'cpu' or dtype is torch.bfloat16:
                 x, offset, mask, weight = map(_wide, (x, offset, mask, weight))
                 bias = None if bias is None else _wide(bias)
+            if offset.requires_grad:
+                offset = without_gradient_outside(
+                    offset,
+                    x,
+                    weight,
+                    stride=(stride, stride),
+                    padding=(padding, padding),
+                )
             out = deform_conv2d(
                 x, offset, weight, bias, stride=stride, padding=padding, mask=mask
             )

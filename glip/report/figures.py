@@ -10,6 +10,7 @@ import numpy as np
 
 from glip.evaluation.phrase_hits import share_within
 from glip.report.class_curves import RECALLS, ClassCurves
+from glip.runtime.atomic import atomic_write
 
 _NAMED_CURVES = 10  # as many as there are colours that can be told apart
 _MOST_LINES = 90
@@ -250,7 +251,9 @@ def new_figure(
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    figure.savefig(path, dpi=_DPI, bbox_inches='tight')
+    kind = path.suffix[1:] or 'png'
+    with atomic_write(path) as part:
+        figure.savefig(part, format=kind, dpi=_DPI, bbox_inches='tight')
     return path
 
 

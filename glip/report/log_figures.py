@@ -15,6 +15,7 @@ import numpy as np
 from glip.errors import ConfigError
 from glip.report.figures import new_figure
 from glip.report.logs import TrainingLog, read_entries
+from glip.runtime.atomic import atomic_write
 
 Curve = dict[int, float]
 
@@ -73,7 +74,8 @@ def draw_keys(
         ax.grid(alpha=0.3)
         ax.legend()
         try:
-            figure.savefig(out, dpi=130)
+            with atomic_write(out) as part:
+                figure.savefig(part, format=Path(out).suffix[1:] or 'png', dpi=130)
         except (OSError, ValueError) as error:
             reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
             raise ConfigError(f'cannot write {out}: {reason}') from error
@@ -161,7 +163,8 @@ def draw_curves(work_dir: str | Path, file: str = 'curves.png') -> Path | None:
         ax.legend(fontsize='small')
     ax.set_xlabel('iteration')
     path = Path(work_dir, file)
-    figure.savefig(path, dpi=110)
+    with atomic_write(path) as part:
+        figure.savefig(part, format=path.suffix[1:] or 'png', dpi=110)
     return path
 
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from PIL import Image
 
+from glip.runtime.atomic import atomic_write
 from glip.visualization.drawing import (
     Color,
     ink_on,
@@ -142,7 +143,8 @@ class PageWriter:
                 articles=articles,
             )
         )
-        self._path(number).write_text(content, encoding='utf-8')
+        with atomic_write(self._path(number)) as part:
+            part.write_text(content, encoding='utf-8')
 
 
 @functools.cache

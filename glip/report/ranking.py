@@ -18,6 +18,7 @@ from glip.evaluation.box_ap import DetectionRows, box_ap
 from glip.evaluation.predictions import check_pictures, entry_of
 from glip.evaluation.truth import Truth, TruthSet
 from glip.images import load_image
+from glip.runtime.atomic import atomic_write
 from glip.runtime.leaves import iter_leaves
 from glip.runtime.writing import make_folder, safe_name
 from glip.visualization.picture import render_beside
@@ -149,7 +150,12 @@ def draw_best_and_worst(
             file = home / f'{stem}_{one.ap:.3f}.jpg'
             if file in files:  # pictures of one name in several folders
                 file = home / f'{stem}_{one.number}_{one.ap:.3f}.jpg'
-            image.save(file, quality=_QUALITY)
+            try:
+                with atomic_write(file) as part:
+                    image.save(part, 'JPEG', quality=_QUALITY)
+            except OSError as error:  # the others may be written nevertheless
+                trouble.append(f'{file}: {error.strerror or error}')
+                continue
             files.append(file)
             if show:
                 show(image, f'{name}: {stem}, AP {one.ap:.3f}')

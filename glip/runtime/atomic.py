@@ -6,8 +6,10 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from glip.received import kind_of
 
 
 @contextmanager
@@ -16,9 +18,8 @@ def atomic_write(
 ) -> Iterator[Path]:
     """Give a temporary file that takes the place of ``path`` when all went well.
 
-    Until then a file that was there before stays as it was. A link within a folder is
-    written through; one that leads out of its folder is replaced, and what it names is
-    left alone.
+    Until then a file that was there before stays as it was. A link is replaced, and
+    what it names is left alone.
 
     Args:
         path: File to write, in a folder that exists.
@@ -28,7 +29,8 @@ def atomic_write(
     Raises:
         OSError: The path is a folder, device or pipe, or cannot be written.
     """
-    target = _target(path)
+    target = Path(path)
+    _check_replaceable(target)
     mode = _mode(target)
     temporary = part
     if temporary is None:
@@ -49,18 +51,19 @@ def atomic_write(
             temporary.unlink(missing_ok=True)
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
-    """The file to replace: the path, or what a link in its folder names there."""
-    target = Path(path)
-    if target.is_symlink():
-        real = Path(os.path.realpath(target))
-        if real.parent == Path(os.path.realpath(target.parent)):
-            target = real
-    special = target.exists() and not target.is_file() and not target.is_symlink()
-    if special:
-        kind = 'a folder' if target.is_dir() else 'a device or pipe'
-        raise OSError(errno.EINVAL, f'is {kind}, not a file', os.fspath(path))
-    return target
+def _check_replaceable(path: Path) -> None:
+    """Refuse to put a file where something else is.
+
+    Raises:
+        OSError: The path is a folder, device, pipe or socket.
+    """
+    if path.is_symlink():
+        return
+    with suppress(FileNotFoundError):
+        kind = kind_of(path)
+        if kind is not None:
+            number = errno.EISDIR if kind == 'a folder' else errno.EINVAL
+            raise OSError(number, f'is {kind}, not a file', os.fspath(path))
 
 
 def _mode(path: Path) -> int:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
@@ -35,25 +36,32 @@ class Recent(Generic[Value]):
     ) -> None:
         self.count, self.total, self.weight = count, total, weight
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._values)
 
     def get(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        """The value of a key, computed where it is not known."""
-        if key not in self._values:
-            self._values[key] = compute()
+        """The value of a key, computed where it is not known; threads may share it."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = compute()
+        with self._lock:
+            value = self._values.setdefault(key, value)
+            self._values.move_to_end(key)
             while len(self._values) > 1 and (
                 len(self._values) > self.count
                 or sum(map(self.weight, self._values.values())) > self.total
             ):
                 self._values.popitem(last=False)
-        self._values.move_to_end(key)
-        return self._values[key]
+        return value
 
     def clear(self) -> None:
         """Forget all values."""
-        self._values.clear()
+        with self._lock:
+            self._values.clear()
 
 
 class _Picture(NamedTuple):
@@ -113,6 +121,9 @@ class FeatureCache:
             yield self
         finally:
             _current.reset(token)
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(self), ()  # a copy begins empty, as a new one does
 
     def clear(self) -> None:
         """Forget everything."""

@@ -19,6 +19,7 @@ from mmengine.logging import print_log
 from glip.errors import DatasetError
 from glip.received import check_is_file, parse_json
 
+_COMPARED = 5000  # names that a mistyped one is compared with
 _SHOWN = 8  # how many ids or names a message lists
 _LARGE = 200 * 2**20  # bytes from which on reading a file is worth a line
 _QUIET = 15.0  # seconds between two lines about the same file
@@ -112,7 +113,7 @@ def check_names(names: Sequence[str], known: Iterable[str], path: str) -> None:
     present = set(known)
     missing = [name for name in names if name not in present]
     if missing:
-        close = difflib.get_close_matches(missing[0], known, n=1)
+        close = difflib.get_close_matches(missing[0], known[:_COMPARED], n=1)
         hint = f'; did you mean {close[0]!r}?' if close else ''
         raise DatasetError(
             f'classes {listed(missing)} are not in annotation file {path}, which has '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -13,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from glip.errors import ConfigError
+from glip.received import check_is_file
 from glip.runtime.atomic import atomic_write
+
+# Spreadsheets take what begins so for a formula and run it.
+_FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n')
 
 
 @contextmanager
@@ -62,7 +67,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as part:
-            part.write_bytes(text.encode())  # lines end alike on all systems
+            # Lines end alike on all systems; names of files may be no text.
+            part.write_bytes(text.encode(errors='backslashreplace'))
     return path
 
 
@@ -81,9 +87,7 @@ def write_csv(
     path: str | os.PathLike[str], head: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> Path:
     """Write a table with a line of names, as :func:`write_text` does."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerows([head, *rows])
-    return write_text(path, text.getvalue())
+    return write_text(path, csv_text([head, *rows]))
 
 
 def write_tables(
@@ -113,3 +117,45 @@ def write_tables(
         write_csv(Path(folder, f'{name}.csv'), head, rows),
         write_json(Path(folder, f'{name}.json'), content),
     ]
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Lines of values between commas.
+
+    Texts that a spreadsheet would run as formulas get an apostrophe in front, as OWASP
+    advises.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator='\n')
+    writer.writerows([_harmless(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(_FORMULA_STARTS):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return value if value in ('-', '+') else f"'{value}"
+    return value  # of a number nothing is run
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Look before a long run whether a file could be written after it.
+
+    Raises:
+        ConfigError: It could not: it is a folder, device, pipe or socket, or is in a
+            folder that is none or cannot be written to.
+    """
+    path = Path(path)
+    with writing_to(path):
+        if os.path.lexists(path) and not path.is_symlink():
+            check_is_file(path)
+        folder = path.absolute().parent
+        while not os.path.lexists(folder):
+            folder = folder.parent
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f'{folder} is no folder')
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, f'no permission to write in {folder}')

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from glip.errors import PromptError
 from glip.text.noun_phrases import reads_as_sentence
 from glip.text.prompt import TextPrompt
 
+logger = logging.getLogger(__name__)
+
 # '.' before a space or the end, or after a space: 'node.js' and '3.5 inch' survive.
-_SEPARATOR = re.compile(r'\.+(?=\s|$)|(?<=\s)\.+(?!\d)')
+# Other signs between names separate wherever they stand, the wide ones of CJK too.
+_SEPARATOR = re.compile(
+    r'\.+(?=\s|$)|(?<=\s)\.+(?!\d)|[;|\n\r\u3002\uff0e\uff0c\u3001\uff1b\uff5c]+'
+)
+_GLUED = re.compile(r'[^\W\d_]{2,}(?:[./\\][^\W\d_]{2,})+')
 _DATASET = re.compile(r'\s*\$\s*:\s*(.*?)\s*')
 
 
@@ -25,8 +33,9 @@ def parse_text(
 
     ======================================  =====================================
     ``['bench', 'car']``                    classes, never split
-    ``'bench. car'``                        classes (a part that reads as a
-                                            sentence makes it a caption)
+    ``'bench. car'``, ``'bench; car'``      classes (a part that reads as a
+                                            sentence makes it a caption); ``|``, a new
+                                            line and wide commas separate, too
     ``'$: coco'``                           the class names of a known data set
     ``'a man with his dog'``                caption: one entity per noun phrase
     caption and ``tokens_positive``         caption: the entities you mark
@@ -71,10 +80,21 @@ def parse_text(
     entities = [part for part in parts if part]
     if not entities:
         raise PromptError(f'the text {text!r:.60} names nothing to find')
+    for glued in _GLUED.findall(text):
+        _warn_of_glued(glued)
     as_list = len(parts) > 1 and not any(map(reads_as_sentence, entities))
     if custom_entities or caption_prompt or as_list:
         return TextPrompt.from_classes(entities, caption_prompt=caption_prompt)
     return TextPrompt.from_caption(text)
+
+
+@lru_cache(maxsize=1024)
+def _warn_of_glued(words: str) -> None:
+    logger.warning(
+        '%r is read as one name; write %r to look for several',
+        words,
+        '. '.join(re.split(r'[./\\]', words)),
+    )
 
 
 def dataset_classes(name: str) -> tuple[str, ...]:

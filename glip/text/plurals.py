@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from glip.text.lexicon import PLURALS
+
 _IRREGULAR = {
     'person': 'people',
     'child': 'children',
@@ -13,6 +15,11 @@ _IRREGULAR = {
 _NO_MEN = {'human', 'ottoman', 'talisman', 'caiman'}
 # One and several, or pairs counted as one: the picture decides.
 _SAME = {'sheep', 'luggage', 'cattle', 'broccoli', 'aircraft'}
+# In the singular, but of several things or of no countable one.
+_COLLECTIVE = {
+    *('couple', 'group', 'crowd', 'bunch', 'pair', 'team', 'family', 'number', 'lot'),
+    *('variety', 'food', 'snow', 'water'),
+}
 
 
 def is_its_own_plural(noun: str) -> bool:
@@ -40,3 +47,9 @@ def plural(noun: str) -> str:
     else:
         form = last + 's'
     return f'{head} {form}'.strip()
+
+
+def may_be_several(phrase: str) -> bool:
+    """Whether a noun phrase may mean more than one thing, by its last word."""
+    last = phrase.lower().rpartition(' ')[2]
+    return last in PLURALS or last in _COLLECTIVE or is_its_own_plural(last)

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from glip.errors import PromptError
 from glip.text.checks import Span, check_text, check_words, checked_spans
 from glip.text.names import clean_name
+from glip.text.negation import affirmed
 from glip.text.noun_phrases import is_one_phrase, noun_phrases
 
 logger = logging.getLogger(__name__)
@@ -245,10 +246,12 @@ class TextPrompt:
         """Caption in which every noun phrase is an entity of its own.
 
         A caption that is one plain noun phrase, or in which none is found, becomes
-        a class prompt of that one name.
+        a class prompt of that one name. What a caption rules out ('without helmet') is
+        no entity, as the model would find it all the same.
 
         Raises:
-            PromptError: The caption is not text or has no words.
+            PromptError: The caption is not text, has no words, or rules out all that
+                it names.
         """
         check_words(caption, 'the text')
         caption = caption.strip()
@@ -258,6 +261,20 @@ class TextPrompt:
         phrases = noun_phrases(caption)
         if not phrases:
             return cls.from_classes([name])
+        phrases, ruled_out = affirmed(caption, phrases)
+        if not phrases:
+            raise PromptError(
+                f'the text {caption!r:.60} names only what is not there; name what to '
+                'find'
+            )
+        if ruled_out:
+            words = tuple(caption[begin:end] for begin, end in ruled_out)
+            _warn_once(
+                ('ruled out', words),
+                '%s: not looked for, as the text rules it out; what else it names is '
+                'found with it and without',
+                ', '.join(map(repr, words)),
+            )
         return cls(
             caption,
             tuple((phrase,) for phrase in phrases),

@@ -53,7 +53,7 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
     ) -> None:
         if color_type != 'color':
             raise ValueError(f"color_type must be 'color', not {color_type!r}")
-        self._warned = False
+        self._warned = self._turned = False
         super().__init__(
             to_float32=to_float32,
             color_type=color_type,
@@ -108,6 +108,14 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
         if back is None:
             self._warn(path, annotated, (height, width))
             return image
+        if not self._turned:
+            self._turned = True
+            print_log(
+                f'{path} is stored on its side and annotated with that size: its boxes '
+                'are taken to be of the picture as stored, before EXIF turns it '
+                '(further such pictures are not reported)',
+                logger='current',
+            )
         return np.ascontiguousarray(back(image))
 
     def _warn(

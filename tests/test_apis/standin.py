@@ -35,7 +35,7 @@ class ColorFinder(BaseModel):
     def forward(self, inputs, data_samples, mode='tensor'):
         assert mode == 'predict' and not self.training
         self.batches.append(len(inputs))
-        self.chunks.append(self.chunked_size)
+        self.chunks.append(data_samples[0].get('chunked_size', self.chunked_size))
         for image, sample in zip(inputs, data_samples):
             self.metainfo.append(sample.metainfo)
             sample.pred_instances = self._find(image, sample)

@@ -60,6 +60,28 @@ def test_a_default_threshold_that_is_no_score_is_refused(detector, threshold):
         detector(scene(20, 20), WORDS)
 
 
+@pytest.mark.parametrize(
+    'options',
+    [
+        *({'threshold': value} for value in (float('nan'), -0.1, 1.5, '0.3', True)),
+        *({'batch_size': value} for value in (0, -1, 1.5, float('nan'), '2', None)),
+        *({'chunked_size': value} for value in (-2, 1.5, '7')),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(detector, options):
+    with pytest.raises(ConfigError):
+        detector(scene(64, 32, red=(0, 0, 9, 9)), WORDS, **options)
+    assert not detector.model.batches
+
+
+def test_thresholds_of_numpy(detector):
+    picture = scene(64, 32, red=(0, 0, 31, 31))
+    detections = detector(picture, 'red', threshold=np.float32(0.2))
+    assert len(detections.above(np.float64(0.25))) == 1
+    with pytest.raises(ConfigError):
+        detections.above(float('nan'))
+
+
 def test_threshold(detector):
     picture = scene(200, 200, red=(0, 0, 100, 100), blue=(150, 150, 200, 200))
     assert detector(picture, WORDS, threshold=0.2).names == ['red']

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +137,32 @@ def test_words_are_encoded_once_until_the_weights_change(detector, picture):
         assert len(calls) == 2
     finally:
         handle.remove()
+
+
+def _same(one, other) -> bool:
+    fields = ('boxes', 'scores', 'labels')
+    return all(np.array_equal(getattr(one, f), getattr(other, f)) for f in fields)
+
+
+def test_calls_of_several_threads_keep_their_options(detector):
+    picture = np.random.default_rng(0).integers(0, 255, (64, 96, 3)).astype(np.uint8)
+    names = ['cat', 'dog', 'bird', 'horse', 'car', 'tree', 'house', 'boat']
+
+    def ask(chunked_size):
+        return detector(picture, names, threshold=0.0, chunked_size=chunked_size)
+
+    sizes = [1, 3, -1]
+    alone = {size: ask(size) for size in sizes}
+    assert len(alone[1]) and not _same(alone[1], alone[-1])
+    with ThreadPoolExecutor(4) as pool:
+        for size, detections in zip(sizes * 8, pool.map(ask, sizes * 8)):
+            assert _same(detections, alone[size])
+
+
+def test_pickled(detector):
+    picture = np.random.default_rng(0).integers(0, 255, (64, 96, 3)).astype(np.uint8)
+    detections = detector(picture, ['cat', 'dog'], threshold=0.0)
+    copy = pickle.loads(pickle.dumps(detector))
+    assert len(detections) and _same(
+        copy(picture, ['cat', 'dog'], threshold=0.0), detections
+    )

@@ -190,3 +190,12 @@ def test_unreadable_file(tmp_path, monkeypatch):
     monkeypatch.setattr(io, 'open', deny)
     monkeypatch.setattr(pathlib.Path, 'open', deny)
     assert 'cannot read' in refused(path)
+
+
+@pytest.mark.parametrize('dtype', ['f8', 'f4', 'i8', '?', 'U3', 'O'])
+def test_arrays_without_numbers_are_read(tmp_path, dtype):
+    """Lists of losses that were empty, say."""
+    empty = np.zeros((0, 4), dtype=dtype)
+    torch.save({'meta': {'x': empty}, 'state_dict': {}}, tmp_path / 'a.pth')
+    read = read_file(tmp_path / 'a.pth')['meta']['x']
+    assert read.shape == (0, 4) and read.dtype == empty.dtype

@@ -138,6 +138,39 @@ def test_gradients_of_plain():
     )
 
 
+@pytest.mark.parametrize('modulated', [True, False])
+def test_no_gradient_of_offsets_outside(modulated):
+    """As in mmcv's kernel, which asks for -1 < y < H and -1 < x < W.
+
+    Of a map that rises by 2 downwards and by 3 to the right.
+    """
+    rows, columns = torch.meshgrid(torch.arange(4.0), torch.arange(5.0), indexing='ij')
+    x = (1 + 2 * rows + 3 * columns).double()[None, None]
+    weight = torch.ones(1, 1, 1, 1).double()
+    cases = {  # (y, x) that the output at (0, 0) reads -> gradient of (dy, dx)
+        (1, 1): (2, 3),
+        (-1, 1): (0, 0),
+        (-0.5, 1): (4, 1.5),  # half of the first row, 4 at x = 1
+        (1, -1): (0, 0),
+        (3, 1): (-10, 3),  # from the last row to nothing
+        (4, 1): (0, 0),
+        (1, 5): (0, 0),
+        (-1, -1): (0, 0),
+    }
+    for (y, at_x), expected in cases.items():
+        offset = torch.zeros(1, 2, 4, 5).double()
+        offset[0, :, 0, 0] = torch.tensor([y, at_x])
+        offset.requires_grad_()
+        if modulated:
+            mask = torch.ones(1, 1, 4, 5).double()
+            out = modulated_deform_conv2d(x, offset, mask, weight, None)
+        else:
+            out = deform_conv2d(x, offset, weight)
+        out[0, 0, 0, 0].backward()
+        found = tuple(offset.grad[0, :, 0, 0].tolist())
+        assert found == pytest.approx(expected), (y, at_x)
+
+
 def test_larger_offsets_are_read_flat():
     """What DyHead relies on: offsets of the next finer level."""
     x, weight, bias = _random(2, 2, 3, 4), _random(2, 2, 3, 3), _random(2)

@@ -5,9 +5,10 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from glip.config.loggers import apply_loggers
+from glip.config.options import parse_value
 from glip.errors import ConfigError
 
 
@@ -54,7 +55,7 @@ def test_names_become_backends_behind_those_there_are(installed):
 def test_the_command_line_can_say_them(installed):
     installed('tensorboard', 'wandb')
     for value, count in (('tensorboard', 2), ('tensorboard,wandb', 3)):
-        assert len(backends(DictAction._parse_iterable(value))) == count
+        assert len(backends(parse_value(value))) == count
     cfg = Config()
     cfg.merge_from_dict({'loggers.wandb.init_kwargs.project': 'glip'})
     apply_loggers(cfg)

@@ -53,7 +53,7 @@ def test_the_argument_stays_and_the_result_has_everything(monkeypatch):
     backends = [backend.type for backend in resolved.visualizer.vis_backends]
     assert 'TensorboardVisBackend' in backends
     assert set(resolved.default_hooks) == {'logger'}
-    assert resolved.runner_type == 'GLIPRunner'
+    assert resolved.runner_type == 'glip.GLIPRunner'
 
 
 def test_the_work_directory_is_named_after_the_config(tmp_path):

@@ -75,13 +75,13 @@ def test_unreadable_source_is_not_called_unwritable(tmp_path: Path):
     assert 'a.json' not in str(stop.value)
 
 
-def test_a_link_is_written_through(tmp_path: Path):
+def test_a_link_is_replaced(tmp_path: Path):
     (tmp_path / 'real').write_text('old')
     os.symlink('real', tmp_path / 'link')
     with atomic_text(tmp_path / 'link') as file:
         file.write('new')
-    assert (tmp_path / 'link').is_symlink()
-    assert (tmp_path / 'real').read_text() == 'new'
+    assert (tmp_path / 'link').read_text() == 'new'
+    assert (tmp_path / 'real').read_text() == 'old'
 
 
 def test_a_pipe_is_refused(tmp_path: Path):

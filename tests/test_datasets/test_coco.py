@@ -2,14 +2,20 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import coco_folder
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from torch.utils.data import DataLoader
 
 from glip.datasets import CocoDataset, LoadImageFromFile
+from glip.datasets.seeding import SeededDataset
+from glip.engine.val_loop import ValLoop
 from glip.errors import DatasetError, GLIPError, ImageError
+from glip.evaluation import CocoMetric
 from glip.registry import DATASETS, TRANSFORMS
 
 PIPELINE = [
@@ -145,6 +151,22 @@ def test_broken_picture_stops_an_evaluation(tmp_path):
     assert data[1]['data_samples'].img_id == 2
     with pytest.raises(ImageError, match=r'2\.png: no such file'):
         data[2]
+
+
+def test_broken_picture_is_blank_where_an_evaluation_must_not_stop(tmp_path):
+    path = coco_folder.write(tmp_path, num_images=2)
+    for i in range(2):
+        (tmp_path / f'{i}.png').write_bytes(b'no picture')
+    data = dataset(path, test_mode=True)
+    loader = DataLoader(SeededDataset(data), collate_fn=list)
+    metric = CocoMetric(ann_file=str(path))
+    ValLoop(SimpleNamespace(visualizer=SimpleNamespace()), loader, Evaluator([metric]))
+    samples = [data[i] for i in range(2)]
+    for i, sample in enumerate(samples, 1):
+        assert sample['data_samples'].img_id == i
+        assert sample['data_samples'].ori_shape == (48, 64)
+        assert (sample['inputs'] == sample['inputs'][0, 0, 0]).all()
+    assert len(data.broken.messages()) == 2
 
 
 def test_errors_are_of_the_base_class_users_catch(tmp_path):

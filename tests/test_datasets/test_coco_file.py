@@ -273,3 +273,17 @@ def test_other_encodings_are_named(tmp_path):
     )
     with pytest.raises(DatasetError, match='GBK'):
         read_coco(path)
+
+
+def test_of_classes_asked_for_unlisted_categories_are_left_out(tmp_path):
+    """Files of which a part of the categories was cut away."""
+    data = coco_folder.content()
+    data['categories'] = data['categories'][:2]
+    path = coco_folder.write(tmp_path, data)
+    with pytest.raises(DatasetError, match='category_id 3'):
+        read_coco(path)
+    dropped = Dropped(str(path))
+    coco = read_coco(path, ['green'], dropped=dropped)
+    assert sum(dropped.counts.values()) == 2  # the blue ones
+    assert coco.left_out == {'red': 3}
+    assert sum(map(len, coco.boxes.values())) == 3

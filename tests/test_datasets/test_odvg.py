@@ -66,6 +66,33 @@ def test_detection_record(tmp_path):
     assert 'text' not in without.get_data_info(0)
 
 
+def test_a_phrase_in_the_singular_keeps_its_best_box(tmp_path):
+    caption = 'A dog beside two dogs and a group'
+    regions = [
+        {'bbox': boxes, 'phrase': phrase, 'tokens_positive': [span], 'scores': scores}
+        for phrase, span, boxes, scores in (
+            ('A dog', [0, 5], [[0, 0, 9, 9], [1, 1, 20, 20]], [0.4, 0.5]),
+            ('two dogs', [13, 21], [[2, 2, 9, 9], [3, 3, 9, 9]], [0.7, 0.5]),
+            ('a group', [26, 33], [[4, 4, 9, 9], [5, 5, 9, 9]], [0.7, 0.6]),
+        )
+    ]
+    record = {
+        'filename': 'a.png',
+        'height': 48,
+        'width': 64,
+        'grounding': {'caption': caption, 'regions': regions},
+    }
+    files.picture(tmp_path / 'a.png')
+    sample = dataset(tmp_path, record, min_score=0.6, singular_score=0.4).get_sample(0)
+    assert [phrase.boxes for phrase in sample.phrases] == [
+        ((1, 1, 20, 20),),
+        ((2, 2, 9, 9),),
+        ((4, 4, 9, 9), (5, 5, 9, 9)),
+    ]
+    stricter = dataset(tmp_path, record, min_score=0.6, singular_score=0.55)
+    assert len(stricter.get_sample(0).phrases) == 2
+
+
 def test_both_kinds_in_one_file(tmp_path):
     records = [files.detection((0, [1, 2, 11, 12])), '', files.grounding()]
     data = dataset(tmp_path, *records, label_map={'0': 'dog'})

@@ -284,3 +284,19 @@ def test_no_index_is_kept(shards, tmp_path):
     stream = build(str(tmp_path / 'tar' / '*.tar'))
     assert len(stream.shards) == 33
     assert not stream._reader._fully_initialized
+
+
+def test_a_bad_line_and_a_name_outside_the_folder_end_nothing(tmp_path, source):
+    outside = tmp_path / 'outside.png'
+    Image.new('RGB', (64, 48)).save(outside)
+    lines = [json.dumps(record) for record in source.odvg]
+    lines[1] = '[' * 100_000
+    lines[2] = '{"filename": '
+    lines[3] = json.dumps(dict(source.odvg[3], filename=str(outside)))
+    lines[4] = json.dumps(dict(source.odvg[4], filename='../outside.png'))
+    path = tmp_path / 'bad.jsonl'
+    path.write_text('\n'.join(lines))
+    stream = build(str(path), shuffle=0, data_prefix=dict(img=str(source.pictures)))
+    samples = taken(stream, 4)
+    assert names(samples) == ['0.png', '5.png', '0.png', '5.png']
+    assert len(stream.broken.messages()) == 4

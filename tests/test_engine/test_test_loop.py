@@ -13,6 +13,7 @@ import two_processes as two
 from mmengine.registry import DefaultScope
 
 from glip.config.flags import set_test_options
+from glip.engine.one_run import only_run
 from glip.engine.run import build_runner
 from glip.engine.spool import read_spool
 from glip.engine.test_loop import SPOOL_FOLDER
@@ -231,16 +232,15 @@ def test_without_resume_all_is_evaluated_anew(folder, whole, tmp_path):
 
 
 def test_two_evaluations_in_one_folder_do_not_mix(folder, whole, tmp_path):
-    from filelock import FileLock
-
-    place = tmp_path / 'run' / SPOOL_FOLDER
-    place.mkdir(parents=True)
-    with FileLock(place / 'lock'):
-        with pytest.raises(ConfigError, match='another evaluation is running'):
-            run(folder, tmp_path / 'run', resume=True)
-        values, found = run(folder, tmp_path / 'run')
+    work_dir = tmp_path / 'run'
+    work_dir.mkdir()
+    with only_run(work_dir, 'evaluation'), only_run(work_dir, 'training'):
+        for resume in (True, False):
+            with pytest.raises(ConfigError, match='another evaluation is running'):
+                run(folder, work_dir, resume=resume)
+    values, found = run(folder, work_dir)
     small.assert_equal(found, whole[1])
-    assert not list(place.glob('*.spool'))
+    assert not list(work_dir.glob('.*.lock'))
 
 
 def test_a_full_disk_does_not_end_an_evaluation(folder, whole, tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ SMALL_BERT = dict(
 )
 
 
-def shrunk(name: str) -> nn.Module:
+def shrunk(name: str, tuning: str = 'full') -> nn.Module:
     """The model of a shipped config, narrow and shallow."""
     model = Config.fromfile(CONFIGS / f'{name}.py').model
     if model.backbone.type == 'SwinTransformer':
@@ -42,23 +42,35 @@ def shrunk(name: str) -> nn.Module:
         fusion=fusion,
     )
     model.language_model.update(pretrained=False, config=SMALL_BERT)
+    model.tuning = tuning
     torch.manual_seed(0)
     with MODELS.switch_scope_and_registry('glip'):
         return MODELS.build(model).train()
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
+TUNED = [
+    (name, tuning)
+    for name in (
         'glip_atss_swin-t_a_fpn_dyhead_pretrain_obj365',
-        'glip_atss_swin-t_b_fpn_dyhead_pretrain_obj365',
-        'glip_atss_swin-l_fpn_dyhead_pretrain_mixeddata',
         'glip_nano_csp_minilm',
-        'glip_nano_swin_minilm',
+    )
+    for tuning in ('linear_probe', 'prompt', 'language')
+]
+
+
+@pytest.mark.parametrize(
+    ('name', 'tuning'),
+    [
+        ('glip_atss_swin-t_a_fpn_dyhead_pretrain_obj365', 'full'),
+        ('glip_atss_swin-t_b_fpn_dyhead_pretrain_obj365', 'full'),
+        ('glip_atss_swin-l_fpn_dyhead_pretrain_mixeddata', 'full'),
+        ('glip_nano_csp_minilm', 'full'),
+        ('glip_nano_swin_minilm', 'full'),
+        *TUNED,
     ],
 )
-def test_every_parameter_has_a_gradient(name):
-    model = shrunk(name)
+def test_every_parameter_has_a_gradient(name, tuning):
+    model = shrunk(name, tuning)
     assert not Config.fromfile(CONFIGS / f'{name}.py').get('find_unused_parameters')
     batch = two.pictures()
     for pictures in (batch[2:4], batch[1:2]):  # with boxes, and without any

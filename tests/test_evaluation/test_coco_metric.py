@@ -168,6 +168,10 @@ def test_detections_are_written_with_names(tmp_path):
     [
         {'metric': 'segm'},
         {'metric': ['bbox', 'segm']},
+        {'metric': 'heading'},
+        {'file_client_args': {'backend': 'disk'}},
+        {'iou_thrs': [0.5, float('nan')]},
+        {'iou_thrs': []},
         {'format_only': True},
         {'metric_items': ['mAP_7']},
         {'proposal_nums': (1, 10)},
@@ -205,3 +209,118 @@ def test_annotations_of_any_layout_score_1_on_themselves(tmp_path, file):
     data = json.loads(path.read_text())
     values = evaluate(path, samples(data, names), names, metric_items=['mAP_50'])
     assert values['coco/bbox_mAP_50'] > 0.99
+
+
+def inexact(data, seed=0):
+    """Detections beside the annotations."""
+    found = samples(data, NAMES)
+    generator = torch.Generator().manual_seed(seed)
+    for sample in found:
+        boxes = sample['pred_instances']['bboxes']
+        boxes += 3 * torch.randn(boxes.shape, generator=generator, dtype=boxes.dtype)
+    return found
+
+
+def by_pycocotools(path, found, **params):
+    """``stats`` of the official tool."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    records = []
+    for sample in found:
+        instances = sample['pred_instances']
+        boxes = instances['bboxes'].clone()
+        boxes[:, 2:] -= boxes[:, :2]
+        columns = (boxes, instances['scores'], instances['labels'] + 1)
+        for box, score, category in zip(*(column.tolist() for column in columns)):
+            record = {'bbox': box, 'score': score, 'category_id': category}
+            records.append({'image_id': sample['img_id']} | record)
+    truth = COCO(str(path))
+    evaluation = COCOeval(truth, truth.loadRes(records), 'bbox')
+    for name, value in params.items():
+        setattr(evaluation.params, name, value)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation.stats
+
+
+def test_proposals_agree_with_pycocotools(tmp_path):
+    """Of one class or another: wrong classes are no matter."""
+    data = coco_folder.content(num_images=12)
+    path = coco_folder.write(tmp_path, data)
+    found = inexact(data)
+    for sample in found:
+        sample['pred_instances']['labels'] *= 0
+    stats = by_pycocotools(path, found, useCats=0, maxDets=[1, 100, 300])
+    values = evaluate(
+        path, found, NAMES, metric='proposal', proposal_nums=(1, 100, 300)
+    )
+    assert set(values) == {
+        *('coco/AR@1', 'coco/AR@100', 'coco/AR@300'),
+        *('coco/AR_s@300', 'coco/AR_m@300', 'coco/AR_l@300'),
+    }
+    assert 0.1 < values['coco/AR@1'] < values['coco/AR@100'] < 0.9
+    for name, value in zip(('1', '100', '300'), stats[6:9]):
+        assert values[f'coco/AR@{name}'] == pytest.approx(value, abs=1e-12)
+    for name, value in zip('sml', stats[9:]):
+        assert values[f'coco/AR_{name}@300'] == pytest.approx(value, abs=1e-12)
+    both = evaluate(path, found, NAMES, metric=['bbox', 'proposal'])
+    assert {'coco/bbox_mAP', 'coco/AR@100'} <= set(both)
+
+
+def test_fast_proposals_take_any_numbers(tmp_path):
+    data = coco_folder.content()  # two boxes in each of four pictures
+    path = coco_folder.write(tmp_path, data)
+    options = dict(metric='proposal_fast', proposal_nums=(1, 2), iou_thrs=[0.5, 0.9])
+    values = evaluate(path, samples(data, NAMES), NAMES, **options)
+    assert values == {'coco/AR@1': 0.5, 'coco/AR@2': 1.0}
+    empty = coco_folder.write(tmp_path / 'empty', data | {'annotations': []})
+    assert evaluate(empty, samples(data, NAMES), NAMES, **options) == {
+        'coco/AR@1': -1.0,
+        'coco/AR@2': -1.0,
+    }
+
+
+def test_without_a_file_annotations_are_those_of_the_samples(tmp_path):
+    data = coco_folder.content()
+    data['annotations'][0]['iscrowd'] = 1
+    path = coco_folder.write(tmp_path, data)
+    found = inexact(data)
+    for sample in found:
+        sample['instances'] = [
+            {
+                'bbox': [x, y, x + w, y + h],
+                'bbox_label': a['category_id'] - 1,
+                'ignore_flag': a['iscrowd'],
+            }
+            for a in data['annotations']
+            for x, y, w, h in [a['bbox']]
+            if a['image_id'] == sample['img_id']
+        ]
+    expected = evaluate(path, found, NAMES, classwise=True)
+    assert evaluate(None, found, NAMES, classwise=True) == pytest.approx(expected)
+    del found[0]['instances']
+    with pytest.raises(DatasetError, match='instances'):
+        evaluate(None, found, NAMES)
+
+
+def test_thresholds_stay_what_the_config_gives(tmp_path):
+    data = coco_folder.content()
+    path = coco_folder.write(tmp_path, data)
+    assert CocoMetric(path, iou_thrs=[0.5, 0.6]).iou_thrs == [0.5, 0.6]
+    values = evaluate(path, samples(data, NAMES), NAMES, iou_thrs=[0.5, 0.6])
+    assert values['coco/bbox_mAP_50'] == 1 and values['coco/bbox_mAP_75'] == -1
+
+
+def test_areas_of_nothing_are_small_as_in_the_official_tool(tmp_path):
+    data = coco_folder.content(num_images=12)
+    for annotation in data['annotations'][::2]:
+        annotation['bbox'][2:] = [60, 40]  # medium, were it not for the area
+        annotation['area'] = 0
+    path = coco_folder.write(tmp_path, data)
+    found = inexact(data)
+    stats = by_pycocotools(path, found)
+    values = evaluate(path, found, NAMES)
+    for name, value in zip(('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m'), stats):
+        assert values[f'coco/bbox_{name}'] == pytest.approx(value, abs=1e-12)

@@ -103,6 +103,41 @@ def test_made_up_annotations(path, images, classes, monkeypatch):
     assert 0.1 < values['lvis/bbox_AP'] < 0.9
 
 
+def test_boxes_without_area_count_as_nothing(path, monkeypatch):
+    """Annotated ones are not missed, and detected ones not wrong."""
+    data = content()
+    for annotation in data['annotations'][::3]:
+        annotation['area'] = 0
+    path.write_text(json.dumps(data))
+    coco = read_coco(path)
+    found = made_from(coco, seed=1, extra=10)
+    for entry in found:
+        entry['bboxes'][::2, 2] = entry['bboxes'][::2, 0]
+    expected = by_the_official_tool(path, coco, found, monkeypatch)
+    values = evaluate(LVISMetric(str(path), metric_items=ALL), found)
+    assert 0 < values['lvis/bbox_AP'] < 0.9
+    for name in ALL:
+        value = values[f'lvis/bbox_{name}']
+        assert value == pytest.approx(expected[name], abs=1e-12), name
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [{'metric': 'segm'}, {'metric': 'proposal'}, {'ann_file': None}],
+)
+def test_what_it_cannot_measure_is_refused(path, wrong):
+    with pytest.raises(ConfigError):
+        LVISMetric(**({'ann_file': str(path)} | wrong))
+
+
+def test_fast_proposals(path):
+    found = made_from(read_coco(path), seed=1, extra=0)
+    metric = LVISMetric(str(path), metric='proposal_fast', proposal_nums=(1, 300))
+    values = evaluate(metric, found)
+    assert set(values) == {'lvis/AR@1', 'lvis/AR@300'}
+    assert 0 < values['lvis/AR@1'] < values['lvis/AR@300'] < 1
+
+
 def entries(*rows):
     """(image id, box, score, label) to one entry per picture."""
     found = {}

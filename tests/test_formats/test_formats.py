@@ -204,7 +204,7 @@ def test_every_format_writes_its_files(detections, tmp_path):
         *('preds/one.json', 'labels/one.txt', 'voc/one.xml', 'data.yaml'),
         *('coco.json', 'boxes.csv', 'cvat.xml'),
         *('label_studio.json', 'label_studio.xml'),
-        *('crops/straw hat/one_000.jpg', 'crops/_cmd_dog/one_001.jpg'),
+        *('crops/straw_hat/one_000.jpg', 'crops/_cmd_dog/one_001.jpg'),
     }
     record = json.loads((tmp_path / 'out/preds/one.json').read_text())
     again = Detections.from_dict(record)

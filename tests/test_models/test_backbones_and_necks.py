@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from mmdet.models.backbones import SwinTransformer as MMDetSwin
 from mmengine.registry import DefaultScope
 
-from glip.errors import CheckpointError
+from glip.errors import CheckpointError, ConfigError
 from glip.models import CSPNet, SwinTransformer
 from glip.models.necks.fpn_drop_block import drop_block
 
@@ -34,6 +34,64 @@ def test_swin_equals_mmdets(size):
     with torch.no_grad():
         for one, other in zip(ours(x), theirs(x), strict=True):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(strides=(4, 2, 2, 2), act_cfg=dict(type='GELU'), pretrained=None),
+        dict(patch_norm=False),
+        dict(norm_cfg=dict(type='LN', eps=0.1, requires_grad=False)),
+        dict(use_abs_pos_embed=True, pretrain_img_size=(48, 64)),
+    ],
+)
+def test_swin_takes_what_mmdets_takes(options):
+    torch.manual_seed(0)
+    theirs = MMDetSwin(**SMALL, **options)
+    theirs.eval()  # returns None
+    ours = SwinTransformer(**SMALL, **options).eval()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    ours.load_state_dict(theirs.state_dict())
+    trained = {name for name, p in ours.named_parameters() if p.requires_grad}
+    assert trained == {name for name, p in theirs.named_parameters() if p.requires_grad}
+    x = torch.randn(2, 3, 48, 64)
+    with torch.no_grad():
+        for one, other in zip(ours(x), theirs(x), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_swin_resizes_its_positions():
+    """Where mmdet's fails: the maps are seldom those of the pre-training."""
+    torch.manual_seed(0)
+    options = dict(use_abs_pos_embed=True, pretrain_img_size=32, frozen_stages=1)
+    model = SwinTransformer(**SMALL, **options).eval()
+    assert not model.absolute_pos_embed.requires_grad
+    plain = SwinTransformer(**SMALL).eval()
+    plain.load_state_dict(model.state_dict(), strict=False)
+    x = torch.randn(1, 3, 40, 64)
+    with torch.no_grad():
+        model.absolute_pos_embed.fill_(1.0)
+        plain.patch_embed.norm.bias.add_(1.0)  # the same at every position
+        for one, other in zip(model(x), plain(x), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(strides=(2, 2, 2, 2)),
+        dict(strides=(4, 2, 2)),
+        dict(act_cfg=dict(type='ReLU')),
+        dict(norm_cfg=dict(type='BN')),
+        dict(norm_cfg=dict(type='LN', elementwise_affine=False)),
+        dict(pretrain_img_size=(1, 2, 3), use_abs_pos_embed=True),
+        dict(pretrained='a.pth', init_cfg=dict(type='Pretrained', checkpoint='a.pth')),
+    ],
+)
+def test_swin_says_what_only_mmdets_can(options):
+    with pytest.raises(ConfigError, match='backbone'):
+        SwinTransformer(**SMALL, **options)
 
 
 def test_swin_checkpointing_changes_no_gradient():
@@ -112,7 +170,8 @@ def test_backbone_refuses_another_models_file(tmp_path):
         model.init_weights()
 
 
-def test_swin_starts_from_the_originals_file(tmp_path):
+@pytest.mark.parametrize('field', ['init_cfg', 'pretrained'])
+def test_swin_starts_from_the_originals_file(tmp_path, field):
     """Names and channel order of a Swin trained to classify, which has no out norms."""
     torch.manual_seed(0)
     source = SwinTransformer(**SMALL)
@@ -135,8 +194,9 @@ def test_swin_starts_from_the_originals_file(tmp_path):
         original[name] = tensor
     original['head.weight'] = torch.zeros(10, 64)
     torch.save({'model': original}, tmp_path / 'swin.pth')
-    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'swin.pth'))
-    model = build(dict(type='SwinTransformer', **SMALL, init_cfg=init))
+    path = str(tmp_path / 'swin.pth')
+    init = path if field == 'pretrained' else dict(type='Pretrained', checkpoint=path)
+    model = build(dict(type='SwinTransformer', **SMALL, **{field: init}))
     with DefaultScope.overwrite_default_scope('glip'):
         model.init_weights()
     for name, tensor in source.state_dict().items():

@@ -59,7 +59,7 @@ def test_losses_on_a_device_without_values(early_fuse):
         )
 
         def losses():
-            return model.bbox_head.loss(model.extract_feat(pictures), text, truth)
+            return model.bbox_head.loss(model.encode_levels(pictures), text, truth)
 
         losses()  # anchors move to the device once
         with Copies() as copies:
@@ -123,7 +123,7 @@ def test_training_step_does_not_wait_on_a_gpu():
     )
 
     def step():
-        losses = model.bbox_head.loss(model.extract_feat(pictures), text, truth)
+        losses = model.bbox_head.loss(model.encode_levels(pictures), text, truth)
         sum(losses.values()).backward()
 
     step()

@@ -86,6 +86,21 @@ def test_scores_and_boxes_are_as_worked_by_hand(predictor):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(
+    ('smallest', 'count'), [(-1, 2), (0, 2), (8, 2), (8.5, 0), (30, 0)]
+)
+def test_detections_that_are_not_larger_are_left_out(predictor, smallest, count):
+    pictures = predictor.encode_pictures((torch.zeros(1, 4, 1, 1),))
+    # In pixels of the picture they are 39 wide and 8.5 high.
+    meta = dict(img_shape=(16, 20), scale_factor=(0.5, 2.0))
+    predictor.cfg = CFG | dict(min_bbox_size=smallest)
+    (result,) = predictor.predict(
+        pictures, features(), [[scores_of_two_names()]], [meta]
+    )
+    assert len(result.bboxes) == count
+
+
+@torch.no_grad()
 def test_the_threshold_is_on_the_score_before_centerness(predictor):
     pictures = predictor.encode_pictures((torch.zeros(1, 4, 1, 1),))
     predictor.cfg = CFG | dict(score_thr=0.4)

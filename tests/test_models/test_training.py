@@ -8,7 +8,7 @@ from torch.nn import Dropout
 from torchvision.ops import StochasticDepth
 from transformers.models.bert.modeling_bert import BertLayer as HFBertLayer
 
-from glip.models.backbones.swin import SwinBlock
+from glip.models.backbones.swin_blocks import SwinBlock
 from glip.models.language import BertLayer, TextFeatures
 from glip.models.layers import BiAttention, DyConv, VLFuse
 from glip.models.layers.dyhead import DeformConv3x3

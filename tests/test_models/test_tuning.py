@@ -11,6 +11,7 @@ from glip.checkpoints import load_into
 from glip.errors import ConfigError
 from glip.models.detectors import is_tuned
 from glip.models.language import TextFeatures
+from glip.runtime.feature_store import FeatureStore
 
 from .conftest import build, sample, tiny, with_boxes
 
@@ -146,6 +147,47 @@ def test_the_gradient_of_a_prompt_does_not_depend_on_what_else_trains():
     tokens = len(model.single_prompts(batch()[1], truncate=True)[0].input_ids)
     assert gradient[:tokens].abs().amax(1).min() > 0
     assert not gradient[tokens:].any()
+
+
+@FUSED
+@pytest.mark.parametrize('mode', ['linear_probe', 'prompt', 'language'])
+def test_features_from_disk_change_nothing(mode, fused, tmp_path, monkeypatch):
+    model = tuned(mode, fused, **STOCHASTIC | {'language_model.pretrained': False})
+    model.train()
+    for part in model.language_model.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    plain = losses(model)
+    sum(plain.values()).backward()
+    gradients = {
+        n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad
+    }
+    pictures, samples = batch()
+    model.eval()
+    with torch.no_grad():
+        expected = [s.pred_instances for s in model(pictures, samples, mode='predict')]
+    for computes in (True, False):
+        model.zero_grad()
+        with (
+            FeatureStore(tmp_path, lambda: 'weights', 1.0).in_use(),
+            monkeypatch.context() as m,
+        ):
+            if not computes:  # all is there
+                m.setattr(model.backbone, 'forward', None)
+                m.setattr(model.bbox_head.head, 'encode_levels', None)
+            model.train()
+            for name, value in losses(model).items():
+                torch.testing.assert_close(value, plain[name], msg=name)
+            sum(losses(model).values()).backward()
+            for name, gradient in gradients.items():
+                torch.testing.assert_close(model.get_parameter(name).grad, gradient)
+            model.eval()
+            with torch.no_grad():
+                pictures, samples = batch()
+                results = model(pictures, samples, mode='predict')
+        for result, detections in zip(results, expected, strict=True):
+            torch.testing.assert_close(result.pred_instances.scores, detections.scores)
+            torch.testing.assert_close(result.pred_instances.bboxes, detections.bboxes)
 
 
 @FUSED

@@ -1,5 +1,7 @@
 """Deformable convolution against its definition, torchvision and the recorded one."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import official
 import pytest
@@ -8,6 +10,7 @@ import torch.nn.functional as F
 from torchvision.ops import deform_conv2d
 
 from glip.ops import gather_deform_conv2d, modulated_deform_conv2d
+from glip.ops.plain import plain_path
 
 
 def inputs(batch=2, channels=3, height=7, width=6, out=4, stride=1, seed=0):
@@ -72,6 +75,21 @@ def test_equals_torchvision_forward_and_backward(stride, shape):
         strict=True,
     ):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize('kernel', [gather_deform_conv2d, modulated_deform_conv2d])
+@pytest.mark.parametrize('stride', [1, 2])
+def test_taps_outside_do_not_pull(kernel, stride):
+    """Of offsets that are 0, as at the start of a training, those of the padding."""
+    x, offset, mask, weight, bias = inputs(height=5, width=5, stride=stride)
+    offset = torch.zeros_like(offset, requires_grad=True)
+    # The second takes the first's form on the CPU, but for the plain path.
+    with plain_path() if kernel is modulated_deform_conv2d else nullcontext():
+        out = kernel(x, offset, mask, weight, bias, stride=stride)
+    (grad,) = torch.autograd.grad(out.sum(), offset)
+    grad = grad.unflatten(1, (3, 3, 2))
+    assert (grad[:, 0, :, :, 0] == 0).all() and (grad[:, :, 0, :, :, 0] == 0).all()
+    assert (grad[:, 1, 1] != 0).all()
 
 
 def test_gradients_are_those_of_finite_differences():

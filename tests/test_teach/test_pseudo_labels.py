@@ -197,7 +197,8 @@ def test_tar_files_in_and_out(teacher, pictures, tmp_path):
     ]
     dropped = labels.summary['dropped']
     assert dropped['pictures that cannot be read']['count'] == 1
-    assert dropped['tar files that cannot be read to their end']['count'] == 1
+    assert dropped['tar files that are damaged or cut off']['count'] == 1
+    assert dropped['members without an ending']['count'] == 1  # README
     assert dropped['members without a picture']['count'] == 1  # d
 
 

@@ -26,6 +26,14 @@ def _builtin(monkeypatch):
         ('chest of drawers of oak wood. bed', ['chest of drawers of oak wood', 'bed']),
         ('pedestrian', ['pedestrian']),
         ('bench.car', ['bench.car']),
+        ('cat\uff0cdog', ['cat', 'dog']),
+        ('\u732b\u3002\u72d7\u3002', ['\u732b', '\u72d7']),
+        ('cat\u3001red dog\uff1bcar', ['cat', 'red dog', 'car']),
+        ('cat;dog ; red car', ['cat', 'dog', 'red car']),
+        ('cat|dog | car', ['cat', 'dog', 'car']),
+        ('cat\ndog\r\n\ncar\n', ['cat', 'dog', 'car']),
+        ('cat;', ['cat']),
+        ('cat/dog', ['cat/dog']),
     ],
 )
 def test_strings_of_classes(text, names):
@@ -60,6 +68,47 @@ def test_captions(text, names):
     assert prompt.caption == text
     assert list(prompt.names) == names
     assert [prompt.caption[b:e] for ((b, e),) in prompt.spans] == names
+
+
+@pytest.mark.parametrize(
+    ('text', 'names'),
+    [
+        ('worker without helmet', ['worker']),
+        ('a worker without a helmet or vest near a car', ['a worker', 'a car']),
+        ('a man not wearing a hat', ['a man']),
+        ("a man who isn't wearing a hat, with a dog", ['a man', 'a dog']),
+        ('a table with no plates and no cups', ['a table']),
+        ('a man without hat and a dog', ['a man', 'a dog']),
+        ('a no parking sign on a wall', ['a no parking sign', 'a wall']),
+        ('cars other than taxis', ['cars']),
+        ('a man is not smiling beside a car', ['a man', 'a car']),
+        ('no parking sign', ['no parking sign']),
+    ],
+)
+def test_what_a_caption_rules_out_is_not_looked_for(text, names):
+    assert list(parse_text(text).names) == names
+
+
+def test_what_names_only_what_is_not_there():
+    with pytest.raises(PromptError, match='name what to find'):
+        parse_text('without helmet')
+    assert parse_text(['without helmet']).names == ('without helmet',)
+
+
+@pytest.mark.parametrize('text', ['cow.horse.sheep', 'cow/sheep', 'a cow/sheep. car'])
+def test_names_that_are_glued_together_are_told(text, caplog):
+    with caplog.at_level('WARNING', logger='glip.text'):
+        parse_text(text + ' x' * 2)  # each text is told once
+    assert 'one name' in caplog.text
+
+
+@pytest.mark.parametrize(
+    'text', ['3.5 inch disk', 'a.m.', 'cat. dog', 'c/o', '1/2 cup']
+)
+def test_names_that_are_one_are_not(text, caplog):
+    with caplog.at_level('WARNING', logger='glip.text'):
+        parse_text(text)
+    assert not caplog.text
 
 
 def test_reads_as_sentence():

@@ -130,6 +130,11 @@ def metric_tool():
 
 
 @pytest.fixture(scope='module')
+def self_train_tool():
+    return main_of('self_train')
+
+
+@pytest.fixture(scope='module')
 def few_shot_tool():
     return main_of('few_shot')
 

@@ -74,6 +74,10 @@ def test_every_task_once(few_shot, colours, tmp_path, capsys):
     assert f'Epoch(train) [2][{len(names)}/{len(names)}]' in log.read_text()
     best = [f.name for f in (work_dir / 'colours/full/1_shot_seed3').glob('*.pth')]
     assert best == [f'best_coco_bbox_mAP_epoch_{cells[1, "full"]["epoch"]}.pth']
+    # What is not tuned is not stored.
+    tuned = 'colours/linear_probe/1_shot_seed3/linear_probe.safetensors'
+    assert trained['weights'] == tuned and (work_dir / tuned).is_file()
+    assert not list((work_dir / 'colours/linear_probe').glob('*/*.pth'))
     assert (work_dir / 'few_shot.png').is_file()
 
     before = written(work_dir)

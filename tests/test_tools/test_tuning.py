@@ -5,15 +5,17 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
+from safetensors.torch import load_file
 
-import glip
+from glip.apis import build_model, load
 from glip.checkpoints import load_state_dict, save_state_dict
 from glip.checkpoints.layouts import PROMPT_KEY
 from glip.checkpoints.reader import tuned_metadata
 from glip.errors import CheckpointError
 from glip.models.detectors import is_tuned
 
-pytestmark = pytest.mark.filterwarnings('ignore')
+_slow = [pytest.param(m, marks=pytest.mark.slow) for m in ('linear_probe', 'language')]
+MODES = pytest.mark.parametrize('mode', ['prompt', *_slow])
 # All that may act in frozen parts, and weights that are averaged.
 OPTIONS = (
     *('model.backbone.drop_path_rate=0.5', 'model.neck.drop_prob=0.5'),
@@ -27,7 +29,7 @@ def base(tiny):
     cfg = Config.fromfile(tiny / 'tiny.py')
     torch.manual_seed(0)
     path = tiny / 'base.safetensors'
-    save_state_dict(glip.apis.build_model(cfg).state_dict(), path)
+    save_state_dict(build_model(cfg).state_dict(), path)
     with (tiny / 'tiny.py').open('a') as file:
         file.write(f'load_from = {str(path)!r}\n')
         file.write("custom_hooks = [dict(type='EMAHook', momentum=0.1)]\n")
@@ -58,7 +60,7 @@ def log_of(folder, key):
     return [value[key] for value in map(json.loads, lines) if key in value]
 
 
-@pytest.mark.parametrize('mode', ['prompt', 'linear_probe', 'language'])
+@MODES
 def test_only_what_is_tuned_changes_and_only_that_is_stored(mode, trained, base):
     folder = trained(mode)
     for file in folder.glob('*.pth'):
@@ -78,13 +80,13 @@ def test_only_what_is_tuned_changes_and_only_that_is_stored(mode, trained, base)
         assert set(whole) - set(start) <= {PROMPT_KEY}
     optimizer = torch.load(folder / 'epoch_2.pth', weights_only=False)['optimizer']
     numbers = [n for group in optimizer['param_groups'] for n in group['params']]
-    parameters = glip.apis.build_model(Config.fromfile(folder / 'tiny.py'))
+    parameters = build_model(Config.fromfile(folder / 'tiny.py'))
     assert len(numbers) == sum(p.requires_grad for p in parameters.parameters())
     metadata = tuned_metadata(folder / f'{mode}.safetensors')
     assert (metadata['tuning'], metadata['model']) == (mode, 'tiny')
 
 
-@pytest.mark.parametrize('mode', ['prompt', 'linear_probe', 'language'])
+@MODES
 def test_what_was_tuned_gives_what_its_checkpoint_gives(
     mode, trained, tiny, base, test_tool
 ):
@@ -94,9 +96,9 @@ def test_what_was_tuned_gives_what_its_checkpoint_gives(
     tuned = str(folder / f'{mode}.safetensors')
     picture = str(tiny / 'valid' / '0.png')
     words = ['red', 'green', 'blue']
-    ours = glip.load(config, base, 'cpu', prompt=tuned)(picture, words, threshold=0.0)
-    theirs = glip.load(config, best, 'cpu')(picture, words, threshold=0.0)
-    plain = glip.load(config, base, 'cpu')(picture, words, threshold=0.0)
+    ours = load(config, base, 'cpu', prompt=tuned)(picture, words, threshold=0.0)
+    theirs = load(config, best, 'cpu')(picture, words, threshold=0.0)
+    plain = load(config, base, 'cpu')(picture, words, threshold=0.0)
     assert (ours.scores == theirs.scores).all() and (ours.boxes == theirs.boxes).all()
     assert (ours.scores != plain.scores).any()
     values = []
@@ -156,11 +158,42 @@ def test_a_prompt_cannot_be_tuned_for_words_that_differ(tiny, base, train_tool, 
     data = json.loads((tiny / 'train' / 'annotations.json').read_text())
     data['categories'].reverse()
     (tiny / 'train' / 'reversed.json').write_text(json.dumps(data))
-    options = [
-        "custom_data.train=[{'ann_file':'train/annotations.json'},"
-        "{'ann_file':'train/reversed.json'}]"
-    ]
-    arguments = [str(tiny / 'tiny.py'), '--work-dir', str(tiny / 'two_lists')]
-    code = train_tool([*arguments, '--tuning', 'prompt', '--cfg-options', *options])
+    files = ['train/annotations.json', 'train/reversed.json']
+    (tiny / 'two_lists.py').write_text(
+        f"_base_ = 'tiny.py'\ncustom_data = dict(train={files})\n"
+    )
+    arguments = [str(tiny / 'two_lists.py'), '--work-dir', str(tiny / 'two_lists')]
+    code = train_tool([*arguments, '--tuning', 'prompt'])
     assert code == 1
     assert 'differ' in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_without_an_evaluation_the_last_checkpoint_counts(tiny, base, train_tool):
+    (tiny / 'no_val.py').write_text(
+        "_base_ = 'tiny.py'\ncustom_data = dict(val=None, test=None)\n"
+        'custom_hooks = []\ndefault_hooks = dict(checkpoint=dict(interval=1))\n'
+    )
+    folder = tiny / 'run_no_val'
+    arguments = [str(tiny / 'no_val.py'), '--work-dir', str(folder)]
+    assert train_tool([*arguments, '--tuning', 'prompt']) == 0
+    last = torch.load(folder / 'epoch_1.pth', weights_only=False)['state_dict']
+    rows = load_file(folder / 'prompt.safetensors')[PROMPT_KEY]
+    assert rows.any() and torch.equal(rows, last[PROMPT_KEY][: len(rows)])
+    assert not last[PROMPT_KEY][len(rows) :].any()
+    text = json.loads(tuned_metadata(folder / 'prompt.safetensors')['text'])
+    assert text['caption'] == 'red. green. blue'
+
+
+def test_features_are_kept_in_the_folder_that_is_named(tiny, base, train_tool):
+    folder = tiny / 'run_kept'
+    arguments = [str(tiny / 'tiny.py'), '--work-dir', str(folder)]
+    features = tiny / 'features'
+    more = ['--tuning', 'prompt', '--cache-features', str(features)]
+    assert train_tool([*arguments, *more]) == 0
+    files = {file: file.stat().st_mtime_ns for file in features.rglob('*.safetensors')}
+    assert len(files) == 4  # two of them are evaluated as well
+    losses = log_of(folder, 'loss')
+    again = tiny / 'run_kept_again'
+    assert train_tool([arguments[0], '--work-dir', str(again), *more]) == 0
+    assert log_of(again, 'loss') == losses
+    assert files == {f: f.stat().st_mtime_ns for f in features.rglob('*.safetensors')}

@@ -64,7 +64,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=2,
         help='seconds that a window stays; 0 waits for a key (%(default)s)',
     )
-    add_cfg_options(parser, 'as in data_root=data/mine/')
+    add_cfg_options(parser, 'as in custom_data.data_root=data/mine/')
     return parser.parse_args(argv)
 
 

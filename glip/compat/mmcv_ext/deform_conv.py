@@ -1,5 +1,6 @@
 """Deformable convolutions v1 (arXiv 1703.06211) and v2 (arXiv 1811.11168)."""
 
+import torch
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
@@ -48,11 +49,11 @@ def deform_conv_backward_input(
     **geometry: int,
 ) -> None:
     """Write gradients of input and offsets; see :func:`deform_conv_forward`."""
+    where = _v1_geometry(geometry)
 
     def convolve(input: Tensor, offset: Tensor) -> Tensor:
-        return deform_conv2d(
-            input, offset, computable(weight), **_v1_geometry(geometry)
-        )
+        offset = without_gradient_outside(offset, input, weight, **where)
+        return deform_conv2d(input, offset, computable(weight), **where)
 
     inputs = (computable(input), computable(offset))
     _copy(gradients(convolve, inputs, grad_output), grad_input, grad_offset)
@@ -174,6 +175,45 @@ def match_output(field: Tensor, height: int, width: int) -> Tensor:
     return field.reshape(batch, -1)[:, :needed].reshape(batch, channels, height, width)
 
 
+def without_gradient_outside(
+    offset: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+) -> Tensor:
+    """Offsets whose gradient is 0 where a tap reads a pixel or more outside of the map.
+
+    So it is in mmcv's kernel and in the original's. torchvision's gives the slope
+    towards the map where a tap lies at -1 exactly, as the taps at the upper and left
+    border do as long as offsets are 0.
+
+    Args:
+        offset: (dy, dx) per tap, shape (B, deform_groups*2*k*k, Ho, Wo).
+        input: Shape (B, C, H, W).
+        weight: Shape (O, C / groups, k, k).
+        stride: (vertical, horizontal) in pixels.
+        padding: As ``stride``.
+        dilation: As ``stride``.
+    """
+    fixed = offset.detach()
+    shifts = fixed.unflatten(1, (-1, *weight.shape[2:], 2))
+    inside = torch.ones_like(shifts[:, :, :, :, 0], dtype=torch.bool)
+    for axis in (0, 1):
+        taps = torch.arange(weight.shape[2 + axis], device=offset.device)
+        outputs = torch.arange(offset.shape[2 + axis], device=offset.device)
+        tap = taps * dilation[axis] - padding[axis]
+        place = outputs * stride[axis]
+        # To the shape (rows of taps, columns of taps, rows, columns).
+        tap, place = (t[:, None] if axis == 0 else t[None] for t in (tap, place))
+        position = shifts[:, :, :, :, axis] + (tap[:, :, None, None] + place)
+        inside &= (position > -1) & (position < input.shape[2 + axis])
+    inside = inside[:, :, :, :, None].expand_as(shifts).flatten(1, 4)
+    return torch.where(inside, offset, fixed)
+
+
 def _modulated(
     input: Tensor,
     offset: Tensor,
@@ -184,16 +224,16 @@ def _modulated(
     size: tuple[int, int],
     geometry: dict[str, int],
 ) -> Tensor:
-    return deform_conv2d(
-        input,
-        match_output(offset, *size),
-        weight,
-        bias,
-        stride=(geometry['stride_h'], geometry['stride_w']),
-        padding=(geometry['pad_h'], geometry['pad_w']),
-        dilation=(geometry['dilation_h'], geometry['dilation_w']),
-        mask=match_output(mask, *size),
-    )
+    where = {
+        'stride': (geometry['stride_h'], geometry['stride_w']),
+        'padding': (geometry['pad_h'], geometry['pad_w']),
+        'dilation': (geometry['dilation_h'], geometry['dilation_w']),
+    }
+    offset = match_output(offset, *size)
+    if offset.requires_grad:
+        offset = without_gradient_outside(offset, input, weight, **where)
+    mask = match_output(mask, *size)
+    return deform_conv2d(input, offset, weight, bias, mask=mask, **where)
 
 
 def _v1_geometry(geometry: dict[str, int]) -> dict[str, tuple[int, int]]:

@@ -15,7 +15,7 @@ from glip.datasets.converters.result import Result
 from glip.datasets.converters.write import write_detection
 from glip.datasets.sample import DetectionSample, Dropped
 from glip.errors import DatasetError
-from glip.received import check_is_file, leaves_folder
+from glip.received import check_is_file, path_below
 from glip.runtime.progress import track_lines
 
 _COLUMNS = ('ImageID', 'LabelName', 'XMin', 'XMax', 'YMin', 'YMax', 'IsGroupOf')
@@ -131,7 +131,7 @@ def _samples(
         seen.add(image_id)
         name = f'{image_id}.jpg'
         path = os.path.join(pictures, name)
-        if leaves_folder(name):
+        if path_below(pictures, name) is None:
             dropped.add('pictures outside the folder', name)
             continue
         try:

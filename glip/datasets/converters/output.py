@@ -9,10 +9,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from glip.errors import DatasetError
 from glip.runtime.atomic import atomic_write
+from glip.runtime.lock import only_writer
 
 PathLike = str | os.PathLike[str]
 
@@ -55,8 +57,7 @@ def atomic_binary(
     check_output(path, inputs)
     folder = os.path.dirname(os.path.abspath(path))
     try:
-        os.makedirs(folder, exist_ok=True)
-        with atomic_write(path) as part, part.open('wb') as file:
+        with writing_alone(path), atomic_write(path) as part, part.open('wb') as file:
             yield file
     except OSError as error:
         # What is read while this is written may fail as well.
@@ -66,6 +67,27 @@ def atomic_binary(
         raise DatasetError(
             f'{what or f"{path} cannot be written"}: {error.strerror or error}'
         ) from error
+
+
+@contextlib.contextmanager
+def writing_alone(path: PathLike) -> Iterator[None]:
+    """Make the folder of a file, and keep other conversions from the same file.
+
+    Raises:
+        DatasetError: Another conversion writes it now, or the folder cannot be made.
+    """
+    path = os.path.abspath(path)
+    folder, name = os.path.split(path)
+    message = f'another conversion is writing {path}; wait for it, or give another name'
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            f'{path} cannot be written: {error.strerror or error}'
+        ) from error
+    lock = Path(folder, f'.{name.replace("*", "")}.lock')
+    with only_writer(lock, message, DatasetError):
+        yield
 
 
 def check_output(path: PathLike, inputs: Iterable[PathLike] = ()) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 
@@ -42,22 +40,3 @@ class MissingPictures:
                 f'{path!r}: {getattr(error, "strerror", None) or error}); name the '
                 'folder of the pictures'
             ) from error
-
-
-def path_below(folder: str, name: str) -> str | None:
-    """A picture's name from a folder on, None where it leads out of the folder.
-
-    Annotations of others may name any file of this machine; what is packed or shown
-    is only what lies below the folder that the user named. Links in the folder are the
-    user's own and are followed.
-
-    Args:
-        folder: That pictures have to lie below.
-        name: Relative to it, or absolute.
-    """
-    root = os.path.abspath(folder)
-    path = os.path.normpath(os.path.join(root, name))
-    if path == root:
-        return os.curdir
-    below = path.startswith(root.rstrip(os.sep) + os.sep)
-    return os.path.relpath(path, root).replace(os.sep, '/') if below else None

@@ -10,13 +10,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from glip.datasets.converters.output import PathLike, atomic_binary, compact_json
-from glip.datasets.converters.pictures import MissingPictures, path_below
+from glip.datasets.converters.output import (
+    PathLike,
+    atomic_binary,
+    compact_json,
+    writing_alone,
+)
+from glip.datasets.converters.pictures import MissingPictures
 from glip.datasets.converters.result import Result, require
 from glip.datasets.converters.write import check_files
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
-from glip.received import check_is_file, leaves_folder
+from glip.received import check_is_file, path_below
 from glip.runtime.progress import count_lines, track
 from glip.runtime.reading import json_lines
 
@@ -52,6 +57,12 @@ def odvg_to_shards(
             'given, and the name without folder'
         )
     check_files([path], [_shard_path(out_dir, name, 0)])
+    with writing_alone(_shard_path(out_dir, name, None)):
+        return _pack(path, pictures, out_dir, name, shard_size)
+
+
+def _pack(path: str, pictures: str, out_dir: str, name: str, shard_size: int) -> Result:
+    """Write the tar files of a folder that has none of this name."""
     if not os.path.isdir(pictures):
         raise DatasetError(f'{pictures} is no folder of pictures')
     present = [
@@ -102,9 +113,6 @@ def _readable(
                 f'{path}, line {number}: no ODVG record, which has "filename" and '
                 '"detection" or "grounding"'
             )
-        if leaves_folder(name):
-            dropped.add('records of pictures outside the folder', name)
-            continue
         picture = os.path.join(pictures, name)
         if path_below(pictures, name) is None:
             outside.add(name, picture, ValueError(f'not below {pictures}'))

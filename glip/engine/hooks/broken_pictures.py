@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from glip.datasets.broken_pictures import BrokenPictures
 from glip.registry import HOOKS
+from glip.runtime.atomic import atomic_write
 from glip.runtime.leaves import iter_leaves
 
 FILE = 'broken_pictures.txt'
@@ -21,12 +22,25 @@ class BrokenPicturesHook(Hook):
     """List what the data sets skipped in ``work_dir/broken_pictures.txt``.
 
     One picture a line and why, of all processes; the log says how many. Nothing is
-    written where every picture could be read.
+    written where every picture could be read. Pictures of a validation are listed with
+    those of the training, and named after each validation.
     """
+
+    def after_val_epoch(
+        self, runner: Runner, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Say what the result is without."""
+        of_all = all_gather_object(_messages(runner.val_dataloader))
+        messages = sorted({message for part in of_all for message in part})
+        if messages and is_main_process():
+            runner.logger.warning(
+                f'{len(messages)} pictures of the validation could not be read, so '
+                f'what is in them counts as missed; the first: {messages[0]}'
+            )
 
     def after_train(self, runner: Runner) -> None:
         """Gather, write and say."""
-        of_all = all_gather_object(_messages(runner.train_dataloader))
+        of_all = all_gather_object(_of_run(runner))
         messages = sorted({message for part in of_all for message in part})
         if messages and is_main_process():
             _write(runner, messages)
@@ -34,11 +48,17 @@ class BrokenPicturesHook(Hook):
 
 def list_broken_pictures(runner: Runner) -> None:
     """Write the list of this process alone, where training ends with an error."""
-    # The error may have come before there was a loader; building one would repeat it.
-    loader = getattr(runner._train_loop, 'dataloader', None)
-    messages = [] if loader is None else _messages(loader)
+    messages = _of_run(runner)
     if messages:
         _write(runner, sorted(set(messages)))
+
+
+def _of_run(runner: Runner) -> list[str]:
+    """Of training and validation."""
+    # An error may have come before there was a loader; building one would repeat it.
+    loops = (runner._train_loop, runner._val_loop)
+    loaders = (getattr(loop, 'dataloader', None) for loop in loops)
+    return [m for loader in loaders if loader is not None for m in _messages(loader)]
 
 
 def _messages(loader: Any) -> list[str]:
@@ -53,7 +73,8 @@ def _messages(loader: Any) -> list[str]:
 
 def _write(runner: Runner, messages: list[str]) -> None:
     path = Path(runner.work_dir) / FILE
-    path.write_text('\n'.join(messages) + '\n', encoding='utf-8')
+    with atomic_write(path) as part:
+        part.write_text('\n'.join(messages) + '\n', encoding='utf-8')
     runner.logger.warning(
         f'{len(messages)} pictures could not be read and were skipped; they are listed '
         f'in {path}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class TuningHook(Hook):
         self._best: str | None = None
         self._words: Any = None
         self._prompt: EncodedPrompt | None = None
+        self._has_warned = False
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note where the weights that are not tuned can be read again."""
@@ -102,6 +104,28 @@ class TuningHook(Hook):
                     'or with another tuning'
                 )
             self._prompt = None
+
+    def before_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Say where a prompt is evaluated with other words than it is tuned for."""
+        if self.tuning != 'prompt' or self._prompt is None or self._has_warned:
+            return
+        for sample in data_batch['data_samples']:
+            if tuple(sample.get(field) for field in _WORDS) == self._words:
+                continue
+            prompts = _inner(runner.model).prompts_of(sample)
+            if [prompt.input_ids for prompt in prompts] != [self._prompt.input_ids]:
+                self._has_warned = True
+                print_log(
+                    'the evaluation asks for other words than the prompt is tuned for '
+                    f'({prompts[0].prompt.caption[:40]!r}, '
+                    f'{self._prompt.prompt.caption[:40]!r}), so it says little: give '
+                    'both the same classes in the same order',
+                    'current',
+                    logging.WARNING,
+                )
+                return
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep what was tuned, and leave out of the checkpoint what was not."""

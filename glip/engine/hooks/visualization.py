@@ -18,12 +18,13 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from PIL import Image
 
-from glip.apis.detector import default_threshold_of
+from glip.apis.threshold import default_threshold_of
 from glip.datasets.seeding import drawn_with
 from glip.engine.hooks.watching import first_with_boxes, undisturbed
 from glip.errors import ConfigError, GLIPError, ImageError
 from glip.images import load_image
 from glip.registry import HOOKS
+from glip.runtime.atomic import atomic_write
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
 
@@ -206,7 +207,9 @@ class DetVisualizationHook(_MMDetVisualizationHook):
                 np.asarray(drawn), win_name=name, wait_time=self.wait_time
             )
         if path is not None:
-            drawn.save(path, quality=_QUALITY)
+            with atomic_write(path) as part:
+                kind = Image.registered_extensions()[path.suffix.lower()]
+                drawn.save(part, kind, quality=_QUALITY)
         else:
             self._visualizer.add_image(name, np.asarray(drawn), step)
 

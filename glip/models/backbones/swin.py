@@ -1,262 +1,21 @@
 """Swin Transformer (arXiv 2103.14030) with the parameter names of mmdet's."""
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
-from torchvision.ops import StochasticDepth
 
-from glip.ops import shift_mask
+from glip.errors import ConfigError
+from glip.models.backbones.swin_blocks import (
+    PatchEmbed,
+    PatchMerging,
+    SwinBlock,
+    SwinStage,
+)
 from glip.registry import MODELS
-
-
-def _relative_position_index(window: int) -> Tensor:
-    """Row of the bias table for each pair of window positions, (w*w, w*w)."""
-    axis = torch.arange(window)
-    pos = torch.stack(torch.meshgrid(axis, axis, indexing='ij')).flatten(1)
-    delta = pos[:, :, None] - pos[:, None, :] + window - 1
-    return delta[0] * (2 * window - 1) + delta[1]
-
-
-def _cropped(x: Tensor, height: int, width: int) -> Tensor:
-    """The upper left part of maps (B, H, W, C).
-
-    A compiler would compare strides of a view, and so compile maps with and without
-    padding each on its own; it merges the copy with what follows.
-    """
-    x = x[:, :height, :width]
-    if torch.compiler.is_compiling():
-        return x.clone(memory_format=torch.contiguous_format)
-    return x
-
-
-class WindowAttention(BaseModule):
-    """Multi-head self-attention within a window, with relative position bias."""
-
-    def __init__(
-        self,
-        dims: int,
-        *,
-        num_heads: int,
-        window: int,
-        qkv_bias: bool,
-        scale: float | None,
-        attn_drop: float,
-        drop: float,
-    ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.scale = scale or (dims // num_heads) ** -0.5
-        self.attn_drop = attn_drop
-        self.relative_position_bias_table = nn.Parameter(
-            torch.zeros((2 * window - 1) ** 2, num_heads)
-        )
-        self.register_buffer(
-            'relative_position_index', _relative_position_index(window)
-        )
-        self.qkv = nn.Linear(dims, dims * 3, bias=qkv_bias)
-        self.proj = nn.Linear(dims, dims)
-        self.proj_drop = nn.Dropout(drop)
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
-
-    def position_bias(self) -> Tensor:
-        """What each head adds to the score of two positions, (heads, w*w, w*w)."""
-        bias = self.relative_position_bias_table[self.relative_position_index]
-        return bias.permute(2, 0, 1).contiguous()
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend within windows: x (B*windows, w*w, C), mask (windows, w*w, w*w)."""
-        count, length, dims = x.shape
-        qkv = self.qkv(x).view(count, length, 3, self.num_heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        bias = self.position_bias()[None]
-        if mask is not None:
-            bias = bias + mask[:, None].to(bias)
-            bias = bias.repeat(count // mask.shape[0], 1, 1, 1)
-        x = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=bias.to(q.dtype),
-            dropout_p=self.attn_drop if self.training else 0.0,
-            scale=self.scale,
-        )
-        x = x.transpose(1, 2).reshape(count, length, dims)
-        return self.proj_drop(self.proj(x))
-
-
-class ShiftedWindows(BaseModule):
-    """Cut a map into windows, optionally shifted, attend, and put it together.
-
-    Args:
-        attention: Of the positions of a window.
-        window: Side of a window in positions.
-        shift: Positions that windows are moved down and to the right.
-    """
-
-    def __init__(self, attention: WindowAttention, window: int, shift: int) -> None:
-        super().__init__()
-        self.window, self.shift = window, shift
-        self.w_msa = attention
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x of shape (B, H, W, C) to the same shape."""
-        batch, height, width, dims = x.shape
-        w = self.window
-        # Of sizes in this form a compiler knows that the padded map divides by w.
-        rows, columns = -(-height // w), -(-width // w)
-        x = F.pad(x, (0, 0, 0, columns * w - width, 0, rows * w - height))
-        mask = None
-        if self.shift:
-            x = x.roll((-self.shift, -self.shift), dims=(1, 2))
-            mask = shift_mask(rows, columns, w, self.shift, x.device)
-        x = x.view(batch, rows, w, columns, w, dims).transpose(2, 3)
-        x = self.w_msa(x.reshape(-1, w * w, dims), mask)
-        x = x.view(batch, rows, columns, w, w, dims).transpose(2, 3)
-        x = x.reshape(batch, rows * w, columns * w, dims)
-        if self.shift:
-            x = x.roll((self.shift, self.shift), dims=(1, 2))
-        return _cropped(x, height, width)
-
-
-class FeedForward(BaseModule):
-    """Two linear layers with GELU; named as mmcv's FFN for its weights' sake."""
-
-    def __init__(self, dims: int, hidden: int, drop: float) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Sequential(nn.Linear(dims, hidden), nn.GELU(), nn.Dropout(drop)),
-            nn.Linear(hidden, dims),
-            nn.Dropout(drop),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
-
-
-class SwinBlock(BaseModule):
-    """Pre-norm attention and feed-forward with stochastic depth.
-
-    Args:
-        dims: Channels.
-        num_heads: Attention heads.
-        window: Side of a window in positions.
-        shift: Positions that windows are moved down and to the right.
-        mlp_ratio: Channels within the feed-forward, as a multiple.
-        qkv_bias: Queries, keys and values have a bias.
-        scale: Of the products of queries and keys; None for one over the root of the
-            channels of a head.
-        attn_drop: Dropout of attention probabilities.
-        drop: Dropout of projections.
-        drop_path: Rate of stochastic depth.
-        with_cp: Recompute in the backward pass to save memory.
-    """
-
-    def __init__(
-        self,
-        dims: int,
-        *,
-        num_heads: int,
-        window: int,
-        shift: int = 0,
-        mlp_ratio: float = 4,
-        qkv_bias: bool = True,
-        scale: float | None = None,
-        attn_drop: float = 0.0,
-        drop: float = 0.0,
-        drop_path: float = 0.0,
-        with_cp: bool = False,
-    ) -> None:
-        super().__init__()
-        self.with_cp = with_cp
-        self.norm1 = nn.LayerNorm(dims)
-        attention = WindowAttention(
-            dims,
-            num_heads=num_heads,
-            window=window,
-            qkv_bias=qkv_bias,
-            scale=scale,
-            attn_drop=attn_drop,
-            drop=drop,
-        )
-        self.attn = ShiftedWindows(attention, window, shift)
-        self.norm2 = nn.LayerNorm(dims)
-        self.ffn = FeedForward(dims, int(dims * mlp_ratio), drop)
-        self.drop_path = StochasticDepth(drop_path, 'row')
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x of shape (B, H, W, C) to the same shape."""
-        if self.with_cp and self.training:
-            return checkpoint(self._forward, x, use_reentrant=False)
-        return self._forward(x)
-
-    def _forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.ffn(self.norm2(x)))
-
-
-class PatchMerging(BaseModule):
-    """Halve a map: each 2x2 patch becomes one position of twice the channels."""
-
-    def __init__(self, dims: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(4 * dims)
-        self.reduction = nn.Linear(4 * dims, 2 * dims, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) -> (B, ceil(H/2), ceil(W/2), 2C)."""
-        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
-        batch, height, width, dims = x.shape
-        x = x.view(batch, height // 2, 2, width // 2, 2, dims).transpose(2, 3)
-        x = x.reshape(batch, height // 2, width // 2, 4 * dims)
-        # The weights have the order of nn.Unfold: pixels of a patch within a channel.
-        # Turning them round is cheaper than turning the map.
-        weight, bias, reduction = (
-            t.view(*t.shape[:-1], dims, 4).transpose(-1, -2).flatten(-2)
-            for t in (self.norm.weight, self.norm.bias, self.reduction.weight)
-        )
-        x = F.layer_norm(x, weight.shape, weight, bias, self.norm.eps)
-        return self._project(x, reduction)
-
-    def _project(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.linear(x, weight)
-
-
-class SwinStage(BaseModule):
-    """Blocks at one resolution and the merging that leads to the next one."""
-
-    def __init__(
-        self, blocks: Sequence[SwinBlock], downsample: PatchMerging | None
-    ) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(blocks)
-        self.downsample = downsample
-
-    def forward(self, x: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x)
-        return x
-
-
-class PatchEmbed(BaseModule):
-    """Non-overlapping patches projected to vectors, (B, 3, H, W) -> (B, h, w, C)."""
-
-    def __init__(self, in_channels: int, dims: int, patch: int, norm: bool) -> None:
-        super().__init__()
-        self.patch = patch
-        self.projection = nn.Conv2d(in_channels, dims, patch, stride=patch)
-        self.norm = nn.LayerNorm(dims) if norm else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(x, (0, -x.shape[3] % self.patch, 0, -x.shape[2] % self.patch))
-        # In this layout the convolution gives rows of channels, and faster.
-        x = x.contiguous(memory_format=torch.channels_last)
-        x = self.projection(x).permute(0, 2, 3, 1).contiguous()
-        return x if self.norm is None else self.norm(x)
 
 
 @MODELS.register_module()
@@ -264,27 +23,41 @@ class SwinTransformer(BaseModule):
     """Swin Transformer backbone (arXiv 2103.14030).
 
     Field and parameter names are those of ``mmdet.SwinTransformer`` so that its
-    configs and weights carry over.
+    configs and weights carry over; what it can do and this one cannot is refused.
 
     Args:
+        pretrain_img_size: (height, width), or a side, in pixels of the pictures that
+            ``use_abs_pos_embed`` was trained on.
         embed_dims: Channels of the first stage; each next stage doubles them.
         depths: Blocks per stage.
         num_heads: Attention heads per stage.
         window_size: Side of a window in positions.
+        strides: Of the patch embedding and the mergings; patches do not overlap, and
+            each merging halves the map.
+        patch_norm: Normalise embedded and merged patches.
+        use_abs_pos_embed: Add an embedding of each position to the patches, resized to
+            their map (bicubic).
+        norm_cfg: ``LN``, optionally with ``eps`` and ``requires_grad``.
+        act_cfg: ``GELU``.
         drop_path_rate: Stochastic depth of the last block, linear from 0.
         out_indices: Stages returned.
         frozen_stages: -1 trains everything; 0 freezes the patch embedding; n also
             freezes the first n stages. As mmdet counts: GLIP-L's recipe, called 2 in
             the original, is 1 here.
         with_cp: Recompute blocks in the backward pass to save memory.
+        pretrained: As ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
         convert_weights: Accepted for mmdet's configs; a file with the names of the
             original Swin is converted whether or not it is set.
         init_cfg: mmengine's; ``dict(type='Pretrained', checkpoint=...)``.
+
+    Raises:
+        ConfigError: A field asks for what only ``mmdet.SwinTransformer`` can do.
     """
 
     def __init__(
         self,
         *,
+        pretrain_img_size: int | Sequence[int] = 224,
         in_channels: int = 3,
         embed_dims: int = 96,
         patch_size: int = 4,
@@ -292,6 +65,7 @@ class SwinTransformer(BaseModule):
         mlp_ratio: float = 4,
         depths: Sequence[int] = (2, 2, 6, 2),
         num_heads: Sequence[int] = (3, 6, 12, 24),
+        strides: Sequence[int] | None = None,
         out_indices: Sequence[int] = (0, 1, 2, 3),
         qkv_bias: bool = True,
         qk_scale: float | None = None,
@@ -299,15 +73,32 @@ class SwinTransformer(BaseModule):
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.1,
+        use_abs_pos_embed: bool = False,
+        act_cfg: Mapping[str, Any] | None = None,
+        norm_cfg: Mapping[str, Any] | None = None,
         with_cp: bool = False,
+        pretrained: str | None = None,
         frozen_stages: int = -1,
         convert_weights: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
+        _check_strides(strides, patch_size, len(depths))
+        _check_type('act_cfg', act_cfg, 'GELU')
+        _check_type('norm_cfg', norm_cfg, 'LN', 'eps', 'requires_grad')
+        if pretrained is not None:
+            if init_cfg is not None:
+                raise ConfigError('backbone: give either pretrained or init_cfg')
+            init_cfg = dict(type='Pretrained', checkpoint=pretrained)
         super().__init__(init_cfg=init_cfg)
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size, patch_norm)
+        self.absolute_pos_embed: nn.Parameter | None = None
+        if use_abs_pos_embed:
+            self.pretrained_map = _map_size(pretrain_img_size, patch_size)
+            rows, columns = self.pretrained_map
+            embedding = torch.zeros(1, rows * columns, embed_dims)
+            self.absolute_pos_embed = nn.Parameter(embedding)
         self.drop_after_pos = nn.Dropout(drop_rate)
         total = sum(depths)
         rates = iter(drop_path_rate * i / max(total - 1, 1) for i in range(total))
@@ -330,10 +121,12 @@ class SwinTransformer(BaseModule):
                 )
                 for number in range(depth)
             ]
-            downsample = PatchMerging(dims) if i < len(depths) - 1 else None
+            merges = i < len(depths) - 1
+            downsample = PatchMerging(dims, patch_norm) if merges else None
             self.stages.append(SwinStage(blocks, downsample))
         for i in self.out_indices:
             self.add_module(f'norm{i}', nn.LayerNorm(embed_dims * 2**i))
+        self._set_norms(**{k: v for k, v in (norm_cfg or {}).items() if k != 'type'})
         self._freeze()
 
     def init_weights(self) -> None:
@@ -341,11 +134,19 @@ class SwinTransformer(BaseModule):
         if self.init_cfg is not None:
             super().init_weights()
             return
+        if self.absolute_pos_embed is not None:
+            nn.init.trunc_normal_(self.absolute_pos_embed, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+
+    def _set_norms(self, eps: float = 1e-5, requires_grad: bool = True) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.eps = eps
+                module.requires_grad_(requires_grad)
 
     def _freeze(self) -> None:
         if self.frozen_stages < 0:
@@ -353,6 +154,8 @@ class SwinTransformer(BaseModule):
         frozen = [self.patch_embed, *self.stages[: self.frozen_stages]]
         if self.frozen_stages:
             frozen.append(self.drop_after_pos)
+            if self.absolute_pos_embed is not None:
+                self.absolute_pos_embed.requires_grad_(False)
         for i in range(self.frozen_stages):
             if i in self.out_indices:
                 frozen.append(getattr(self, f'norm{i}'))
@@ -376,7 +179,10 @@ class SwinTransformer(BaseModule):
             Maps of the stages in ``out_indices``, each (B, C, H / s, W / s), in memory
             channels last.
         """
-        x = self.drop_after_pos(self.patch_embed(x))
+        x = self.patch_embed(x)
+        if self.absolute_pos_embed is not None:
+            x = x + self._positions(x.shape[1:3])
+        x = self.drop_after_pos(x)
         outs = []
         for i, stage in enumerate(cast(Iterable[SwinStage], self.stages)):
             x = stage(x)
@@ -386,3 +192,46 @@ class SwinTransformer(BaseModule):
             if stage.downsample is not None:
                 x = stage.downsample(x)
         return tuple(outs)
+
+    def _positions(self, size: Sequence[int]) -> Tensor:
+        """The embedding of each position of a map of this size, (1, H, W, C)."""
+        embedding = cast(Tensor, self.absolute_pos_embed)
+        embedding = embedding.unflatten(1, self.pretrained_map)
+        if tuple(size) == self.pretrained_map:
+            return embedding
+        resized = F.interpolate(
+            embedding.permute(0, 3, 1, 2), tuple(size), mode='bicubic'
+        )
+        return resized.permute(0, 2, 3, 1)
+
+
+def _map_size(pictures: int | Sequence[int], patch: int) -> tuple[int, int]:
+    """Patches of a picture, (rows, columns)."""
+    sides = [pictures] if isinstance(pictures, int) else list(pictures)
+    if not 1 <= len(sides) <= 2:
+        raise ConfigError(
+            f'backbone: pretrain_img_size={pictures} must be one side or two'
+        )
+    return sides[0] // patch, sides[-1] // patch
+
+
+def _check_strides(strides: Sequence[int] | None, patch: int, stages: int) -> None:
+    """Only what the merging of this file does."""
+    usual = (patch, *[2] * (stages - 1))
+    if strides is not None and tuple(strides) != usual:
+        raise ConfigError(
+            f'backbone: strides={tuple(strides)} is not {usual}, the patch size and a '
+            "halving before each further stage; type='mmdet.SwinTransformer' has others"
+        )
+
+
+def _check_type(
+    field: str, config: Mapping[str, Any] | None, known: str, *options: str
+) -> None:
+    """Only the layers of this file."""
+    config = config or {'type': known}
+    if config.get('type') != known or not set(config) <= {'type', *options}:
+        raise ConfigError(
+            f"backbone: {field}={dict(config)} is not dict(type='{known}'), what "
+            "Swin was published with; type='mmdet.SwinTransformer' has others"
+        )

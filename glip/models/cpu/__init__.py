@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from glip.models.backbones import swin as plain_swin
+from glip.models.backbones import swin_blocks as plain_swin
 from glip.models.cpu.dyhead import DyConv
 from glip.models.cpu.fusion import BiAttention, BiMultiHeadAttention
 from glip.models.cpu.swin import PatchMerging, SwinBlock

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from glip.models.backbones import swin
+from glip.models.backbones import swin_blocks as swin
 from glip.ops import (
     AttentionWeights,
     AttentionWindows,

@@ -1,7 +1,6 @@
 """Grounding head: words as classifier weights on ATSS anchors."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,7 @@ from transformers import BertConfig
 
 from glip.errors import ConfigError
 from glip.models.language import TextFeatures, resolve_bert_config
-from glip.models.postprocess import EntityScores, check_aggregation
+from glip.models.postprocess import EntityScores
 from glip.registry import MODELS, TASK_UTILS
 from glip.runtime.feature_cache import FeatureCache
 from glip.text import EncodedPrompt
@@ -22,6 +21,7 @@ from .ground_truth import GroundTruth
 from .losses import grounding_losses
 from .prediction import PictureFeatures, Predictor
 from .targets import Targets, make_targets
+from .test_cfg import complete_test_cfg
 from .tower import VLFusionModule
 
 Levels = tuple[Tensor, ...]
@@ -41,14 +41,6 @@ _LOSS_CLS = dict(
     type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0
 )
 _LOSS_CENTERNESS = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0)
-_TEST_CFG: dict[str, Any] = dict(
-    nms_pre=1000,
-    score_thr=0.05,
-    nms=dict(type='nms', iou_threshold=0.6),
-    max_per_img=100,
-    score_agg='MEAN',
-    prompt_batch_size=4,
-)
 
 
 @MODELS.register_module()
@@ -80,8 +72,10 @@ class ATSSVLFusionHead(BaseModule):
         loss_bbox: Box loss, weighted by centerness.
         loss_centerness: Centerness loss.
         train_cfg: ``assigner`` (ATSS).
-        test_cfg: ``nms_pre``, ``score_thr``, ``nms``, ``max_per_img``, and of our own
-            ``score_agg`` (MEAN, MAX, POWER, ONEHOT) and ``prompt_batch_size``
+        test_cfg: ``nms_pre``, ``score_thr``, ``nms`` (type 'nms', ``iou_threshold``),
+            ``max_per_img``, ``min_bbox_size`` (detections whose width or height in
+            pixels is not larger are left out; -1, the default, keeps all), and of our
+            own ``score_agg`` (MEAN, MAX, POWER, ONEHOT) and ``prompt_batch_size``
             (prompts of one picture that go through a fused tower together, fewer of
             a large picture).
 
@@ -123,8 +117,7 @@ class ATSSVLFusionHead(BaseModule):
             )
         self.early_fuse = early_fuse
         train_cfg = train_cfg or {}
-        self.test_cfg: dict[str, Any] = _TEST_CFG | dict(test_cfg or {})
-        check_aggregation(self.test_cfg['score_agg'])
+        self.test_cfg = complete_test_cfg(test_cfg)
         self.prior_generator = TASK_UTILS.build(anchor_generator or _ANCHORS)
         self.bbox_coder = TASK_UTILS.build(
             bbox_coder or dict(type='DeltaXYWHBBoxCoderForGLIP')
@@ -164,9 +157,13 @@ class ATSSVLFusionHead(BaseModule):
             self.head, self.bbox_coder, self.prior_generator, self.test_cfg
         )
 
-    def encode_pictures(self, visual: Levels) -> PictureFeatures:
+    def encode_levels(self, visual: Levels) -> Levels:
+        """The tower where it reads no words, else the pyramid (B, C, H, W) as it is."""
+        return self.head.encode_levels(visual)
+
+    def encode_pictures(self, levels: Levels) -> PictureFeatures:
         """See :meth:`Predictor.encode_pictures`."""
-        return self.predictor.encode_pictures(visual)
+        return self.predictor.encode_pictures(levels)
 
     def predict(
         self,
@@ -199,19 +196,19 @@ class ATSSVLFusionHead(BaseModule):
         return class_maps.get((id(prompt), device, aggregation), build)[1]
 
     def loss(
-        self, visual: Levels, text: TextFeatures, truth: GroundTruth
+        self, levels: Levels, text: TextFeatures, truth: GroundTruth
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
         Args:
-            visual: Pyramid, (B, C, H, W) per level.
+            levels: From :meth:`encode_levels`.
             text: Encoded prompts, one per picture.
             truth: Boxes and their tokens, see :func:`collect_ground_truth`.
 
         Returns:
             ``loss_cls``, ``loss_bbox`` and ``loss_centerness``.
         """
-        logits, deltas, centerness = self(visual, text)
+        logits, deltas, centerness = self.head.match(levels, text)
         return self.loss_by_feat(logits, deltas, centerness, text.mask, truth)
 
     def loss_by_feat(

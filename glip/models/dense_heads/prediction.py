@@ -84,19 +84,18 @@ class Predictor:
     ) -> None:
         self.head, self.coder, self.anchors, self.cfg = head, coder, anchors, cfg
 
-    def encode_pictures(self, visual: Levels) -> PictureFeatures:
+    def encode_pictures(self, levels: Levels) -> PictureFeatures:
         """All that can be computed of pictures without words.
 
         Args:
-            visual: Pyramid of B pictures, (B, C, H, W) per level.
+            levels: Of B pictures, from the head's ``encode_levels``.
         """
-        sizes = tuple((level.shape[2], level.shape[3]) for level in visual)
+        sizes = tuple((level.shape[2], level.shape[3]) for level in levels)
         if self.head.early_fuse:
-            return PictureFeatures(sizes, levels=visual)
-        visual, _ = self.head.tower(visual, None)
-        pictures = range(len(visual[0]))
+            return PictureFeatures(sizes, levels=levels)
+        pictures = range(len(levels[0]))
         return PictureFeatures(
-            sizes, positions=tuple(self._positions(visual, i) for i in pictures)
+            sizes, positions=tuple(self._positions(levels, i) for i in pictures)
         )
 
     def predict(
@@ -124,15 +123,23 @@ class Predictor:
         anchors = torch.cat(
             inclusive_anchors(self.anchors, pictures.sizes, text.mask.device)
         )
-        by_prompt = (self._fused if self.head.early_fuse else self._unfused)(
-            pictures, text, scores_of
-        )
+        by_prompt = self._by_prompt(pictures, text, scores_of)
         return [
             self._detections(
                 [next(by_prompt) for _ in picture_prompts], anchors, meta, rescale
             )
             for picture_prompts, meta in zip(scores_of, img_metas, strict=True)
         ]
+
+    def _by_prompt(
+        self,
+        pictures: PictureFeatures,
+        text: TextFeatures,
+        scores_of: Sequence[Sequence[EntityScores]],
+    ) -> Iterator[tuple[Candidates, Tensor]]:
+        """Candidates of each prompt in order, and their deltas (M, 4)."""
+        by_prompt = self._fused if self.head.early_fuse else self._unfused
+        return by_prompt(pictures, text, scores_of)
 
     def _full_precision(self) -> torch.autocast:
         """No autocasting: what follows the tower is little, and decides on all."""
@@ -159,7 +166,7 @@ class Predictor:
         text: TextFeatures,
         scores_of: Sequence[Sequence[EntityScores]],
     ) -> Iterator[tuple[Candidates, Tensor]]:
-        """Candidates of each prompt in order, and their deltas (M, 4)."""
+        """See :meth:`_by_prompt`."""
         row = 0
         for positions, scores in zip(pictures.positions, scores_of, strict=True):
             tokens = [text.embedded[row + i, s.tokens] for i, s in enumerate(scores)]
@@ -236,6 +243,13 @@ class Predictor:
             boxes = self.coder.decode(anchors[places[index]], deltas[index])
             return clip_inclusive(boxes, *meta['img_shape'][:2])
 
+        width, height = meta.get('scale_factor', (1.0, 1.0)) if rescale else (1.0, 1.0)
+        factor = torch.tensor([width, height, width, height], dtype=deltas.dtype)
+        factor = to_device(factor, deltas.device)
+        smallest = self.cfg.get('min_bbox_size', -1)
+        if smallest > 0:  # none has less than a pixel
+            sides = boxes_of(torch.arange(len(real), device=real.device)) / factor
+            real = real[(sides[:, 2:] - sides[:, :2] + 1 > smallest).all(1)]
         boxes, scores, labels = merge_candidates(
             scores[real].sqrt(),
             labels[real],
@@ -244,9 +258,7 @@ class Predictor:
             max_per_img=self.cfg['max_per_img'],
         )
         if rescale:
-            width, height = meta.get('scale_factor', (1.0, 1.0))  # nothing was resized
-            factor = torch.tensor([width, height, width, height], dtype=boxes.dtype)
-            boxes = boxes / to_device(factor, boxes.device)
+            boxes = boxes / factor
         # Inclusive to half-open, after rescaling: the order of the published numbers.
         boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
         return InstanceData(bboxes=boxes, scores=scores, labels=labels)

@@ -177,6 +177,10 @@ class VLFusionModule(BaseModule):
                     block_input = visual, text
         return visual, text
 
+    def encode_levels(self, visual: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Run what needs no words: without ``early_fuse`` the whole tower."""
+        return visual if self.early_fuse else self.tower(visual, None)[0]
+
     def token_keys(self, text: TextFeatures) -> tuple[Tensor, Tensor]:
         """What positions are compared with (paper eq. 3).
 
@@ -255,6 +259,13 @@ class VLFusionModule(BaseModule):
         self, visual: tuple[Tensor, ...], text: TextFeatures
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Token logits, deltas and centerness of B picture and prompt pairs."""
-        visual, refined = self.tower(visual, text)
-        logits = self.token_logits(visual, cast(TextFeatures, refined))
-        return (logits, *self.boxes(visual))
+        return self.match(self.encode_levels(visual), text)
+
+    def match(
+        self, levels: tuple[Tensor, ...], text: TextFeatures
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """As :meth:`forward`, from what :meth:`encode_levels` gives."""
+        if self.early_fuse:
+            levels, refined = self.tower(levels, text)
+            text = cast(TextFeatures, refined)
+        return (self.token_logits(levels, text), *self.boxes(levels))

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmdet.models.detectors.base import BaseDetector
+from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -19,10 +20,12 @@ from glip.models.language import (
     TextFeatures,
     TunedPrompt,
     add_tuned,
+    joined,
 )
 from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.feature_store import FeatureStore
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
 
 # Prompts that go through the language model together.
@@ -98,7 +101,8 @@ class GLIP(BaseDetector):
             )
         )
         self._warned_of_cut = False
-        self.chunked_size = int((test_cfg or {}).get('chunked_size', -1))
+        # The demo of mmdet sets the field ``chunked_size`` of a built model.
+        self.test_cfg = ConfigDict(test_cfg or {})
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
         self.language_prompt: LanguagePrompt | None = None
@@ -121,6 +125,15 @@ class GLIP(BaseDetector):
         if mode:
             rest_frozen(self, self.tuning)
         return self
+
+    @property
+    def chunked_size(self) -> int:
+        """Most classes per prompt; -1 for as many as fit."""
+        return int(self.test_cfg.get('chunked_size', -1))
+
+    @chunked_size.setter
+    def chunked_size(self, classes: int) -> None:
+        self.test_cfg['chunked_size'] = classes
 
     def init_weights(self) -> None:
         """Initialise the backbone and, unless a checkpoint follows, the language."""
@@ -148,7 +161,8 @@ class GLIP(BaseDetector):
 
         Args:
             sample: Data sample with ``text`` and optionally ``custom_entities``,
-                ``tokens_positive`` and ``caption_prompt``.
+                ``tokens_positive``, ``caption_prompt`` and ``chunked_size``, which
+                goes before that of ``test_cfg``.
 
         Raises:
             PromptError: If the text is missing, empty or cannot fit, or is not that of
@@ -157,7 +171,9 @@ class GLIP(BaseDetector):
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
         key = tuple(_frozen(sample.get(field)) for field in fields)
         tuned = self._tuned_prompt_of(sample)
-        chunk_size = self.chunked_size if tuned is None else -1  # tuned as a whole
+        chunk_size = sample.get('chunked_size', self.chunked_size)
+        if tuned is not None:
+            chunk_size = -1  # tuned as a whole
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
@@ -209,6 +225,32 @@ class GLIP(BaseDetector):
         """Pictures (B, 3, H, W) to pyramid levels (B, C, h, w)."""
         return self.neck(self.backbone(batch_inputs))
 
+    def encode_levels(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """Backbone, neck, and the tower where that reads no words.
+
+        In a region of :class:`~glip.runtime.feature_store.FeatureStore`, where all of
+        these are frozen, each picture is computed once.
+
+        Args:
+            batch_inputs: Preprocessed pictures, shape (B, 3, H, W).
+
+        Returns:
+            Levels (B, C, h, w).
+        """
+
+        def compute(pictures: Tensor) -> tuple[Tensor, ...]:
+            return self.bbox_head.encode_levels(self.extract_feat(pictures))
+
+        store = FeatureStore.current()
+        if store is None or self.tuning == 'full':
+            return compute(batch_inputs)
+        # Alone, so that nothing depends on which pictures were there already.
+        rows = [
+            store.get(picture, self._arithmetic[1:], partial(compute, picture))
+            for picture in batch_inputs.split(1)
+        ]
+        return tuple(map(torch.cat, zip(*rows, strict=True)))
+
     def encode_text(
         self,
         prompts: Sequence[EncodedPrompt],
@@ -236,18 +278,7 @@ class GLIP(BaseDetector):
             self.language_model(prompts[start : start + _ENCODED_TOGETHER])
             for start in range(0, len(prompts), _ENCODED_TOGETHER)
         ]
-        if len(groups) == 1:
-            return groups[0]
-        longest = max(group.mask.shape[1] for group in groups)
-
-        def joined(field: str) -> Tensor:
-            padded = []
-            for part in (getattr(group, field) for group in groups):
-                rest = longest - part.shape[1]
-                padded.append(F.pad(part, (0, 0) * (part.dim() - 2) + (0, rest)))
-            return torch.cat(padded)
-
-        return TextFeatures(joined('hidden'), joined('embedded'), joined('mask'))
+        return joined(groups)
 
     @property
     def _arithmetic(self) -> tuple:
@@ -278,8 +309,7 @@ class GLIP(BaseDetector):
         prompts = self.single_prompts(batch_data_samples, truncate=True)
         truth = collect_ground_truth(batch_data_samples, prompts)
         text = self.encode_text(prompts)
-        visual = self.extract_feat(batch_inputs)
-        return self.bbox_head.loss(visual, text, truth)
+        return self.bbox_head.loss(self.encode_levels(batch_inputs), text, truth)
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: Sequence, rescale: bool = True
@@ -320,7 +350,7 @@ class GLIP(BaseDetector):
         Returns:
             Features for any number of calls of :meth:`detect`.
         """
-        return self.bbox_head.encode_pictures(self.extract_feat(batch_inputs))
+        return self.bbox_head.encode_pictures(self.encode_levels(batch_inputs))
 
     def detect(
         self, pictures: PictureFeatures, samples: Sequence, *, rescale: bool = True

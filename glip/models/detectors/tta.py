@@ -13,6 +13,7 @@ from torchvision.ops import batched_nms, box_iou
 
 from glip.errors import ConfigError
 from glip.registry import MODELS
+from glip.runtime.values import check_score
 
 _MERGING = ('nms', 'vote')
 
@@ -54,7 +55,7 @@ class DetTTAModel(BaseTTAModel):
             cfg.get('nms') or {}
         )
         self.merging = nms.get('type', 'nms')
-        self.iou_threshold = float(nms['iou_threshold'])
+        self.iou_threshold = check_score(nms['iou_threshold'], 'nms.iou_threshold')
         self.max_per_img = int(
             cfg.get('max_per_img', detector_cfg.get('max_per_img', 100))
         )

@@ -1,7 +1,7 @@
 from .bert import BertModel
 from .bert_config import resolve_bert_config
 from .bert_layer import BertLayer
-from .features import TextFeatures
+from .features import TextFeatures, joined
 from .prompt import LanguagePrompt, TunedPrompt, add_tuned
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     'TextFeatures',
     'TunedPrompt',
     'add_tuned',
+    'joined',
     'resolve_bert_config',
 ]

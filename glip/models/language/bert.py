@@ -51,12 +51,18 @@ class BertEncoder(nn.Module):
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, T) and their mask to (hidden, embedded), each (B, T, D)."""
-        out = self.model(
-            input_ids=input_ids, attention_mask=mask.long(), output_hidden_states=True
-        )
         count = self.num_layers_of_embedded
-        # The original divides the mean by the number of layers once more.
-        embedded = torch.stack(out.hidden_states[-count:], 1).mean(1) / count
+        # Asked for only where needed: transformers takes them by hooks on the layers,
+        # with which a model can no longer be pickled.
+        out = self.model(
+            input_ids=input_ids,
+            attention_mask=mask.long(),
+            output_hidden_states=count > 1,
+        )
+        embedded = out.last_hidden_state
+        if count > 1:
+            # The original divides the mean by the number of layers once more.
+            embedded = torch.stack(out.hidden_states[-count:], 1).mean(1) / count
         return out.last_hidden_state, embedded * mask[..., None]
 
 

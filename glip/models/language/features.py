@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from glip.ops import to_device
@@ -58,3 +59,19 @@ class TextFeatures:
             mask[:, :longest],
             padded=min(lengths) < longest,
         )
+
+
+def joined(groups: Sequence[TextFeatures]) -> TextFeatures:
+    """Groups of prompts, one behind the other, padded to the longest."""
+    if len(groups) == 1:
+        return groups[0]
+    longest = max(group.mask.shape[1] for group in groups)
+
+    def cat(field: str) -> Tensor:
+        padded = []
+        for part in (getattr(group, field) for group in groups):
+            rest = longest - part.shape[1]
+            padded.append(F.pad(part, (0, 0) * (part.dim() - 2) + (0, rest)))
+        return torch.cat(padded)
+
+    return TextFeatures(cat('hidden'), cat('embedded'), cat('mask'))

@@ -32,6 +32,14 @@ def _axis(position: Tensor, size: int) -> _Axis:
     return _Axis(*zip(*neighbours, strict=True))
 
 
+def _reached(axis: _Axis) -> Tensor:
+    """1 where the higher neighbour pulls a position, which it does not at -1 exactly.
+
+    See :func:`glip.compat.mmcv_ext.deform_conv.without_gradient_outside`.
+    """
+    return axis.inside[1] * ((axis.inside[0] + axis.weight[1]) > 0)
+
+
 class BilinearCorners:
     """Bilinear reads of all N = B*Ho*Wo*k*k pairs of output pixel and kernel tap.
 
@@ -102,6 +110,6 @@ class BilinearCorners:
         g00, g01, g10, g11 = grad.unbind(1)
         at_y0, at_y1 = g00 * x0 + g01 * x1, g10 * x0 + g11 * x1
         at_x0, at_x1 = g00 * y0 + g10 * y1, g01 * y0 + g11 * y1
-        grad_y = (at_y1 * self._y.inside[1] - at_y0 * self._y.inside[0]) * mask
-        grad_x = (at_x1 * self._x.inside[1] - at_x0 * self._x.inside[0]) * mask
+        grad_y = (at_y1 * _reached(self._y) - at_y0 * self._y.inside[0]) * mask
+        grad_x = (at_x1 * _reached(self._x) - at_x0 * self._x.inside[0]) * mask
         return grad_y, grad_x, at_y0 * y0 + at_y1 * y1

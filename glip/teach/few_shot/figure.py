@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glip.errors import ConfigError
+from glip.runtime.atomic import atomic_write
 from glip.teach.few_shot.results import Curve, FewShotTable
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def draw_efficiency(table: FewShotTable, out: str | Path) -> Path | None:
     figure.supxlabel('labelled pictures of each class')
     figure.supylabel('AP, %')
     try:
-        figure.savefig(out, dpi=130)
+        with atomic_write(out) as part:
+            figure.savefig(part, format=Path(out).suffix[1:] or 'png', dpi=130)
     except OSError as error:
         raise ConfigError(f'cannot write {out}: {error.strerror or error}') from error
     return Path(out)

@@ -39,7 +39,8 @@ class Result:
         epochs: How many were trained.
         max_epochs: How many it could have been.
         seconds: How long it took.
-        weights: The best weights, below the work directory.
+        weights: Those of the best epoch, or the part of them that was tuned, below the
+            work directory.
         annotations: Fingerprint of the annotation files.
     """
 

@@ -187,12 +187,16 @@ class FewShotRun:
             **training,
         )
         result.write(folder)
-        for path in (*folder.glob('epoch_*.pth'), folder / 'last_checkpoint'):
-            path.unlink(missing_ok=True)
-        if not self.keep_weights:
-            for path in folder.glob('best_*'):
-                path.unlink()
+        self._keep_only(folder, result.weights)
         return result
+
+    def _keep_only(self, folder: Path, weights: str | None) -> None:
+        """Of all checkpoints leave that of the best epoch alone, or none."""
+        kept = self.work_dir / weights if weights else None
+        for pattern in ('*.pth', '*.safetensors', 'last_checkpoint'):
+            for path in folder.glob(pattern):
+                if path != kept:
+                    path.unlink()
 
     def _train(
         self, task: Task, folder: Path
@@ -221,7 +225,9 @@ class FewShotRun:
                 'max_epochs': cfg.train_cfg.max_epochs,
             }
             if self.keep_weights:
-                training['weights'] = os.path.relpath(best, self.work_dir)
+                tuned = folder / f'{task.tuning}.safetensors'
+                kept = tuned if tuned.is_file() else best
+                training['weights'] = os.path.relpath(kept, self.work_dir)
             runner.load_checkpoint(str(best))
             values = runner.test()
             draw_curves(folder)

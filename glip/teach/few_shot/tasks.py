@@ -217,17 +217,20 @@ def _set_tuning(cfg: Config, tuning: str | None) -> None:
     cfg.tuning = {'mode': tuning}
     if tuning == 'full':
         cfg.optim_wrapper.optimizer.update(_FULL_RATES | rates)
+        cfg.pop('cache_features', None)  # nothing is frozen
     else:
         cfg.tuning.update(rates)
 
 
 def _with_data(base: Config, stages: dict[str, dict[str, Any]]) -> Config:
     """A copy with other data; what the config says about loading stays."""
-    cfg = copy.deepcopy(base)
+    # Laying out its text takes a second, and every checkpoint holds it.
+    cfg = Config(base.to_dict(), filename=base.filename, format_python_code=False)
     given = cfg.get('custom_data') or {}
     kept = {key: given[key] for key in ('batch_size', 'num_workers') if key in given}
     cfg.custom_data = {'batch_size': BATCH_SIZE, **kept, **stages}
     cfg.resume = False
+    cfg.pop('epochs', None)  # would scale the schedule set here
     for stage, loop in (('val_cfg', 'ValLoop'), ('test_cfg', 'TestLoop')):
         cfg[stage] = cfg.get(stage) or {'type': loop}
     return cfg

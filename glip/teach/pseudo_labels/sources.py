@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from glip.datasets.converters.pictures import path_below
 from glip.datasets.stream import local_shards
 from glip.errors import DatasetError
 from glip.images import EXTENSIONS
+from glip.received import path_below
 from glip.runtime.reading import read_json
 from glip.teach.pseudo_labels.items import (
     NOT_TEXT,

@@ -21,7 +21,8 @@ from glip.teach.pseudo_labels.items import (
     digest_of,
 )
 
-_BROKEN_OFF = 'tar files that cannot be read to their end'
+_DAMAGED = 'tar files that are damaged or cut off'
+_FOREIGN = 'members without an ending'
 _WITHOUT_PICTURE = 'members without a picture'
 _SEVERAL = 'members with several pictures'
 
@@ -63,14 +64,24 @@ class TarSource(Source):
     def items(self, share: Share) -> Iterator[Item]:
         path, count = share.where
         errors: list[str] = []
+        foreign: list[str] = []
+
+        def select(name: str) -> bool:
+            has_ending = '.' in os.path.basename(name)
+            if not has_ending:
+                foreign.append(name)
+            return has_ending
+
         number = 0
-        for sample in tar_samples(path, errors.append):
+        for sample in tar_samples(path, errors.append, select):
             if number == count:
                 return
             number += 1
             yield _item(sample, path)
-        for error in errors[:1]:
-            yield Item('', None, weight=0, notes=((_BROKEN_OFF, f'{path}: {error}'),))
+        notes = [(_DAMAGED, f'{path}: {error}') for error in errors[:1]]
+        notes += [(_FOREIGN, f'{path}: {name}') for name in foreign]
+        if notes:
+            yield Item('', None, weight=0, notes=tuple(notes))
 
 
 def _count(path: str, limit: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 from dataclasses import asdict, dataclass
@@ -18,16 +19,17 @@ from glip.checkpoints.latest import latest_checkpoint
 from glip.config.custom_data import apply_custom_data
 from glip.config.flags import set_test_options, set_training_options
 from glip.config.launch import work_dir_of
-from glip.engine.run import run_test, run_training
+from glip.engine.run import run_test, run_training, start_processes
 from glip.errors import ConfigError, TrainingError
 from glip.report.rounds import Round, draw_rounds, write_rounds
 from glip.runtime.allocator import release_memory
+from glip.runtime.alone import alone_in
 from glip.teach.pseudo_labels import Labels, label
 from glip.teach.self_training.mixing import student_config
 from glip.teach.self_training.settings import SelfTraining
 from glip.teach.self_training.stages import Stages
 
-# What a later call may change: where and how it runs, and how long.
+# What a later call may change: where and how it runs.
 _FREE = (
     *('launcher', 'work_dir', 'log_level', 'vis_backends', 'visualizer'),
     *('env_cfg', 'default_hooks', 'log_processor', 'compile', 'resume'),
@@ -67,31 +69,10 @@ def self_train(cfg: Config, *, amp: bool | str = False) -> list[Round]:
         GLIPError: What training, labelling and evaluation raise.
     """
     work = _Work(cfg, amp)
-    teacher = work.first_teacher()
-    rounds = [Round(0, None, work.test(teacher))]
-    metric = _metric(work.settings, rounds[0].results)
-    best, known = rounds[0].results[metric], {}
-    for number in range(1, work.settings.rounds + 1):
-        if teacher.weights not in known:
-            known[teacher.weights] = work.labels(number, teacher)
-        labels = known[teacher.weights]
-        student = work.student(number, teacher, labels)
-        results = work.test(student)
-        won = results[metric] > best
-        rounds.append(Round(number, teacher.name, results, won, labels.summary))
-        print_log(
-            f'round {number}: {metric} {results[metric]:.4g} of the student, '
-            f'{best:.4g} of the teacher ({teacher.name}): '
-            f'{"the student teaches next" if won else "the teacher stays"}',
-            'current',
-        )
-        if won:
-            teacher, best = student, results[metric]
-        if is_main_process():
-            write_rounds(rounds, work.folder, metric, best=teacher.weights)
-    if is_main_process():
-        draw_rounds(rounds, work.folder, metric)
-    return rounds
+    start_processes(cfg)
+    alone = alone_in(work.folder, 'self-training') if is_main_process() else None
+    with alone or contextlib.nullcontext():
+        return work.rounds()
 
 
 class _Work:
@@ -120,16 +101,45 @@ class _Work:
                     f'{test.filename or "the config"} has no test_dataloader to '
                     f'evaluate students on{f" ({name})" if name else ""}'
                 )
-        about = {k: v for k, v in cfg.to_dict().items() if k not in _FREE}
-        about['self_training'] = dict(about['self_training'], rounds=None)
-        about['amp'] = amp
-        self.stages = Stages(self.folder, about)
+        # What a training depends on; a stage adds what it depends on besides.
+        self.about = {k: v for k, v in self.cfg.to_dict().items() if k not in _FREE}
+        self.about['amp'] = amp
+
+    def rounds(self) -> list[Round]:
+        """Every student in turn, from the stages that are done on."""
+        self.stages = Stages(self.folder)
+        teacher = self.first_teacher()
+        rounds = [Round(0, None, self.test(teacher))]
+        metric = _metric(self.settings, rounds[0].results)
+        best, known = rounds[0].results[metric], {}
+        for number in range(1, self.settings.rounds + 1):
+            if teacher.weights not in known:
+                known[teacher.weights] = self.labels(number, teacher)
+            labels = known[teacher.weights]
+            student = self.student(number, teacher, labels)
+            results = self.test(student)
+            won = results[metric] > best
+            rounds.append(Round(number, teacher.name, results, won, labels.summary))
+            print_log(
+                f'round {number}: {metric} {results[metric]:.4g} of the student, '
+                f'{best:.4g} of the teacher ({teacher.name}): '
+                f'{"the student teaches next" if won else "the teacher stays"}',
+                'current',
+            )
+            if won:
+                teacher, best = student, results[metric]
+            if is_main_process():
+                write_rounds(rounds, self.folder, metric, best=teacher.weights)
+        if is_main_process():
+            draw_rounds(rounds, self.folder, metric)
+        return rounds
 
     def first_teacher(self) -> _Model:
         """The weights that the config names, or those of a training without labels."""
         given = self.settings.teacher
         if given is None:
-            return _Model('base', self.cfg, self._trained('base', self.cfg))
+            weights = self._trained('base', self.cfg, self.about)
+            return _Model('base', self.cfg, weights)
         cfg = self.cfg
         if self.settings.teacher_config is not None:
             cfg = read_config(config_of(self.settings.teacher_config))
@@ -155,7 +165,11 @@ class _Work:
             release_memory()
             return asdict(labels)
 
-        return Labels(**self.stages.run(name, work))
+        about = {
+            key: getattr(settings, key) for key in ('captions', 'data_root', 'labels')
+        }
+        about |= {'screens': asdict(settings.screens), 'teacher': teacher.weights}
+        return Labels(**self.stages.run(name, work, about))
 
     def student(self, number: int, teacher: _Model, labels: Labels) -> _Model:
         """A model trained on the config's own data and on labels."""
@@ -166,8 +180,12 @@ class _Work:
         if seed is not None:
             # With the labels of the round before it would be the same student again.
             cfg.randomness.seed = seed + number - 1
-        name = f'round_{number}/student'
-        return _Model(f'student {number}', self.cfg, self._trained(name, cfg))
+        about = self.about | {
+            key: getattr(self.settings, key) for key in ('share', 'dataset', 'start')
+        }
+        about |= {'teacher': teacher.weights, 'records': labels.records}
+        weights = self._trained(f'round_{number}/student', cfg, about)
+        return _Model(f'student {number}', self.cfg, weights)
 
     def test(self, model: _Model) -> dict[str, float]:
         """Results on all test data, by name."""
@@ -176,11 +194,12 @@ class _Work:
         for prefix, test in (self.tests or {'': self.cfg}).items():
             stage = f'{name}/test{f"_{prefix}" if prefix else ""}'
             evaluate = functools.partial(self._evaluated, stage, test, model)
-            values = self.stages.run(stage, evaluate)
+            about = {'weights': model.weights, 'test_data': test.test_dataloader}
+            values = self.stages.run(stage, evaluate, about)
             results |= {f'{prefix}/{k}' if prefix else k: v for k, v in values.items()}
         return results
 
-    def _trained(self, stage: str, cfg: Config) -> str:
+    def _trained(self, stage: str, cfg: Config, about: dict[str, Any]) -> str:
         """Last weights of a training, which goes on if it was interrupted."""
 
         def work() -> str:
@@ -196,7 +215,7 @@ class _Work:
                 )
             return str(weights)
 
-        return self.stages.run(stage, work)
+        return self.stages.run(stage, work, about)
 
     def _evaluated(self, stage: str, cfg: Config, model: _Model) -> dict[str, float]:
         run = self._prepared(stage, cfg)

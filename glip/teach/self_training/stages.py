@@ -27,65 +27,73 @@ class Stages:
 
     Args:
         folder: Where the file is, made where it is missing.
-        about: What the results depend on, by name, in plain values.
 
     Raises:
-        ConfigError: The file there is of a work that differs in ``about``, or the
-            folder cannot be written to.
+        ConfigError: The file there is no such record.
         DatasetError: The file there is damaged.
     """
 
-    def __init__(
-        self, folder: str | os.PathLike[str], about: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.file = Path(folder, FILE)
-        self._about = {key: _digest(value) for key, value in about.items()}
         content: list[Any] = [self._read() if is_main_process() else None]
         broadcast_object_list(content)
-        self.results: dict[str, Any] = content[0]['stages']
-        differing = sorted(
-            key
-            for key in {*self._about, *content[0]['about']}
-            if self._about.get(key) != content[0]['about'].get(key)
-        )
-        if differing:
-            raise ConfigError(
-                f'{folder} was begun with another config, which differs in '
-                f'{", ".join(differing)}; go on with that one, or give another '
-                '--work-dir'
-            )
+        self._stages: dict[str, Any] = content[0]
 
-    def run(self, name: str, work: Callable[[], Any]) -> Any:
+    def run(
+        self, name: str, work: Callable[[], Any], about: Mapping[str, Any] | None = None
+    ) -> Any:
         """The result of a stage, which is worked on unless it is known.
 
         Args:
             name: Of the stage.
             work: Gives a result that JSON can hold.
+            about: What the result depends on, by name, in plain values.
+
+        Raises:
+            ConfigError: The stage was done with other values, or the record cannot be
+                written.
         """
-        if name in self.results:
+        digests = {key: _digest(value) for key, value in (about or {}).items()}
+        if name in self._stages:
+            self._compare(name, digests)
             print_log(f'{name}: done before', 'current')
-            return self.results[name]
+            return self._stages[name]['result']
         print_log(f'{name}: begins', 'current')
         result = [work()]
         broadcast_object_list(result)
-        self.results[name] = result[0]
+        self._stages[name] = {'about': digests, 'result': result[0]}
         if is_main_process():
             self._write()
         barrier()
         return result[0]
 
+    def _compare(self, name: str, digests: Mapping[str, str]) -> None:
+        before = self._stages[name]['about']
+        differing = sorted(
+            key for key in {*digests, *before} if digests.get(key) != before.get(key)
+        )
+        if differing:
+            raise ConfigError(
+                f'{self.file.parent}: {name} was done with another config, which '
+                f'differs in {", ".join(differing)}; go on with that one, or give '
+                'another --work-dir'
+            )
+
     def _read(self) -> dict[str, Any]:
         if not self.file.is_file():
-            return {'about': self._about, 'stages': {}}
+            return {}
         content = read_json(os.fspath(self.file))
-        if not isinstance(content, dict) or {'about', 'stages'} - content.keys():
+        if not isinstance(content, dict) or not all(
+            isinstance(stage, dict) and {'about', 'result'} <= stage.keys()
+            for stage in content.values()
+        ):
             raise ConfigError(
                 f'{self.file} is no record of stages; give another --work-dir'
             )
         return content
 
     def _write(self) -> None:
-        write_json(self.file, {'about': self._about, 'stages': self.results})
+        write_json(self.file, self._stages)
 
 
 def _digest(value: Any) -> str:

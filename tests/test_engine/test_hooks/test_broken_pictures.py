@@ -21,7 +21,8 @@ def part(*messages):
 
 def run(tmp_path, dataset):
     runner = SimpleNamespace(
-        train_dataloader=DataLoader(dataset),
+        _train_loop=SimpleNamespace(dataloader=DataLoader(dataset)),
+        _val_loop=None,
         work_dir=str(tmp_path),
         logger=MMLogger.get_instance('test_broken_pictures'),
     )
@@ -57,6 +58,8 @@ def test_too_many_are_an_error():
 
 
 def test_before_there_is_a_loader(tmp_path):
-    runner = SimpleNamespace(_train_loop={'type': 'x'}, work_dir=str(tmp_path))
+    runner = SimpleNamespace(
+        _train_loop={'type': 'x'}, _val_loop=None, work_dir=str(tmp_path)
+    )
     list_broken_pictures(runner)
     assert not list(tmp_path.iterdir())

@@ -14,12 +14,19 @@ from glip.runtime.measuring import peak_memory
 
 def shown(optimizer, name: str) -> dict[str, float]:
     """What the hook logs in a step."""
-    hub = MessageHub.get_instance(name)
+    hub, lines = MessageHub.get_instance(name), []
     runner = SimpleNamespace(
-        message_hub=hub, optim_wrapper=SimpleNamespace(optimizer=optimizer)
+        message_hub=hub,
+        optim_wrapper=SimpleNamespace(optimizer=optimizer),
+        model=nn.Linear(3, 5),
+        train_dataloader=SimpleNamespace(dataset=range(7)),
+        max_iters=30,
+        cfg=SimpleNamespace(filename='a/b.py'),
+        logger=SimpleNamespace(info=lines.append),
     )
     hook = TrainStatusHook()
     hook.before_train(runner)
+    assert '7 samples' in lines[0] and '30 steps' in lines[0]
     hook.before_train_iter(runner, 0)
     hook.after_train_iter(runner, 0)
     return {

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glip.models.backbones.swin import SwinBlock
+from glip.models.backbones.swin_blocks import SwinBlock
 from glip.models.cpu import use_cpu_kernels
 from glip.ops import plain_path, windows
 from glip.ops.cpu import tiles

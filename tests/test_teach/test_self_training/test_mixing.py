@@ -99,7 +99,7 @@ def test_without_a_share_an_epoch_sees_everything_once(cfg, labels):
 
 
 def test_arguments_go_to_the_data_set_of_the_records(cfg, labels):
-    chosen = settings(dataset=dict(score_thr=0.55))
+    chosen = settings(dataset=dict(min_score=0.55))
     counts = kinds(student_config(cfg, labels, chosen))
     assert counts == dict(human=HUMAN, generated=4)  # scores 0.6 to 0.9
 

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 
 from glip.errors import ConfigError
+from glip.runtime.alone import alone_in
 from glip.teach.pseudo_labels import Labels
 from glip.teach.self_training import rounds, self_train
 
@@ -154,11 +155,26 @@ def test_more_rounds_go_on_from_those_that_are_done(machinery, cfg):
     assert set(machinery.calls.values()) == {1}
 
 
-def test_another_config_in_the_same_folder_is_refused(machinery, cfg):
+@pytest.mark.parametrize(
+    ('change', 'named'),
+    [
+        ({'self_training.score_thr': 0.5}, 'screens'),
+        ({'self_training.share': 0.5}, 'share'),
+        ({'train_cfg.max_iters': 2}, 'train_cfg'),
+    ],
+)
+def test_another_config_in_the_same_folder_is_refused(machinery, cfg, change, named):
     self_train(cfg)
-    cfg.self_training.score_thr = 0.5
-    with pytest.raises(ConfigError, match='self_training'):
+    cfg.merge_from_dict(change)
+    with pytest.raises(ConfigError, match=named):
         self_train(cfg)
+
+
+def test_a_second_run_in_the_folder_has_to_wait(machinery, cfg):
+    with alone_in(machinery.folder, 'self-training'):
+        with pytest.raises(ConfigError, match='another self-training'):
+            self_train(cfg)
+    assert won(self_train(cfg)) == [None, True, False, True]
 
 
 def test_weights_that_are_given_teach_first(machinery, cfg, tmp_path):
@@ -175,6 +191,10 @@ def test_a_metric_that_no_result_has_is_named(machinery, cfg):
     cfg.self_training.metric = 'coco/bbox_mAP'
     with pytest.raises(ConfigError, match='coco/bbox_mAP.*flickr30k/R@1'):
         self_train(cfg)
+    # What was done until then is good for the config that is put right.
+    cfg.self_training.metric = 'flickr30k/R@1'
+    assert won(self_train(cfg)) == [None, True, False, True]
+    assert set(machinery.calls.values()) == {1}
 
 
 def test_the_named_metric_decides(machinery, cfg):

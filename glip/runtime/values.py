@@ -1,0 +1,40 @@
+"""Numbers that a caller or a config gives, checked before they have no effect."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+from glip.errors import ConfigError
+
+
+def check_score(value: Any, name: str) -> float:
+    """A score or another share.
+
+    Raises:
+        ConfigError: It is no number from 0 to 1.
+    """
+    if not is_number(value) or not 0 <= value <= 1:
+        raise ConfigError(f'{name} must be a number from 0 to 1, not {value!r:.60}')
+    return float(value)
+
+
+def check_count(value: Any, name: str, least: int = 1) -> int:
+    """How many of something.
+
+    Raises:
+        ConfigError: It is no whole number, or less than ``least``.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ConfigError(
+            f'{name} must be a whole number from {least} on, not {value!r:.60}'
+        )
+    return int(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite real number, of Python or numpy."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and math.isfinite(value)
