@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from mmdet.models.detectors.base import BaseDetector
@@ -12,9 +11,9 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from glip.errors import PromptError
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
 from glip.models.detectors.tuning import freeze_others, rest_frozen
+from glip.models.detectors.words import frozen, prompt_of
 from glip.models.language import (
     LanguagePrompt,
     TextFeatures,
@@ -26,19 +25,10 @@ from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
 from glip.runtime.feature_store import FeatureStore
-from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
+from glip.text import EncodedPrompt, split_prompt
 
 # Prompts that go through the language model together.
 _ENCODED_TOGETHER = 32
-
-
-def _frozen(value: Any) -> Any:
-    """A hashable stand-in for a prompt given as list, dict or nested lists."""
-    if isinstance(value, dict):
-        return tuple((key, _frozen(item)) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return tuple(map(_frozen, value))
-    return value
 
 
 @MODELS.register_module()
@@ -141,21 +131,6 @@ class GLIP(BaseDetector):
         self.neck.init_weights()
         self.language_model.init_weights()
 
-    def _prompt_of(self, sample) -> TextPrompt:
-        text = sample.get('text')
-        if text is None:
-            raise PromptError(
-                f'{sample.get("img_path", "the picture")} comes without text: set '
-                "return_classes=True in its data set and keep 'text' in the meta_keys "
-                'of PackDetInputs'
-            )
-        return parse_text(
-            text,
-            custom_entities=sample.get('custom_entities') or None,
-            tokens_positive=sample.get('tokens_positive'),
-            caption_prompt=sample.get('caption_prompt'),
-        )
-
     def prompts_of(self, sample) -> tuple[EncodedPrompt, ...]:
         """Prompts of a data sample that fit the token budget.
 
@@ -169,7 +144,7 @@ class GLIP(BaseDetector):
                 its tuned prompt.
         """
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
-        key = tuple(_frozen(sample.get(field)) for field in fields)
+        key = tuple(frozen(sample.get(field)) for field in fields)
         tuned = self._tuned_prompt_of(sample)
         chunk_size = sample.get('chunked_size', self.chunked_size)
         if tuned is not None:
@@ -177,7 +152,7 @@ class GLIP(BaseDetector):
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
-                self._prompt_of(sample),
+                prompt_of(sample),
                 self.language_model.tokenizer,
                 max_tokens=self.language_model.max_tokens,
                 chunk_size=chunk_size,
@@ -206,7 +181,7 @@ class GLIP(BaseDetector):
         tokenizer = self.language_model.tokenizer
         budget = self.language_model.max_tokens
         prompts = [
-            tokenizer.encode(self._prompt_of(sample), budget, truncate=truncate)
+            tokenizer.encode(prompt_of(sample), budget, truncate=truncate)
             for sample in samples
         ]
         cut = max(sum(not tokens for tokens in p.entity_tokens) for p in prompts)
