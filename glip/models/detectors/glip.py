@@ -11,9 +11,9 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from glip.errors import PromptError
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
 from glip.models.detectors.tuning import freeze_others, rest_frozen
+from glip.models.detectors.words import prompt_of
 from glip.models.language import (
     LanguagePrompt,
     TextFeatures,
@@ -26,7 +26,7 @@ from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache, hashable
 from glip.runtime.feature_store import FeatureStore
 from glip.runtime.values import check_count
-from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
+from glip.text import EncodedPrompt, split_prompt
 
 # Prompts that go through the language model together.
 _ENCODED_TOGETHER = 32
@@ -125,21 +125,6 @@ class GLIP(BaseDetector):
         self.neck.init_weights()
         self.language_model.init_weights()
 
-    def _prompt_of(self, sample) -> TextPrompt:
-        text = sample.get('text')
-        if text is None:
-            raise PromptError(
-                f'{sample.get("img_path", "the picture")} comes without text: set '
-                "return_classes=True in its data set and keep 'text' in the meta_keys "
-                'of PackDetInputs'
-            )
-        return parse_text(
-            text,
-            custom_entities=sample.get('custom_entities') or None,
-            tokens_positive=sample.get('tokens_positive'),
-            caption_prompt=sample.get('caption_prompt'),
-        )
-
     def prompts_of(self, sample) -> tuple[EncodedPrompt, ...]:
         """Prompts of a data sample that fit the token budget.
 
@@ -161,7 +146,7 @@ class GLIP(BaseDetector):
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
-                self._prompt_of(sample),
+                prompt_of(sample),
                 self.language_model.tokenizer,
                 max_tokens=self.language_model.max_tokens,
                 chunk_size=chunk_size,
@@ -190,7 +175,7 @@ class GLIP(BaseDetector):
         tokenizer = self.language_model.tokenizer
         budget = self.language_model.max_tokens
         prompts = [
-            tokenizer.encode(self._prompt_of(sample), budget, truncate=truncate)
+            tokenizer.encode(prompt_of(sample), budget, truncate=truncate)
             for sample in samples
         ]
         cut = max(sum(not tokens for tokens in p.entity_tokens) for p in prompts)
