@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from mmengine.config import Config
 
 from glip.errors import ConfigError
+from glip.runtime.values import check_count
 
 _MAPPINGS = (
     *('model', 'optim_wrapper', 'train_cfg', 'val_cfg', 'test_cfg', 'env_cfg'),
@@ -46,6 +47,18 @@ def check_kinds(cfg: Config) -> None:
             raise ConfigError(
                 f'train_cfg.{key} is {value!r:.80}, but must be a whole number above 0'
             )
+
+
+def check_batch_sizes(cfg: Config) -> None:
+    """Refuse batches of nothing; after ``custom_data`` has filled the loaders.
+
+    Raises:
+        ConfigError: A batch size is not at least 1.
+    """
+    for stage in ('train', 'val', 'test'):
+        loader = cfg.get(f'{stage}_dataloader') or {}
+        if 'batch_size' in loader:
+            check_count(loader['batch_size'], f'{stage}_dataloader.batch_size')
 
 
 def check_launcher(cfg: Config) -> None:
