@@ -8,7 +8,8 @@ from mmengine.config import Config
 
 from glip.config.cached_features import apply_cached_features
 from glip.config.checkpointing import apply_use_checkpoint
-from glip.config.checks import check_batch_sizes, check_kinds, check_launcher
+from glip.config.checks import check_kinds, check_launcher
+from glip.config.counts import check_counts
 from glip.config.custom_data import apply_custom_data
 from glip.config.epochs import apply_epochs
 from glip.config.launch import apply_launch_defaults
@@ -40,7 +41,7 @@ def resolve(cfg: Config) -> Config:
         leave_scope(cfg)
     apply_custom_data(cfg)  # fills the loaders, whose pipelines TTA changes
     apply_epochs(cfg)
-    check_batch_sizes(cfg)
+    check_counts(cfg)
     apply_use_checkpoint(cfg)
     apply_tuning(cfg)
     apply_cached_features(cfg)
