@@ -15,7 +15,6 @@ _MAPPINGS = (
     *('auto_scale_lr', 'randomness', 'custom_data', 'model_wrapper_cfg', 'visualizer'),
     *('log_processor',),
 )
-_WHOLE = ('max_epochs', 'max_iters', 'val_interval')  # of train_cfg
 # What each launcher sets for its processes.
 _VARIABLES = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'),
@@ -31,7 +30,7 @@ _STARTS = {
 
 
 def check_kinds(cfg: Config) -> None:
-    """Make sure that parts are mappings and lengths of a training whole numbers.
+    """Make sure that parts are mappings.
 
     Raises:
         ConfigError: One is not.
@@ -40,12 +39,6 @@ def check_kinds(cfg: Config) -> None:
         value = cfg.get(key)
         if value is not None and not isinstance(value, Mapping):
             raise ConfigError(f'{key} is {value!r:.80}, but must be a dict(...)')
-    for key in _WHOLE:
-        value = (cfg.get('train_cfg') or {}).get(key, 1)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(
-                f'train_cfg.{key} is {value!r:.80}, but must be a whole number above 0'
-            )
 
 
 def check_launcher(cfg: Config) -> None:

@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from glip.runtime.values import check_count
 
-_OF_TRAINING = ('max_epochs', 'max_iters')
+_OF_TRAINING = ('max_epochs', 'max_iters', 'val_interval')
 
 
 def check_counts(cfg: Config) -> None:
@@ -16,7 +16,7 @@ def check_counts(cfg: Config) -> None:
         cfg: With its data loaders.
 
     Raises:
-        ConfigError: A length of training or a batch size is not at least 1.
+        ConfigError: A length of training, an interval or a batch size is below 1.
     """
     for stage in ('train', 'val', 'test'):
         loader = cfg.get(f'{stage}_dataloader') or {}

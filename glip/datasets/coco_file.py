@@ -244,18 +244,14 @@ def _without_empty_super_categories(
     }
     filled = {annotation['category_id'] for annotation in annotations}
     empty = {i: name for i, name in categories.items() if i not in filled}
-    dropped = [
-        i
-        for i, name in empty.items()
-        if name in parents or name == BACKGROUND or not has_words(name)
-    ]
+    dropped = [i for i, name in empty.items() if name in parents or name == BACKGROUND]
     if len(dropped) == len(categories):
         return list(categories)
     if dropped:
         print_log(
-            f'{path}: left out {listed(repr(categories[i]) for i in dropped)}: a '
-            'super-category, the background, or no name, without annotations (to keep '
-            'it, name it in metainfo.classes)',
+            f'{path}: left out {listed(categories[i] for i in dropped)}: a '
+            'super-category, or the background, without annotations (to keep it, name '
+            'it in metainfo.classes)',
             logger='current',
         )
     return [i for i in categories if i not in dropped]

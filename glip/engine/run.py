@@ -51,7 +51,7 @@ def build_runner(cfg: Config) -> Runner:
     """
     with build_errors_explained(cfg):
         cfg = resolve(cfg)
-    _require_writable(cfg.work_dir)
+    require_writable(cfg.work_dir)
     if not torch.cuda.is_available():
         keep_freed_memory()
         start_processes(cfg)
@@ -194,7 +194,7 @@ def _full_disk_explained(work_dir: str) -> Iterator[None]:
         ) from error
 
 
-def _require_writable(folder: str) -> None:
+def require_writable(folder: str) -> None:
     """Make the work directory, or report why it cannot be used."""
     try:
         os.makedirs(folder, exist_ok=True)

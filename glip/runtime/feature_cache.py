@@ -25,17 +25,25 @@ class Recent(Generic[Value]):
     Args:
         count: Most values.
         total: Most that values weigh together; the latest stays whatever it weighs.
-        weight: Weight of a value.
+        weight: Weight of a value, by default 1.
     """
 
     def __init__(
         self,
         count: int,
         total: float = float('inf'),
-        weight: Callable[[Value], float] = lambda value: 1,
+        weight: Callable[[Value], float] | None = None,
     ) -> None:
-        self.count, self.total, self.weight = count, total, weight
+        self.count, self.total, self.weight = count, total, weight or _one
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Of a copy, which begins empty."""
+        return {**self.__dict__, '_values': OrderedDict(), '_lock': None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -68,6 +76,10 @@ class _Picture(NamedTuple):
     key: Hashable
     pixels: Tensor
     features: Any
+
+
+def _one(value: Any) -> float:
+    return 1.0
 
 
 class FeatureCache:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from glip.errors import GLIPError
 
-HANGING = 30  # seconds after which a call counts as one that never ends
+HANGING = 120  # seconds after which a call counts as one that never ends
 
 
 class Hanging(BaseException):
@@ -94,7 +94,9 @@ def _of_command(code: object, err: str) -> Verdict:
     errors = [line for line in lines if re.match(r'(\w+\.py: )?error: ', line)]
     if code != 1 or not errors or lines[-1] != errors[-1]:
         return Verdict(False, f'exit code {code} without a last line "error: "', err)
-    return _of_message('error line', errors[-1])
+    raised = 'GLIP_TRACEBACK=1' in errors[-1]
+    name = 'line of an error in what a config names' if raised else 'error line'
+    return _of_message(name, errors[-1])
 
 
 @contextlib.contextmanager

@@ -42,3 +42,9 @@ def test_others_are_refused(key, value):
 def test_batch_size_of_custom_data():
     with pytest.raises(ConfigError):
         resolve(config(custom_data=dict(train='a.json', batch_size=0)))
+
+
+@pytest.mark.parametrize('value', [0, -1, None, 1.5])
+def test_an_interval_of_validation(value):
+    with pytest.raises(ConfigError, match='val_interval'):
+        resolve(config(**{'train_cfg.val_interval': value}))

@@ -30,6 +30,7 @@ RECIPES = {
     'glip_nano_csp_minilm': 1,
     'glip_nano_swin_minilm': 1,
     'glip_nano_csp_minilm_coco_mini': 2,
+    'glip_nano_csp_minilm_few_shot': 1,
     'glip_nano_csp_minilm_mixed': 7,
 }
 

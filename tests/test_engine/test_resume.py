@@ -7,14 +7,17 @@ import coco_folder
 import interrupted_run
 import pytest
 
+from glip.checkpoints import read_checkpoint
 
-def run(pictures, work_dir, loop, workers, *, death=None, seed=None):
+
+def run(pictures, work_dir, loop, workers, *, death=None, seed=None, validate=False):
     work_dir.mkdir(exist_ok=True)
     said = work_dir / 'said.txt'
     code = interrupted_run.start(
         *(str(pictures), str(work_dir), loop, workers),
         death=death,
         seed=seed,
+        validate=validate,
         error_file=said,
     )
     expected = -signal.SIGKILL if death else 0
@@ -47,3 +50,28 @@ def test_killed_in_an_epoch_and_in_a_save(loop, workers, tmp_path):
     run(pictures, killed, loop, workers)
     assert losses(killed)[9:] == expected[6:]
     assert [path.name for path in killed.glob('*.pth')] == ['iter_12.pth']
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('loop', ['epoch', 'iter'])
+def test_killed_in_a_validation_and_while_it_keeps_the_best(loop, tmp_path):
+    pictures = tmp_path / 'pictures'
+    coco_folder.write(pictures, num_images=8)
+    unit, names = loop, (2, 3) if loop == 'epoch' else (8, 12)
+    files = {f'best_score_{unit}_{names[0]}.pth', f'{unit}_{names[1]}.pth'}
+    whole = tmp_path / 'whole'
+    run(pictures, whole, loop, 0, seed=3, validate=True)
+    assert {path.name for path in whole.glob('*.pth')} == files
+    best = read_checkpoint(whole / f'best_score_{unit}_{names[0]}.pth')['state_dict']
+    # In the second validation, while it writes the best, and the last again.
+    # Files are written in the order: last, best, last of the first, and so on.
+    for death in ('die-in-val:2', 'die-in-save:5', 'die-in-save:6'):
+        killed = tmp_path / death.replace(':', '_')
+        run(pictures, killed, loop, 0, seed=3, validate=True, death=death)
+        assert list(killed.glob('best_*.pth'))
+        run(pictures, killed, loop, 0, validate=True)
+        assert {path.name for path in killed.glob('*.pth')} == files
+        assert not list(killed.glob('.*.part'))
+        again = read_checkpoint(killed / f'best_score_{unit}_{names[0]}.pth')
+        assert all(again['state_dict'][key].equal(best[key]) for key in best)
+        assert losses(killed) == losses(whole)

@@ -142,6 +142,22 @@ def test_a_training_goes_on_as_if_it_had_not_stopped(trained, tiny, train_tool):
     assert ours['meta']['tuned'] == theirs['meta']['tuned']
 
 
+@pytest.mark.slow
+def test_one_tuning_starts_from_another(trained, tiny, base, train_tool):
+    first = next(trained('linear_probe').glob('best_*.pth'))
+    folder = tiny / 'run_second'
+    arguments = [str(tiny / 'tiny.py'), '--work-dir', str(folder), '--tuning', 'prompt']
+    assert train_tool([*arguments, '--cfg-options', f'load_from={first}']) == 0
+    before, after = load_state_dict(first), load_state_dict(folder / 'epoch_1.pth')
+    start = load_state_dict(base)
+    for name, tensor in before.items():
+        assert torch.equal(after[name], tensor), name
+    assert any(not torch.equal(before[name], start[name]) for name in start)
+    assert after[PROMPT_KEY].any()
+    stored = torch.load(folder / 'epoch_1.pth', weights_only=False)
+    assert [*stored['state_dict']] == [PROMPT_KEY]
+
+
 def test_checkpoints_of_a_start_that_changed_are_refused(trained, base, tmp_path):
     checkpoint = torch.load(trained('prompt') / 'epoch_2.pth', weights_only=False)
     state = load_state_dict(base)

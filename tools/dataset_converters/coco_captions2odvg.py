@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.datasets.converters.coco_captions import coco_captions_to_odvg
-from glip.datasets.converters.command import conversion
-from glip.datasets.converters.result import Result
+from glip.datasets.converters.command import Add, conversion
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('instances', help='instances_*.json')
-    parser.add_argument('captions', help='captions_*.json of the same pictures')
-    parser.add_argument('--output', '-o', required=True, help='records to write')
-    return parser.parse_args(argv)
+def add_arguments(add: Add) -> None:
+    """Arguments of the command."""
+    add('instances', help='instances_*.json')
+    add('captions', help='captions_*.json of the same pictures')
+    add('--output', '-o', required=True, help='records to write')
 
 
-@conversion(parse_args)
-def main(args: argparse.Namespace) -> Result:
-    """Convert what the command line names."""
-    return coco_captions_to_odvg(args.instances, args.captions, args.output)
-
+main = conversion(__doc__, add_arguments, coco_captions_to_odvg)
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 
-from glip.datasets.converters.command import conversion
+from glip.datasets.converters.command import Add, conversion
 from glip.datasets.converters.from_flickr30k import flickr30k_to_odvg
-from glip.datasets.converters.result import Result
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('input', help='folder with Sentences/ and Annotations/')
-    parser.add_argument('--output', '-o', required=True, help='records to write')
-    parser.add_argument(
-        '--ids', help='list of the pictures wanted, such as train.txt (all)'
-    )
-    parser.add_argument(
-        '--unrelated', help='the list UNRELATED_CAPTIONS of sentences to leave out'
-    )
-    return parser.parse_args(argv)
+def add_arguments(add: Add) -> None:
+    """Arguments of the command."""
+    add('root', metavar='input', help='folder with Sentences/ and Annotations/')
+    add('--output', '-o', required=True, help='records to write')
+    add('--ids', help='list of the pictures wanted, such as train.txt (all)')
+    add('--unrelated', help='the list UNRELATED_CAPTIONS of sentences to leave out')
 
 
-@conversion(parse_args)
-def main(args: argparse.Namespace) -> Result:
-    """Convert what the command line names."""
-    return flickr30k_to_odvg(
-        args.input,
-        args.output,
-        ids=args.ids,
-        unrelated=args.unrelated,
-    )
-
+main = conversion(__doc__, add_arguments, flickr30k_to_odvg)
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from functools import partial
 
-from glip.datasets.converters.command import conversion
+from glip.datasets.converters.command import Add, conversion
 from glip.datasets.converters.from_coco import coco_to_odvg
-from glip.datasets.converters.result import Result
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('input', help='lvis_v1_train.json or its like')
-    parser.add_argument(
-        '--output', '-o', help='records to write (<input>_od.json beside the input)'
-    )
-    parser.add_argument(
+def add_arguments(add: Add) -> None:
+    """Arguments of the command."""
+    add('path', metavar='input', help='lvis_v1_train.json or its like')
+    add('--output', '-o', help='records to write (<input>_od.json beside the input)')
+    add(
         '--label-map',
         help='class names to write (lvis_v1_label_map.json beside the output)',
     )
-    return parser.parse_args(argv)
 
 
-@conversion(parse_args)
-def main(args: argparse.Namespace) -> Result:
-    """Convert what the command line names."""
-    return coco_to_odvg(
-        args.input,
-        args.output,
-        dataset='lvis',
-        label_map=args.label_map,
-    )
-
+main = conversion(__doc__, add_arguments, partial(coco_to_odvg, dataset='lvis'))
 
 if __name__ == '__main__':
     sys.exit(main())

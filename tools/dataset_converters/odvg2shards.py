@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 
-from glip.datasets.converters.command import conversion
-from glip.datasets.converters.result import Result
+from glip.datasets.converters.command import Add, conversion
 from glip.datasets.converters.to_shards import odvg_to_shards
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('input', help='records (.json or .jsonl)')
-    parser.add_argument(
-        'pictures', help='folder that the file names in the records start from'
-    )
-    parser.add_argument(
-        '--out-dir', '-o', required=True, help='folder of the tar files'
-    )
-    parser.add_argument(
-        '--name', default='train', help='begin of their names (%(default)s)'
-    )
-    parser.add_argument(
+def add_arguments(add: Add) -> None:
+    """Arguments of the command."""
+    add('path', metavar='input', help='records (.json or .jsonl)')
+    add('pictures', help='folder that the file names in the records start from')
+    add('--out-dir', '-o', required=True, help='folder of the tar files')
+    add('--name', default='train', help='begin of their names (%(default)s)')
+    add(
         '--shard-size',
         type=int,
         default=10_000,
         help='records in each file (%(default)s)',
     )
-    return parser.parse_args(argv)
 
 
-@conversion(parse_args)
-def main(args: argparse.Namespace) -> Result:
-    """Convert what the command line names."""
-    return odvg_to_shards(
-        args.input,
-        args.pictures,
-        args.out_dir,
-        name=args.name,
-        shard_size=args.shard_size,
-    )
-
+main = conversion(__doc__, add_arguments, odvg_to_shards)
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -2,72 +2,75 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
+from typing import Any
 
-from glip.datasets.converters.command import conversion
+from glip.datasets.converters.command import Add, conversion
 from glip.datasets.converters.from_openimages import openimages_to_odvg
 from glip.datasets.converters.result import Result
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
+def add_arguments(add: Add) -> None:
+    """Arguments of the command."""
+    add(
         '--input-dir',
         default='data/openimages/annotations',
         help='folder of the tables (%(default)s)',
     )
-    parser.add_argument(
+    add(
         '--img-prefix',
         default='train/',
         help='folder of the pictures, from where --input-dir lies (%(default)s)',
     )
-    parser.add_argument(
+    add(
         '--out-ann',
         '--output',
         '-o',
         dest='output',
         help='records to write (oidv6-train-annotations_od.json in --input-dir)',
     )
-    parser.add_argument(
+    add(
         '--boxes',
         default='oidv6-train-annotations-bbox.csv',
         help='table of boxes in --input-dir (%(default)s)',
     )
-    parser.add_argument(
+    add(
         '--classes',
         default='class-descriptions-boxable.csv',
         help='table of class names in --input-dir (%(default)s)',
     )
-    parser.add_argument(
+    add(
         '--label-map',
         help='class names to write (openimages_label_map.json beside the output)',
     )
-    parser.add_argument(
+    add(
         '--keep-groups',
         action='store_true',
         help='keep boxes that surround a group of things (IsGroupOf)',
     )
-    return parser.parse_args(argv)
 
 
-@conversion(parse_args)
-def main(args: argparse.Namespace) -> Result:
-    """Convert what the command line names."""
-    folder = os.path.normpath(args.input_dir)
-    default = os.path.join(folder, 'oidv6-train-annotations_od.json')
+def convert(
+    input_dir: str,
+    img_prefix: str,
+    output: str | None,
+    boxes: str,
+    classes: str,
+    **options: Any,
+) -> Result:
+    """Convert the tables of a folder."""
+    folder = os.path.normpath(input_dir)
     return openimages_to_odvg(
-        os.path.join(folder, args.boxes),
-        os.path.join(folder, args.classes),
-        os.path.join(os.path.dirname(folder), args.img_prefix),
-        args.output or default,
-        label_map=args.label_map,
-        keep_groups=args.keep_groups,
+        os.path.join(folder, boxes),
+        os.path.join(folder, classes),
+        os.path.join(os.path.dirname(folder), img_prefix),
+        output or os.path.join(folder, 'oidv6-train-annotations_od.json'),
+        **options,
     )
 
+
+main = conversion(__doc__, add_arguments, convert)
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -34,10 +34,10 @@ self_training = dict(
     captions=_base_.split + 'unlabelled_captions.json',
     data_root=_base_.pictures,
     labels=dict(limit=400, shard_size=100),
-    score_thr=0.2,  # scores stay; min_score chooses among them
+    score_thr=0.2,  # scores stay, and the reader chooses among them
     start='teacher',
     share=0.5,
-    dataset=dict(pipeline=train_pipeline, min_score=0.5),
+    dataset=dict(pipeline=train_pipeline, min_score=0.6, singular_score=0.4),
     metric='flickr30k/R@1',
 )
 

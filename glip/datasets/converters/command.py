@@ -1,34 +1,43 @@
-"""Head of every converter's command."""
+"""A converter's command: its arguments, the conversion, and what was written."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from glip.datasets.converters.result import Result
-from glip.runtime.command import Main, ParseArgs, command
+from glip.runtime.command import Main, command
 
-Convert = Callable[[argparse.Namespace], Result | list[Result]]
+Add = Callable[..., Any]  # argparse's ``add_argument``
 
 
-def conversion(parse_args: ParseArgs) -> Callable[[Convert], Main]:
-    """:func:`~glip.runtime.command.command` that reports the results of a conversion.
+def conversion(
+    description: str | None,
+    add_arguments: Callable[[Add], None],
+    convert: Callable[..., Result | list[Result]],
+) -> Main:
+    """``main(argv=None)`` of a command that converts and reports what was written.
 
     Args:
-        parse_args: Reads the command line.
+        description: What it does.
+        add_arguments: Called with a parser's ``add_argument``.
+        convert: Given the arguments by name.
 
     Returns:
-        Decorator of a function from parsed arguments to what was written.
+        ``main``, as :func:`glip.runtime.command.command` makes it.
     """
 
-    def decorate(convert: Convert) -> Main:
-        @command(parse_args, stopped='stopped; nothing was written')
-        def main(args: argparse.Namespace) -> None:
-            results = convert(args)
-            for result in results if isinstance(results, list) else [results]:
-                sys.stdout.write('\n'.join(result.lines()) + '\n')
+    def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+        parser = argparse.ArgumentParser(description=description)
+        add_arguments(parser.add_argument)
+        return parser.parse_args(argv)
 
-        return main
+    @command(parse_args, stopped='stopped; nothing was written')
+    def main(args: argparse.Namespace) -> None:
+        results = convert(**vars(args))
+        for result in results if isinstance(results, list) else [results]:
+            sys.stdout.write('\n'.join(result.lines()) + '\n')
 
-    return decorate
+    return main

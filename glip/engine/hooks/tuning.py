@@ -53,10 +53,10 @@ class TuningHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note where the weights that are not tuned can be read again."""
-        tuned = (checkpoint.get('meta') or {}).get('tuned')
-        if tuned is not None:
-            self._base = tuned['base']
-        elif runner.cfg.get('load_strict', True) and not runner._resume:
+        if runner._resume:
+            tuned = (checkpoint.get('meta') or {}).get('tuned') or {}
+            self._base = tuned['base'] if tuned.get('tuning') == self.tuning else None
+        elif runner.cfg.get('load_strict', True):
             self._base = _source(runner._load_from)
         if self._base is not None:
             self._base_fingerprint = fingerprint(checkpoint['state_dict'], self.tuning)

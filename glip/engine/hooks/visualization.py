@@ -25,6 +25,7 @@ from glip.errors import ConfigError, GLIPError, ImageError
 from glip.images import load_image
 from glip.registry import HOOKS
 from glip.runtime.atomic import atomic_write
+from glip.runtime.values import check_score
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
 
@@ -76,6 +77,8 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         super().__init__(
             draw, interval, score_thr, show, wait_time, test_out_dir, backend_args
         )
+        if score_thr is not None:
+            check_score(score_thr, 'score_thr of DetVisualizationHook')
         if interval < 1:
             raise ConfigError(
                 f'interval={interval} of DetVisualizationHook must be 1 or more batches'

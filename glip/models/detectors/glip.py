@@ -26,6 +26,7 @@ from glip.ops import is_plain
 from glip.registry import MODELS
 from glip.runtime.feature_cache import FeatureCache
 from glip.runtime.feature_store import FeatureStore
+from glip.runtime.values import check_count
 from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
 
 # Prompts that go through the language model together.
@@ -103,6 +104,7 @@ class GLIP(BaseDetector):
         self._warned_of_cut = False
         # The demo of mmdet sets the field ``chunked_size`` of a built model.
         self.test_cfg = ConfigDict(test_cfg or {})
+        check_count(self.chunked_size, 'test_cfg.chunked_size', least=-1)
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
         self.language_prompt: LanguagePrompt | None = None
@@ -129,7 +131,7 @@ class GLIP(BaseDetector):
     @property
     def chunked_size(self) -> int:
         """Most classes per prompt; -1 for as many as fit."""
-        return int(self.test_cfg.get('chunked_size', -1))
+        return self.test_cfg.get('chunked_size', -1)
 
     @chunked_size.setter
     def chunked_size(self, classes: int) -> None:

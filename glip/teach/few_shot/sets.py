@@ -116,8 +116,8 @@ def _of_folder(folder: str) -> Iterator[FewShotSet | str]:
     if not os.path.isdir(folder):
         close = f', nor one of {", ".join(LISTS)}' if os.sep not in folder else ''
         raise DatasetError(f'--data {folder}: no such folder{close}')
-    found = (find_sets(folder, splits) for splits in ('train', _VAL, 'test'))
-    for splits in zip(*found, strict=True):
+    by_split = (find_sets(folder, names) for names in ('train', _VAL, 'test'))
+    for splits in zip(*by_split, strict=True):
         yield _joined(splits[0].name, splits, folder)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 from dataclasses import asdict, dataclass
@@ -19,11 +18,11 @@ from glip.checkpoints.latest import latest_checkpoint
 from glip.config.custom_data import apply_custom_data
 from glip.config.flags import set_test_options, set_training_options
 from glip.config.launch import work_dir_of
-from glip.engine.run import run_test, run_training, start_processes
+from glip.engine.one_run import only_run
+from glip.engine.run import require_writable, run_test, run_training, start_processes
 from glip.errors import ConfigError, TrainingError
 from glip.report.rounds import Round, draw_rounds, write_rounds
 from glip.runtime.allocator import release_memory
-from glip.runtime.alone import alone_in
 from glip.teach.pseudo_labels import Labels, label
 from glip.teach.self_training.mixing import student_config
 from glip.teach.self_training.settings import SelfTraining
@@ -70,8 +69,8 @@ def self_train(cfg: Config, *, amp: bool | str = False) -> list[Round]:
     """
     work = _Work(cfg, amp)
     start_processes(cfg)
-    alone = alone_in(work.folder, 'self-training') if is_main_process() else None
-    with alone or contextlib.nullcontext():
+    require_writable(str(work.folder))
+    with only_run(work.folder, 'self-training'):
         return work.rounds()
 
 

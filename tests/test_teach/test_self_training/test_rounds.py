@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from glip.engine.one_run import only_run
 from glip.errors import ConfigError
-from glip.runtime.alone import alone_in
 from glip.teach.pseudo_labels import Labels
 from glip.teach.self_training import rounds, self_train
 
@@ -171,7 +171,8 @@ def test_another_config_in_the_same_folder_is_refused(machinery, cfg, change, na
 
 
 def test_a_second_run_in_the_folder_has_to_wait(machinery, cfg):
-    with alone_in(machinery.folder, 'self-training'):
+    machinery.folder.mkdir()
+    with only_run(machinery.folder, 'self-training'):
         with pytest.raises(ConfigError, match='another self-training'):
             self_train(cfg)
     assert won(self_train(cfg)) == [None, True, False, True]
