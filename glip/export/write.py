@@ -74,7 +74,8 @@ def export_onnx(
     )
     size = (1, 3, 224, 320)
     image = torch.zeros(size)
-    sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    # As the preprocessing pads: then every level but the last has an even size.
+    sides = {2: 32 * torch.export.Dim('rows'), 3: 32 * torch.export.Dim('columns')}
     out.parent.mkdir(parents=True, exist_ok=True)
     with torch.no_grad(), plain_path(), attention_written_out():
         if prompt is not None:
