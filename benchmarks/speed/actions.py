@@ -70,7 +70,7 @@ def _reprompt(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
 
 def _lvis(job: Job, subjects: Subjects) -> tuple[list[Side], str]:
     """All names of LVIS, 40 to a prompt; the peer's time from 1 and 3 prompts."""
-    subjects.ours.chunked_size = _CHUNK
+    subjects.ours.test_cfg.chunked_size = _CHUNK
     subjects.ours.bbox_head.test_cfg['max_per_img'] = 300
     for cfg in (subjects.peer.test_cfg, subjects.peer.bbox_head.test_cfg):
         cfg.update(chunked_size=_CHUNK, max_per_img=300)

@@ -158,7 +158,7 @@ class Detector:
         once, before the first picture is read.
         """
         if on_error not in ('raise', 'return'):
-            raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r}")
+            raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r:.80}")
         check_count(batch_size, 'batch_size')
         if chunked_size is not None:
             check_count(chunked_size, 'chunked_size (-1: as many as fit)', least=-1)

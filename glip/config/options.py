@@ -22,7 +22,8 @@ _READ = frozenset(
     'log_processor log_level visualizer default_scope randomness experiment_name '
     'runner_type model_wrapper_cfg find_unused_parameters sync_bn compile custom_data '
     'custom_imports use_checkpoint load_strict loggers tta tta_model tta_pipeline '
-    'default_threshold cfg tuning epochs verbose self_training few_shot'.split()
+    'default_threshold cfg tuning epochs verbose self_training few_shot '
+    'cache_features'.split()
 )
 
 

@@ -170,3 +170,12 @@ def _state_of_weights(model: nn.Module) -> tuple:
     """Changes with the weights: versions count changes in place."""
     tensors = (*model.parameters(), *model.buffers())
     return tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
+
+
+def hashable(value: Any) -> Any:
+    """A part of a key for a prompt given as list, dict or nested lists."""
+    if isinstance(value, dict):
+        return tuple((key, hashable(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(map(hashable, value))
+    return value

@@ -35,7 +35,7 @@ def test_a_student_sees_the_data_of_people_and_the_labels(name, tmp_path, monkey
     given = cfg.self_training.to_dict()
     assert given.get('teacher') == teacher
     assert captions in str(given['captions'])
-    given['captions'] = [str(tmp_path)]
+    given.update(captions=[str(tmp_path)], data_root=None)
     cfg.self_training = given
     settings = SelfTraining.of(cfg)
     source = miniature.synthetic(tmp_path / 'pictures')

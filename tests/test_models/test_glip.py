@@ -100,7 +100,7 @@ def test_chunks_equal_one_prompt_when_the_tower_does_not_read_words(pictures):
     torch.nn.init.zeros_(embeddings.position_embeddings.weight)
     names = ['cat', 'dog', 'car', 'tree', 'sky']
     whole = detect(model, pictures, [names] * 2)
-    model.chunked_size = 2
+    model.test_cfg.chunked_size = 2
     parts = detect(model, pictures, [names] * 2)
     for one, other in zip(whole, parts, strict=True):
         assert_close(one.pred_instances, other.pred_instances)
@@ -108,7 +108,7 @@ def test_chunks_equal_one_prompt_when_the_tower_does_not_read_words(pictures):
 
 @pytest.mark.parametrize('size', [1, 2, 7])
 def test_prompt_batch_size_changes_nothing(tiny_model, pictures, size):
-    tiny_model.chunked_size = 1
+    tiny_model.test_cfg.chunked_size = 1
     expected = detect(tiny_model, pictures, [['cat', 'dog', 'car'], ['x']])
     tiny_model.bbox_head.test_cfg['prompt_batch_size'] = size
     found = detect(tiny_model, pictures, [['cat', 'dog', 'car'], ['x']])

@@ -98,7 +98,7 @@ def test_captions_that_differ_are_encoded_once_and_do_not_pile_up():
 def test_groups_of_prompts_are_encoded_as_one(monkeypatch):
     model = make(early_fuse=False)
     names = ['cat', 'a thing of quite a few words', 'dog', 'x y', 'z']
-    model.chunked_size = 1
+    model.test_cfg.chunked_size = 1
     prompts = model.prompts_of(sample(SHAPE, names))
     with torch.no_grad():
         together = model.encode_text(prompts)

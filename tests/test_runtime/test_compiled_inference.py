@@ -117,7 +117,7 @@ def test_sizes_and_prompts_compile_nothing_anew_and_find_the_same():
     for chunks, size in ((2, (64, 128)), (3, (96, 96)), (2, (75, 85))):
         names = [f'thing {number}' for number in range(chunks)]
         before = backend.graphs
-        model.chunked_size = compiled.chunked_size = 1
+        model.test_cfg.chunked_size = compiled.test_cfg.chunked_size = 1
         pair = (detect(each, size, names) for each in (compiled, model))
         assert_same_detections(*pair, scores=1e-5)
         assert backend.since(before) == (3 if size == (64, 128) else 0)

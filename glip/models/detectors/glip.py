@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from mmdet.models.detectors.base import BaseDetector
@@ -12,9 +11,9 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from glip.errors import PromptError
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
 from glip.models.detectors.tuning import freeze_others, rest_frozen
+from glip.models.detectors.words import prompt_of
 from glip.models.language import (
     LanguagePrompt,
     TextFeatures,
@@ -24,22 +23,13 @@ from glip.models.language import (
 )
 from glip.ops import is_plain
 from glip.registry import MODELS
-from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.feature_cache import FeatureCache, hashable
 from glip.runtime.feature_store import FeatureStore
 from glip.runtime.values import check_count
-from glip.text import EncodedPrompt, TextPrompt, parse_text, split_prompt
+from glip.text import EncodedPrompt, split_prompt
 
 # Prompts that go through the language model together.
 _ENCODED_TOGETHER = 32
-
-
-def _frozen(value: Any) -> Any:
-    """A hashable stand-in for a prompt given as list, dict or nested lists."""
-    if isinstance(value, dict):
-        return tuple((key, _frozen(item)) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return tuple(map(_frozen, value))
-    return value
 
 
 @MODELS.register_module()
@@ -104,7 +94,8 @@ class GLIP(BaseDetector):
         self._warned_of_cut = False
         # The demo of mmdet sets the field ``chunked_size`` of a built model.
         self.test_cfg = ConfigDict(test_cfg or {})
-        check_count(self.chunked_size, 'test_cfg.chunked_size', least=-1)
+        self.test_cfg.setdefault('chunked_size', -1)
+        check_count(self.test_cfg.chunked_size, 'test_cfg.chunked_size', least=-1)
         self.joint_batch = bool((test_cfg or {}).get('joint_batch', False))
         self.reuse_features = bool((test_cfg or {}).get('reuse_features', True))
         self.language_prompt: LanguagePrompt | None = None
@@ -128,35 +119,11 @@ class GLIP(BaseDetector):
             rest_frozen(self, self.tuning)
         return self
 
-    @property
-    def chunked_size(self) -> int:
-        """Most classes per prompt; -1 for as many as fit."""
-        return self.test_cfg.get('chunked_size', -1)
-
-    @chunked_size.setter
-    def chunked_size(self, classes: int) -> None:
-        self.test_cfg['chunked_size'] = classes
-
     def init_weights(self) -> None:
         """Initialise the backbone and, unless a checkpoint follows, the language."""
         self.backbone.init_weights()
         self.neck.init_weights()
         self.language_model.init_weights()
-
-    def _prompt_of(self, sample) -> TextPrompt:
-        text = sample.get('text')
-        if text is None:
-            raise PromptError(
-                f'{sample.get("img_path", "the picture")} comes without text: set '
-                "return_classes=True in its data set and keep 'text' in the meta_keys "
-                'of PackDetInputs'
-            )
-        return parse_text(
-            text,
-            custom_entities=sample.get('custom_entities') or None,
-            tokens_positive=sample.get('tokens_positive'),
-            caption_prompt=sample.get('caption_prompt'),
-        )
 
     def prompts_of(self, sample) -> tuple[EncodedPrompt, ...]:
         """Prompts of a data sample that fit the token budget.
@@ -171,15 +138,15 @@ class GLIP(BaseDetector):
                 its tuned prompt.
         """
         fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
-        key = tuple(_frozen(sample.get(field)) for field in fields)
+        key = tuple(hashable(sample.get(field)) for field in fields)
         tuned = self._tuned_prompt_of(sample)
-        chunk_size = sample.get('chunked_size', self.chunked_size)
+        chunk_size = sample.get('chunked_size', self.test_cfg.chunked_size)
         if tuned is not None:
             chunk_size = -1  # tuned as a whole
 
         def split() -> tuple[EncodedPrompt, ...]:
             return split_prompt(
-                self._prompt_of(sample),
+                prompt_of(sample),
                 self.language_model.tokenizer,
                 max_tokens=self.language_model.max_tokens,
                 chunk_size=chunk_size,
@@ -208,7 +175,7 @@ class GLIP(BaseDetector):
         tokenizer = self.language_model.tokenizer
         budget = self.language_model.max_tokens
         prompts = [
-            tokenizer.encode(self._prompt_of(sample), budget, truncate=truncate)
+            tokenizer.encode(prompt_of(sample), budget, truncate=truncate)
             for sample in samples
         ]
         cut = max(sum(not tokens for tokens in p.entity_tokens) for p in prompts)

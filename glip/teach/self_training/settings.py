@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -115,18 +116,30 @@ class SelfTraining:
                 raise ConfigError(
                     f'self_training.{key} must be a dict, not {value!r:.60}'
                 )
-        for file in _named_files(self.captions):
-            if not os.path.exists(file):
-                raise ConfigError(
-                    f'self_training.captions: {os.path.abspath(file)} is not there'
-                )
+        missing = [name for name in _local(self.captions) if not _is_there(name)]
+        if missing:
+            raise ConfigError(
+                f'self_training.captions: {os.path.abspath(missing[0])} is not there'
+            )
+        if self.data_root is not None and not os.path.isdir(self.data_root):
+            raise ConfigError(
+                f'self_training.data_root: {os.path.abspath(self.data_root)} is no '
+                'folder'
+            )
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _named_files(captions: str | Sequence[str]) -> list[str]:
-    """Those that are files or folders, not patterns or addresses."""
+def _local(captions: str | Sequence[str]) -> list[str]:
+    """Names that are no addresses."""
     names = [captions] if isinstance(captions, str) else list(captions)
-    return [name for name in names if not set(name) & set('*?[{') and '://' not in name]
+    return [name for name in names if '://' not in name]
+
+
+def _is_there(name: str) -> bool:
+    """Whether a file, a folder, or one that a pattern stands for exists."""
+    if '{' in name:  # a range; which of it exists is seen when it is read
+        return True
+    return os.path.exists(name) or bool(glob.glob(name, recursive=True))

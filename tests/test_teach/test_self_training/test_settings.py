@@ -35,6 +35,8 @@ def test_screens_stand_beside_the_other_keys(captions):
         (dict(start='base'), 'start'),
         (dict(captions=''), 'captions'),
         (dict(captions='nowhere.json'), 'nowhere.json'),
+        (dict(captions=['no/where-*.tar']), 'where'),
+        (dict(data_root='no/where'), 'data_root'),
         (dict(teacher_config='x.py'), 'teacher_config'),
         (dict(teacher='x', teacher_config='x.py', start='teacher'), 'teacher_config'),
         (dict(dataset=[]), 'dataset'),
