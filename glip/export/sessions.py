@@ -184,6 +184,10 @@ class SessionHead(nn.Module):
         self.predictor, self.about = predictor, about
         self.test_cfg = predictor.cfg
 
+    def encode_levels(self, visual: Any) -> Any:
+        """Nothing: the picture comes through as it is."""
+        return visual
+
     def encode_pictures(self, visual: Any) -> PictureFeatures:
         """See :meth:`SessionPredictor.encode_pictures`."""
         return self.predictor.encode_pictures(visual)

@@ -25,6 +25,7 @@ from glip.runtime.atomic import atomic_write
 from glip.runtime.extra import require
 from glip.text import TextPrompt
 
+_OLDEST = 18  # that the exporter writes
 _OPSET = 20  # the first with DeformConv on float32 and GridSample as they are needed
 
 
@@ -56,12 +57,14 @@ def export_onnx(
 
     Raises:
         GLIPError: onnxscript is missing, or the graph or file cannot be written.
-        ConfigError: The name does not end in ``.onnx``.
+        ConfigError: The name does not end in ``.onnx``, or there is no such opset.
     """
     if out.suffix != '.onnx':
         raise ConfigError(f'{out}: the name must end with .onnx')
-    require('onnx', 'onnx')
+    newest = require('onnx', 'onnx').defs.onnx_opset_version()
     require('onnxscript', 'onnx')
+    if not _OLDEST <= opset <= newest:
+        raise ConfigError(f'opset {opset}: choose from {_OLDEST} to {newest}')
     # Within the graphs nothing may depend on how a processor computes.
     model = copy.deepcopy(model).float().eval()
     model.language_model.language_backbone.body.model.set_attn_implementation('eager')
@@ -74,7 +77,8 @@ def export_onnx(
     )
     size = (1, 3, 224, 320)
     image = torch.zeros(size)
-    sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    # As the preprocessing pads: then every level but the last has an even size.
+    sides = {2: 32 * torch.export.Dim('rows'), 3: 32 * torch.export.Dim('columns')}
     out.parent.mkdir(parents=True, exist_ok=True)
     with torch.no_grad(), plain_path(), attention_written_out():
         if prompt is not None:

@@ -105,8 +105,9 @@ class ShiftedWindows(BaseModule):
         """Map x of shape (B, H, W, C) to the same shape."""
         batch, height, width, dims = x.shape
         w = self.window
-        # Of sizes in this form a compiler knows that the padded map divides by w.
-        rows, columns = -(-height // w), -(-width // w)
+        # Of sizes in this form a compiler knows that the padded map divides by w. Not
+        # of -(-height // w): ONNX divides whole numbers towards zero.
+        rows, columns = (height + w - 1) // w, (width + w - 1) // w
         x = F.pad(x, (0, 0, 0, columns * w - width, 0, rows * w - height))
         mask = None
         if self.shift:
