@@ -25,6 +25,18 @@ Threshold = Annotated[
     ),
 ]
 
+Iou = Annotated[float | None, typer.Option(help='largest overlap of two boxes')]
+ClassAgnostic = Annotated[
+    bool, typer.Option('--class-agnostic', help='one name for each thing')
+]
+MaxBoxes = Annotated[int | None, typer.Option(help='best boxes of a picture')]
+MinSize = Annotated[
+    float | None, typer.Option(help='smallest width and height in pixels')
+]
+Recursive = Annotated[
+    bool, typer.Option('--recursive', '-r', help='also folders in folders')
+]
+
 
 def detect(
     sources: Annotated[
@@ -50,21 +62,11 @@ def detect(
         str | None, typer.Option('--prompt', help='file of a tuned prompt')
     ] = None,
     threshold: Threshold = None,
-    iou: Annotated[
-        float | None, typer.Option(help='largest overlap of two boxes')
-    ] = None,
-    class_agnostic: Annotated[
-        bool, typer.Option('--class-agnostic', help='one name for each thing')
-    ] = False,
-    max_boxes: Annotated[
-        int | None, typer.Option(help='best boxes of a picture')
-    ] = None,
-    min_size: Annotated[
-        float | None, typer.Option(help='smallest width and height in pixels')
-    ] = None,
-    recursive: Annotated[
-        bool, typer.Option('--recursive', '-r', help='also folders in folders')
-    ] = False,
+    iou: Iou = None,
+    class_agnostic: ClassAgnostic = False,
+    max_boxes: MaxBoxes = None,
+    min_size: MinSize = None,
+    recursive: Recursive = False,
     stride: Annotated[int, typer.Option(help='of a video, every so many frames')] = 1,
     fps: Annotated[
         float | None, typer.Option(help='of a video, frames per second')

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from glip.cli.detect import Device, Model, Threshold, Weights, Words
+from glip.cli.detect import (
+    ClassAgnostic,
+    Device,
+    Iou,
+    MaxBoxes,
+    MinSize,
+    Model,
+    Recursive,
+    Threshold,
+    Weights,
+    Words,
+)
 from glip.cli.filters import Filters, read_thresholds
 from glip.errors import GLIPError
 
@@ -34,21 +45,11 @@ def label(
     weights: Weights = None,
     device: Device = None,
     threshold: Threshold = None,
-    iou: Annotated[
-        float | None, typer.Option(help='largest overlap of two boxes')
-    ] = None,
-    class_agnostic: Annotated[
-        bool, typer.Option('--class-agnostic', help='one name for each thing')
-    ] = False,
-    max_boxes: Annotated[
-        int | None, typer.Option(help='best boxes of a picture')
-    ] = None,
-    min_size: Annotated[
-        float | None, typer.Option(help='smallest width and height in pixels')
-    ] = None,
-    recursive: Annotated[
-        bool, typer.Option('--recursive', '-r', help='also folders in folders')
-    ] = False,
+    iou: Iou = None,
+    class_agnostic: ClassAgnostic = False,
+    max_boxes: MaxBoxes = None,
+    min_size: MinSize = None,
+    recursive: Recursive = False,
 ) -> int:
     """Label a folder of pictures, to train on or to correct by hand.
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger, print_log
 
 from glip.checkpoints.latest import latest_checkpoint
+from glip.engine.one_run import only_run
 from glip.engine.run import run_test, run_training
 from glip.engine.test_loop import SPOOL_FOLDER
 from glip.errors import (
@@ -115,7 +115,7 @@ class FewShotRun:
             raise ConfigError(f'--seeds must be 0 or more, not {negative[0]}')
         tasks = list_tasks(self.sets, shots, tunings, seeds)
         notes = list(notes)
-        with _alone_in(self.work_dir):
+        with only_run(self.work_dir, 'few-shot run'):
             todo = [task for task in tasks if self._result(task) is None]
             before = len(tasks) - len(todo)
             print_log(f'{len(tasks)} tasks, {before} of them done before')
@@ -233,19 +233,6 @@ class FewShotRun:
             draw_curves(folder)
             del runner, history
         return values, training
-
-
-@contextlib.contextmanager
-def _alone_in(work_dir: Path) -> Iterator[None]:
-    """Keep a second run from doing the same tasks."""
-    try:
-        with FileLock(work_dir / '.lock', timeout=0):
-            yield
-    except Timeout as error:
-        raise ConfigError(
-            f'another few-shot run is going on in {work_dir}; wait for it, or name '
-            'another --work-dir'
-        ) from error
 
 
 @contextlib.contextmanager
