@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from glip.cli import check, detect, export, label, models, tools, train
 from glip.errors import GLIPError, one_line
+
+_STOPPED = 130  # exit code of a program that Ctrl-C ended
 
 app = typer.Typer(
     name='glip',
@@ -43,13 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GLIPError as error:
         sys.stderr.write(f'error: {one_line(error)}\n')
         return 1
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        sys.stderr.write('\nstopped\n')
-        return 130
+    except (KeyboardInterrupt, typer.Abort):
+        result = _STOPPED
     except Exception as error:  # noqa: BLE001 (typer brings a click of its own)
         show = getattr(error, 'show', None)
         if show is None:
             raise
         show()
         return getattr(error, 'exit_code', 2)
+    if result == _STOPPED:  # which newer typers turn Ctrl-C into, without a word
+        sys.stderr.write('\nstopped\n')
     return result if isinstance(result, int) else 0

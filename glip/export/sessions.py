@@ -111,7 +111,7 @@ class SessionWords(nn.Module):
         super().__init__()
         self.session = session
         # Where a model lies is asked of its parameters.
-        self.place = nn.Parameter(torch.zeros(1), requires_grad=False)
+        self.device_marker = nn.Parameter(torch.zeros(1), requires_grad=False)
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Token ids and mask (B, T) to hidden and embedded (B, T, D)."""

@@ -189,3 +189,14 @@ def test_a_missing_extra_is_named(detect, pictures, monkeypatch):
 def test_help_is_quick_to_come():
     code = 'import sys, glip.cli.app; sys.exit("mmdet" in sys.modules)'
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
+
+
+def test_interrupted_by_the_keyboard(detect, pictures, monkeypatch):
+    from glip.apis.detector import Detector
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Detector, 'stream', interrupt)
+    code, _, err = detect(pictures / 'one.png', '--text', 'red')
+    assert code == 130 and err.rstrip().endswith('stopped')
