@@ -86,6 +86,18 @@ def test_reference_operations_do_not_need_what_loads_models():
     assert not names & {'mmengine', 'mmdet', 'mmcv', 'transformers'}
 
 
+def test_only_the_kernels_for_models_know_of_fast_forms():
+    """Models and reference operations stand alone; ``use_cpu_kernels`` swaps both."""
+    wrong = [
+        '.'.join(_name(path))
+        for path in _MODULES
+        if _name(path)[1:2] in (('ops',), ('models',)) and 'cpu' not in _name(path)
+        for imported in _imported(path)
+        if imported[:1] == ('glip',) and 'cpu' in imported
+    ]
+    assert not wrong
+
+
 def test_matplotlib_waits_until_something_is_drawn():
     """It takes long to import, and most runs draw nothing."""
     for path in _MODULES:

@@ -22,7 +22,7 @@ from glip.models.postprocess import (
     merge_candidates,
     select_candidates,
 )
-from glip.ops import clip_inclusive, linear, to_device
+from glip.ops import clip_inclusive, to_device
 
 from .anchors import inclusive_anchors
 from .tower import VLFusionModule
@@ -216,7 +216,7 @@ class Predictor:
         """Candidates of one picture and prompt, whose keys are (U, C)."""
         with self._full_precision():
             candidates = select_candidates(
-                linear(positions.rows, keys, bias),
+                self.head.product(positions.rows, keys, bias),
                 positions.centerness,
                 scores_of,
                 [height * width for height, width in sizes],
