@@ -21,7 +21,7 @@ from glip.models.dense_heads.prediction import Predictor
 from glip.models.detectors import GLIP
 from glip.models.language import TextFeatures
 from glip.models.postprocess import Candidates, EntityScores, select_candidates
-from glip.ops import clip_inclusive
+from glip.ops import clip_inclusive, half_open
 from glip.registry import MODELS
 from glip.runtime.extra import require
 from glip.text import EncodedPrompt
@@ -248,6 +248,6 @@ class BakedHead(SessionHead):
             if rescale:
                 width, height = meta.get('scale_factor', (1.0, 1.0))
                 boxes = boxes / torch.tensor([width, height, width, height])
-            boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
+            boxes = half_open(boxes)
             results.append(InstanceData(bboxes=boxes, scores=scores, labels=labels))
         return results

@@ -12,6 +12,7 @@ from glip.ops.inclusive_boxes import (
     clip_inclusive,
     decode_inclusive,
     encode_inclusive,
+    half_open,
     iou_inclusive,
 )
 from glip.ops.plain import is_plain, plain_path
@@ -28,6 +29,7 @@ __all__ = [
     'encode_inclusive',
     'focal_loss_sum',
     'generalized_iou',
+    'half_open',
     'iou_inclusive',
     'is_plain',
     'modulated_deform_conv2d',

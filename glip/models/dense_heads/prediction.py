@@ -22,7 +22,7 @@ from glip.models.postprocess import (
     merge_candidates,
     select_candidates,
 )
-from glip.ops import clip_inclusive, to_device
+from glip.ops import clip_inclusive, half_open, to_device
 
 from .anchors import inclusive_anchors
 from .tower import VLFusionModule
@@ -260,7 +260,7 @@ class Predictor:
         if rescale:
             boxes = boxes / factor
         # Inclusive to half-open, after rescaling: the order of the published numbers.
-        boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
+        boxes = half_open(boxes)
         return InstanceData(bboxes=boxes, scores=scores, labels=labels)
 
 
