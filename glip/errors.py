@@ -56,3 +56,9 @@ def one_line(error: BaseException) -> str:
         return ' '.join(lines)
     _, found, message = lines[-1].partition('Error: ')
     return message if found else lines[-1]
+
+
+def reason_of(error: BaseException) -> str:
+    """What is wrong by the words of the system or a library, in one line."""
+    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    return ' '.join(str(text).split())
