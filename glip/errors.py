@@ -54,8 +54,8 @@ def one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if not lines[0].startswith('Caught '):
         return ' '.join(lines)
-    _, found, message = lines[-1].partition('Error: ')
-    return message if found else lines[-1]
+    _, mark, message = lines[-1].partition('Error: ')
+    return message if mark else lines[-1]
 
 
 def reason_of(error: BaseException) -> str:

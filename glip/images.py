@@ -78,7 +78,7 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        found = sorted(
+        pictures = sorted(
             path
             for path in folder.iterdir()
             if path.suffix.lower() in EXTENSIONS
@@ -87,11 +87,11 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
         )
     except OSError as error:
         raise ImageError(f'{folder}: {error.strerror or error}') from error
-    if not found:
+    if not pictures:
         raise ImageError(
             f'{folder}: no pictures in this folder (subfolders are not searched)'
         )
-    return found
+    return pictures
 
 
 @dataclass(frozen=True)

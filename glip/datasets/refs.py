@@ -110,12 +110,12 @@ def read_referring(
         if image is None:
             dropped.add('references to pictures that are not listed', where)
             continue
-        found = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
-        if not found:
+        of_reference = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
+        if not of_reference:
             # gRefCOCO has sentences that mean nothing in the picture, on purpose.
             dropped.add('references to no box', where)
             continue
-        corners = tuple((x, y, x + w, y + h) for x, y, w, h in found)
+        corners = tuple((x, y, x + w, y + h) for x, y, w, h in of_reference)
         for sentence in ref['sentences']:
             caption = sentence['sent']
             yield GroundingSample.checked(

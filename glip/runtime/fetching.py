@@ -63,8 +63,8 @@ def _fetched(url: str, timeout: float, stopped: threading.Event) -> bytes:
             if missing and len(data) <= _LARGEST:
                 raise http.client.IncompleteRead(bytes(data), missing)
     except urllib.error.HTTPError as error:
-        said = f'{error.code} {error.reason}'
-        raise ImageError(f'{url}: the server answers {said}') from error
+        status = f'{error.code} {error.reason}'
+        raise ImageError(f'{url}: the server answers {status}') from error
     except urllib.error.URLError as error:
         raise ImageError(f'{url}: cannot be reached ({error.reason})') from error
     except (OSError, ValueError, http.client.HTTPException) as error:
