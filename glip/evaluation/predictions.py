@@ -137,9 +137,17 @@ def _checked(content: Any, path: Path) -> list[dict[str, Any]]:
     return content
 
 
-def as_array(values: Any, kind: type) -> np.ndarray:
-    """A tensor, a box structure or numbers as an array of one type."""
+def as_array(values: Any, kind: type | None = None) -> np.ndarray:
+    """A tensor, a box structure or numbers as an array.
+
+    Args:
+        values: On any device.
+        kind: Type of the numbers; by default theirs, float32 for half precision.
+    """
     values = getattr(values, 'tensor', values)
     if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
+        values = values.detach().cpu()
+        if values.is_floating_point() and values.itemsize < 4:
+            values = values.float()
+        values = values.numpy()
     return np.asarray(values, dtype=kind)
