@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from glip.errors import CheckpointError, PromptError, one_line
 from glip.export.metadata import KEY, WORDS, unpacked
+from glip.models.cpu.head import Predictor
 from glip.models.dense_heads import PictureFeatures
-from glip.models.dense_heads.prediction import Predictor
 from glip.models.detectors import GLIP
 from glip.models.language import TextFeatures
-from glip.models.postprocess import Candidates, EntityScores, select_candidates
+from glip.models.postprocess import Candidates, EntityScores
 from glip.ops import clip_inclusive, half_open
 from glip.registry import MODELS
 from glip.runtime.extra import require
@@ -160,7 +160,7 @@ class SessionPredictor(Predictor):
                     None, {name: inputs[name] for name in inputs if name in wanted}
                 )
                 logits, deltas, centerness = map(torch.from_numpy, raw)
-                candidates = select_candidates(
+                candidates = self.select(
                     logits[:, scores.tokens],
                     centerness.sigmoid(),
                     scores,

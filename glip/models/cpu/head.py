@@ -1,8 +1,9 @@
-"""The predictions of the grounding head, whose products oneDNN makes."""
+"""The grounding head: products by oneDNN, and few candidates to begin with."""
 
 from torch import Tensor
 
-from glip.models.dense_heads import tower
+from glip.models.cpu.selection import select_candidates
+from glip.models.dense_heads import atss_vlfusion_head, prediction, tower
 from glip.ops.cpu import linear
 
 
@@ -12,3 +13,15 @@ class VLFusionModule(tower.VLFusionModule):
     def product(self, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Affine map of rows (N, K) by a weight (M, K), to (N, M)."""
         return linear(rows, weight, bias)
+
+
+class Predictor(prediction.Predictor):
+    """As the plain one, by :func:`glip.models.cpu.selection.select_candidates`."""
+
+    select = staticmethod(select_candidates)
+
+
+class ATSSVLFusionHead(atss_vlfusion_head.ATSSVLFusionHead):
+    """As the plain one, with the :class:`Predictor` of this module."""
+
+    predictor_type = Predictor

@@ -75,6 +75,8 @@ class Predictor:
         cfg: Complete ``test_cfg`` of :class:`ATSSVLFusionHead`.
     """
 
+    select = staticmethod(select_candidates)
+
     def __init__(
         self,
         head: VLFusionModule,
@@ -215,7 +217,7 @@ class Predictor:
     ) -> tuple[Candidates, Tensor]:
         """Candidates of one picture and prompt, whose keys are (U, C)."""
         with self._full_precision():
-            candidates = select_candidates(
+            candidates = self.select(
                 self.head.product(positions.rows, keys, bias),
                 positions.centerness,
                 scores_of,
