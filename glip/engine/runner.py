@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import EMAHook
 from mmengine.logging import MMLogger
-from mmengine.model import convert_sync_batchnorm, is_model_wrapper
+from mmengine.model import convert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
@@ -43,6 +43,7 @@ from glip.registry import OPTIMIZERS, RUNNERS
 from glip.runtime.atomic import atomic_write
 from glip.runtime.compiling import compile_parts
 from glip.runtime.console import quiet_console, warnings_to_file
+from glip.runtime.processes import unwrapped
 
 _TRAINING_STATE = ('meta', 'message_hub')
 _KEEP_NAMES = [(r'^module.', '')]  # mmengine's default, done when a file is read
@@ -233,8 +234,7 @@ class GLIPRunner(Runner):
         return model
 
     def _maybe_compile(self, target: str) -> None:
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        compile_parts(model, self.cfg.get('compile'))
+        compile_parts(unwrapped(self.model), self.cfg.get('compile'))
 
     def load_or_resume(self) -> None:
         """Load or resume what the config asks for, once."""
@@ -308,8 +308,9 @@ class GLIPRunner(Runner):
         if self._sharded is not None:
             self._sharded.load_state_dict(checkpoint['state_dict'])
         else:
-            model = self.model.module if is_model_wrapper(self.model) else self.model
-            model.load_state_dict(checkpoint['state_dict'], strict=False)
+            unwrapped(self.model).load_state_dict(
+                checkpoint['state_dict'], strict=False
+            )
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from glip.errors import CheckpointError, PromptError, one_line
 from glip.export.metadata import KEY, WORDS, unpacked
+from glip.models.cpu.head import Predictor
 from glip.models.dense_heads import PictureFeatures
-from glip.models.dense_heads.prediction import Predictor
 from glip.models.detectors import GLIP
 from glip.models.language import TextFeatures
-from glip.models.postprocess import Candidates, EntityScores, select_candidates
-from glip.ops import clip_inclusive
+from glip.models.postprocess import Candidates, EntityScores
+from glip.ops import clip_inclusive, half_open
 from glip.registry import MODELS
 from glip.runtime.extra import require
 from glip.text import EncodedPrompt
@@ -193,7 +193,7 @@ class SessionPredictor(Predictor):
                     embedded=words.embedded,
                     mask=words.mask,
                 )
-                candidates = select_candidates(
+                candidates = self.select(
                     logits[:, scores.tokens],
                     centerness.sigmoid(),
                     scores,
@@ -280,6 +280,6 @@ class BakedHead(SessionHead):
             if rescale:
                 width, height = meta.get('scale_factor', (1.0, 1.0))
                 boxes = boxes / torch.tensor([width, height, width, height])
-            boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
+            boxes = half_open(boxes)
             results.append(InstanceData(bboxes=boxes, scores=scores, labels=labels))
         return results
