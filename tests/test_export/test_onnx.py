@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
-from tiny_model import tiny_model
+from tiny_model import tiny_detector
 
 import glip
-from glip.apis import Detector, build_model
 from glip.cli.app import main
 from glip.errors import CheckpointError, ConfigError, GLIPError, PromptError
 from glip.export import export_onnx
@@ -20,26 +17,6 @@ pytest.importorskip('onnxruntime')
 pytestmark = pytest.mark.slow  # each trace takes some ten seconds
 
 WORDS = 'dog. red bicycle. car'
-
-
-def make_detector(early_fuse: bool) -> Detector:
-    """A small Swin GLIP with random weights and all that a real one has."""
-    torch.manual_seed(0)
-    pipeline = [
-        dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-        dict(type='FixScaleResize', scale=(96, 160), keep_ratio=True, backend='pillow'),
-        dict(type='LoadAnnotations', with_bbox=True),
-        dict(type='PackDetInputs'),
-    ]
-    cfg = Config(
-        dict(
-            default_scope='glip',
-            model=tiny_model({'bbox_head.early_fuse': early_fuse}),
-            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
-            default_threshold=0.0,
-        )
-    )
-    return Detector(build_model(cfg).eval(), cfg)
 
 
 def pictures():
@@ -59,7 +36,7 @@ def same(ours, theirs):
 @pytest.fixture(scope='module', params=[False, True], ids=['unfused', 'fused'])
 def exported(request, tmp_path_factory):
     """A detector, and the file that words are an input of."""
-    detector = make_detector(request.param)
+    detector = tiny_detector({'bbox_head.early_fuse': request.param})
     path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
     files = export_onnx(detector.model, detector.cfg, path)
     assert [file.name for file in files] == ['model.onnx', 'model.words.onnx']
@@ -85,7 +62,7 @@ def test_encoded_pictures_and_chunks(exported):
 
 
 def test_words_in_the_graph(tmp_path):
-    detector = make_detector(True)
+    detector = tiny_detector()
     path = tmp_path / 'baked.onnx'
     prompt = parse_text(WORDS)
     (file,) = export_onnx(detector.model, detector.cfg, path, prompt=prompt)
