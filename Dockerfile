@@ -7,8 +7,7 @@ FROM python:3.12-slim
 
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PYTHONUNBUFFERED=1 \
-    HF_HUB_OFFLINE=1
+    PYTHONUNBUFFERED=1
 
 # The wheels of the usual index bring CUDA with them, several GB of it.
 RUN pip install --index-url https://download.pytorch.org/whl/cpu torch torchvision
@@ -18,7 +17,8 @@ COPY . .
 # OpenCV's usual wheel needs libGL, which a machine without a screen lacks.
 RUN pip install '.[serve]' \
     && version=$(python -c "from importlib.metadata import version; print(version('opencv-python'))") \
-    && pip install --force-reinstall --no-deps opencv-python-headless==$version
+    && pip uninstall -y opencv-python \
+    && pip install --no-deps opencv-python-headless==$version
 
 RUN useradd --create-home glip
 USER glip

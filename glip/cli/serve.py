@@ -36,7 +36,7 @@ def serve(
         float, typer.Option(help='milliseconds to gather a batch in', min=0)
     ] = 5.0,
     max_body: Annotated[float, typer.Option(help='MiB of a request')] = 32.0,
-    max_memory: Annotated[float, typer.Option(help='MiB of all requests')] = 256.0,
+    max_memory: Annotated[float, typer.Option(help='MiB of all requests')] = 512.0,
     max_pixels: Annotated[
         float, typer.Option(help='millions of pixels of a picture')
     ] = 50.0,

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import anyio
+import anyio.to_thread
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -29,6 +30,7 @@ from glip.text import TextPrompt
 # Label Studio asks for as many tasks as are selected. What is not begun within this
 # share of the time is left for its next request.
 _SHARE_OF_TIME = 0.7
+_LONGEST_INTERFACE = 2**20  # characters
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def label_studio_routes(service: Service) -> APIRouter:
         """Whether the labelling interface of a project can be served."""
         body = await read_json(request, SetupRequest)
         if body.label_config:
-            await service.prompt_of(dict(read_interface(body.label_config).words))
+            interface = await _interface(body.label_config)
+            await service.prompt_of(dict(interface.words))
         return {'model_version': service.model}
 
     @router.get('/versions')
@@ -89,7 +92,7 @@ def label_studio_routes(service: Service) -> APIRouter:
     async def predict(request: Request) -> dict[str, Any]:
         """A prediction for every task."""
         body = await read_json(request, TasksRequest)
-        interface = read_interface(body.label_config)
+        interface = await _interface(body.label_config)
         prompt = await service.prompt_of(dict(interface.words))
         size = service.limits.pictures
         answers: list[Detections | GLIPError] = []
@@ -110,12 +113,18 @@ def label_studio_routes(service: Service) -> APIRouter:
     return router
 
 
+async def _interface(xml: str) -> Interface:
+    return await anyio.to_thread.run_sync(read_interface, xml)
+
+
 def read_interface(xml: str) -> Interface:
     """Find the rectangles of a labelling interface.
 
     Raises:
-        Refusal: It has none, or is not XML.
+        Refusal: It has none, is too long, or is not XML.
     """
+    if len(xml) > _LONGEST_INTERFACE:
+        raise Refusal(f'the labelling interface has {len(xml)} characters')
     if '<!' in xml.replace('<!--', ''):
         raise Refusal('the labelling interface must not declare entities')
     try:

@@ -27,7 +27,7 @@ class Limits:
     """
 
     body: int = 32 * 2**20
-    memory: int = 256 * 2**20
+    memory: int = 512 * 2**20
     pixels: int = 50_000_000
     pictures: int = 16
     classes: int = 200

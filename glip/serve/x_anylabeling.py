@@ -80,8 +80,9 @@ def x_anylabeling_routes(service: Service) -> APIRouter:
         body = await read_json(request, PredictRequest)
         if body.model != service.model:
             raise UnknownModel(f'no model {body.model!r:.60}; here is {service.model}')
-        words = body.params.text_prompt
-        prompt = await service.prompt_of(_GLUED.sub('. ', words) if words else None)
+        # More than may be asked for is refused whether it is taken apart or not.
+        words = (body.params.text_prompt or '')[: service.limits.characters + 1]
+        prompt = await service.prompt_of(_GLUED.sub('. ', words) or None)
         picture = await service.picture(body.image, request.state.held)
         threshold = body.params.conf_threshold
         (detections,) = await service.detect([picture], [prompt], threshold)
