@@ -93,6 +93,7 @@ setup(
         'onnx': parse_requirements('onnx'),
         'video': parse_requirements('video'),
         'nlp': parse_requirements('nlp'),
+        'serve': parse_requirements('serve'),
         'stream': parse_requirements('stream'),
         'tests': parse_requirements('tests'),
         'docs': parse_requirements('docs'),

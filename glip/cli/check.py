@@ -18,6 +18,7 @@ _OPTIONAL = {
     'pandas': ('formats', 'to_pandas()'),
     'onnxruntime': ('onnx', 'detecting with ONNX files'),
     'onnxscript': ('onnx', 'glip export'),
+    'fastapi': ('serve', 'glip serve'),
     'spacy': ('nlp', 'noun phrases of captions by spaCy'),
     'webdataset': ('stream', 'training on tar shards'),
 }

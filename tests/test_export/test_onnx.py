@@ -7,12 +7,10 @@ import pickle
 
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
-from tiny_model import tiny_model
+from tiny_model import tiny_detector
 
 import glip
-from glip.apis import Detector, build_model
+from glip.apis import Detector
 from glip.cli.app import main
 from glip.errors import CheckpointError, ConfigError, GLIPError, PromptError
 from glip.export import export_onnx
@@ -28,30 +26,11 @@ WORDS = 'dog. red bicycle. car'
 
 
 def make_detector(early_fuse: bool) -> Detector:
-    """A small Swin GLIP with random weights and all that a real one has.
-
-    With fusion its windows are those of GLIP-L, of which a picture has several.
-    """
-    torch.manual_seed(0)
-    scale = (448, 480) if early_fuse else (96, 160)
+    """With fusion its windows are those of GLIP-L, of which a picture has several."""
     changes = {'bbox_head.early_fuse': early_fuse}
-    if early_fuse:
-        changes['backbone.window_size'] = 12
-    pipeline = [
-        dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-        dict(type='FixScaleResize', scale=scale, keep_ratio=True, backend='pillow'),
-        dict(type='LoadAnnotations', with_bbox=True),
-        dict(type='PackDetInputs'),
-    ]
-    cfg = Config(
-        dict(
-            default_scope='glip',
-            model=tiny_model(changes),
-            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
-            default_threshold=0.0,
-        )
-    )
-    return Detector(build_model(cfg).eval(), cfg)
+    if not early_fuse:
+        return tiny_detector(changes)
+    return tiny_detector(changes | {'backbone.window_size': 12}, scale=(448, 480))
 
 
 def pictures():
@@ -97,7 +76,7 @@ def test_encoded_pictures_and_chunks(exported):
 
 
 def test_words_in_the_graph(tmp_path):
-    detector = make_detector(True)
+    detector = tiny_detector()
     path = tmp_path / 'baked.onnx'
     prompt = parse_text(WORDS)
     (file,) = export_onnx(detector.model, detector.cfg, path, prompt=prompt)
