@@ -53,9 +53,10 @@ class SahiModel(DetectionModel):
         if options.get('image_size') is not None:
             raise ConfigError('image_size: the test pipeline of the config settles it')
         self.text = text
-        super().__init__(
-            model_path=model_path, confidence_threshold=confidence_threshold, **options
-        )
+        # The threshold is a number once the model is there.
+        options['confidence_threshold'] = confidence_threshold
+        path = None if model_path is None else os.fspath(model_path)
+        super().__init__(path, **options)
 
     def load_model(self) -> None:
         """Load what ``model_path`` and ``config_path`` name."""
