@@ -32,11 +32,16 @@ def detector_of(
         ConfigError: No such model or device, or weights for a loaded detector.
         CheckpointError: The weights cannot be read, or are of another model.
     """
-    if not isinstance(model, Detector):
-        return load(model, weights, device)
-    if weights is not None:
-        raise ConfigError('weights go with a config or a name, not with a detector')
-    return model
+    if isinstance(model, Detector):
+        if weights is not None:
+            raise ConfigError('weights go with a config or a name, not with a detector')
+        return model
+    if not isinstance(model, (str, os.PathLike, Config)):
+        raise ConfigError(
+            f'a model is a name such as {DEFAULT_MODEL!r}, a config or a detector, not '
+            f'{type(model).__name__}'
+        )
+    return load(model, weights, device)
 
 
 class PromptedDetector:

@@ -25,7 +25,7 @@ _EXAMPLE = "for example candidate_labels=['cat', 'remote control']"
 
 def pipeline(
     task: str = TASK,
-    model: Model = DEFAULT_MODEL,
+    model: Model | None = None,
     *,
     weights: str | os.PathLike[str] | None = None,
     device: int | str | torch.device | None = None,
@@ -37,7 +37,7 @@ def pipeline(
 
     Args:
         task: ``'zero-shot-object-detection'``, which is the only one.
-        model: A name from the zoo, a config, or a detector.
+        model: A name from the zoo, a config, or a detector; None is ``'glip-nano'``.
         weights: See :func:`glip.load`.
         device: See :func:`glip.load`; also the number of a GPU, -1 for the CPU.
         threshold: Lowest score where a call names none: 0.1 as in transformers. None
@@ -57,6 +57,8 @@ def pipeline(
         threshold=threshold, top_k=top_k, batch_size=batch_size
     )
     _check(**options)  # said before the weights are read
+    if model is None:
+        model = DEFAULT_MODEL
     detector = detector_of(model, weights=weights, device=device)
     return ZeroShotObjectDetectionPipeline(detector, **options)
 

@@ -181,6 +181,7 @@ def test_from_a_name_and_a_number_of_a_device(standin_files, picture):
         dict(top_k=1.5),
         dict(batch_size=0),
         dict(model='nonsense'),
+        dict(model=5),
     ],
     ids=str,
 )
