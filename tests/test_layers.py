@@ -25,7 +25,7 @@ _LINES = (
     {'evaluation'},
     {'report'},
     {'engine'},
-    {'teach', 'drop_in', 'serve'},
+    {'teach', 'drop_in', 'serve', 'adapters'},
     {'cli'},
     {'__main__'},
 )
