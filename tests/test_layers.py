@@ -25,7 +25,7 @@ _LINES = (
     {'evaluation'},
     {'report'},
     {'engine'},
-    {'register', 'teach', 'drop_in'},
+    {'register', 'teach', 'drop_in', 'page'},
     {'cli'},
     {'__main__'},
 )
