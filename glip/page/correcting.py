@@ -14,9 +14,9 @@ from glip.runtime.extra import require
 from glip.visualization.drawing import class_colors
 
 _HELP = (
-    'Drag a box to move it, its corners to resize it. <b>Delete</b> removes it, a '
-    '<b>double click</b> renames it. <b>C</b> draws new boxes, <b>D</b> goes back to '
-    'moving.'
+    'Drag a box to move it, its corners to resize it; a <b>double click</b> renames '
+    'it, <b>Delete</b> removes it. The buttons below the picture draw new boxes '
+    '(<b>C</b>), go back to moving (<b>D</b>) and remove; the wheel zooms.'
 )
 
 

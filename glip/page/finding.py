@@ -65,7 +65,11 @@ def add_finding(kept: KeptDetections, files: Path) -> None:
                 info='lowest score of a box; moving it does not run the model',
             )
             drawn = gradio.Image(
-                label='Boxes', interactive=False, height=420, buttons=['fullscreen']
+                label='Boxes',
+                interactive=False,
+                height=420,
+                buttons=['fullscreen'],
+                elem_id='drawn',
             )
             summary = gradio.HTML()
             table = gradio.Dataframe(
@@ -74,6 +78,7 @@ def add_finding(kept: KeptDetections, files: Path) -> None:
                 interactive=False,
                 max_height=260,
                 label='Boxes, corners in pixels',
+                elem_id='boxes',
             )
             with gradio.Row():
                 record = gradio.DownloadButton('JSON', interactive=False)

@@ -19,11 +19,11 @@ from glip.images import find_images, load_image
 from glip.page.annotation_file import AnnotationFile
 from glip.page.draft import Draft, without_boxes
 from glip.page.kept import MOST_NAMES, KeptDetections, read_words
-from glip.report.page import fitted
 from glip.runtime.lock import only_writer
 from glip.runtime.writing import check_place, make_folder
 
-_SHOWN = 16  # views whose pixels lie on the disk
+_LARGEST = (1000, 640)  # pixels of a view, width and height
+_SHOWN = 16  # views whose images lie on the disk
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class View:
     Attributes:
         index: Of the picture in the folder.
         serial: Tells this view from earlier ones of the same picture.
-        pixels: (H, W, 3) uint8 RGB, small enough for a page.
-        factor: That scales boxes of the picture to ``pixels``.
+        image: RGB, of a size that fits into a page.
+        factor: That scales boxes of the picture to ``image``.
         boxes: In pixels of the picture.
     """
 
     index: int
     serial: int
-    pixels: np.ndarray
+    image: Image.Image
     factor: float
     boxes: Detections
 
@@ -225,7 +225,12 @@ class FolderSession:
             raise
 
     def _view(self, index: int, draft: Draft, pixels: np.ndarray) -> View:
-        small, factor = fitted(pixels, enlarged=True)
+        height, width = pixels.shape[:2]
+        factor = min(_LARGEST[0] / width, _LARGEST[1] / height)
+        small = Image.fromarray(np.ascontiguousarray(pixels)).resize(
+            (max(1, round(width * factor)), max(1, round(height * factor))),
+            Image.Resampling.BILINEAR,
+        )
         view = View(index, next(self._serials), small, factor, draft.boxes)
         self._views[index] = view.serial, view.factor
         return view
@@ -261,7 +266,7 @@ def one_page(path: Path) -> AbstractContextManager[None]:
 
 
 def save_view(view: View, folder: Path) -> Path:
-    """Write the pixels of a view, named so that :func:`view_of` knows it again.
+    """Write the image of a view, named so that :func:`view_of` knows it again.
 
     Those of views long ago are removed.
     """
@@ -269,7 +274,7 @@ def save_view(view: View, folder: Path) -> Path:
         if view_of(path.name)[1] <= view.serial - _SHOWN:
             path.unlink(missing_ok=True)
     path = folder / f'{view.index}-{view.serial}.jpg'
-    Image.fromarray(np.ascontiguousarray(view.pixels)).save(path, quality=92)
+    view.image.save(path, quality=92)
     return path
 
 

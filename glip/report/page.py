@@ -176,16 +176,11 @@ def ranking(counts: Sequence[tuple[str, int]]) -> Markup:
     return Markup(_templates().get_template('ranking.html').render(counts=counts))
 
 
-def fitted(image: np.ndarray, *, enlarged: bool = False) -> tuple[np.ndarray, float]:
-    """A picture small enough for a page, and the factor that scales its boxes.
-
-    Args:
-        image: (H, W, 3) uint8.
-        enlarged: Whether one that is smaller is brought to the same size.
-    """
+def fitted(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """A picture small enough for a page, and the factor that scales its boxes."""
     height, width = image.shape[:2]
     factor = _LARGEST / max(height, width)
-    if factor >= 1 and not enlarged:
+    if factor >= 1:
         return image, 1.0
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     small = Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.BILINEAR)
