@@ -36,7 +36,7 @@ def add_correcting(blocks: Any, session: FolderSession, files: Path) -> None:
                 elem_id='canvas',
                 label_list=session.names,
                 sources=[],
-                boxes_alpha=0.15,
+                boxes_alpha=0.05,
                 box_min_size=2,
                 show_label=False,
                 show_download_button=False,

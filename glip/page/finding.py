@@ -46,6 +46,7 @@ def add_finding(kept: KeptDetections, files: Path) -> None:
                 label='Picture',
                 height=260,
                 buttons=[],
+                elem_id='picture',
             )
             words = gradio.Textbox(
                 label='What to find',
@@ -81,8 +82,8 @@ def add_finding(kept: KeptDetections, files: Path) -> None:
                 elem_id='boxes',
             )
             with gradio.Row():
-                record = gradio.DownloadButton('JSON', interactive=False)
-                image = gradio.DownloadButton('Picture', interactive=False)
+                record = gradio.DownloadButton('Download JSON', interactive=False)
+                image = gradio.DownloadButton('Download picture', interactive=False)
     results = [drawn, table, summary, record, image]
 
     def results_of(path: str, text: str, score: float, folder: str) -> list[Any]:

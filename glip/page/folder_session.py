@@ -279,6 +279,12 @@ def save_view(view: View, folder: Path) -> Path:
 
 
 def view_of(name: str) -> tuple[int, int]:
-    """Index and serial of the view that a file shows."""
+    """Index and serial of the view that a file shows.
+
+    Raises:
+        DatasetError: It is none, but a picture that was dropped onto the page.
+    """
     index, _, serial = Path(name).stem.partition('-')
+    if not (index.isdecimal() and serial.isdecimal()):
+        raise DatasetError(f'{name}: not a picture of this folder; reload the page')
     return int(index), int(serial)

@@ -58,7 +58,9 @@ def test_find_move_the_threshold_go_back_and_download(opened, tmp_path):
     everything = kept.detector(str(demo_root() / _PICTURE), _WORDS, threshold=0.0)
     with serving(kept, port=free_port()) as address:
         page.goto(address)
-        page.locator('input[type=file]').first.set_input_files(demo_root() / _PICTURE)
+        page.locator('#picture input[type=file]').set_input_files(
+            demo_root() / _PICTURE
+        )
         find(page, _WORDS)
         page.get_by_text(f'3 of {len(everything)} boxes').wait_for()
         table = page.locator('#boxes').inner_text()
@@ -79,12 +81,12 @@ def test_find_move_the_threshold_go_back_and_download(opened, tmp_path):
         assert kept.passes == 2
         assert page.get_by_label('What to find').input_value() == _WORDS
 
-        record = downloaded(page, 'JSON', tmp_path)
+        record = downloaded(page, 'Download JSON', tmp_path)
         detections = Detections.from_dict(json.loads(record.read_text()))
         expected = everything.above(0.9)
         assert detections.names == expected.names == ['person']
         assert detections.boxes == pytest.approx(expected.boxes, abs=0.01)
-        with Image.open(downloaded(page, 'Picture', tmp_path)) as picture:
+        with Image.open(downloaded(page, 'Download picture', tmp_path)) as picture:
             assert picture.size == detections.size
 
 
@@ -104,11 +106,11 @@ def test_bad_input_is_a_line_and_the_page_goes_on(opened, kept, pictures, tmp_pa
             toasts.first.wait_for(state='detached')
 
         refused('red')  # no picture
-        upload = page.locator('input[type=file]').first
+        upload = page.locator('#picture input[type=file]')
         upload.set_input_files(broken)
         refused('red. blue')
         page.get_by_label('Remove Image').first.click()
-        page.locator('input[type=file]').first.set_input_files(pictures / 'one.png')
+        page.locator('#picture input[type=file]').set_input_files(pictures / 'one.png')
         refused('')
         refused('. '.join(f'word{number}' for number in range(10_000)))
         page.get_by_label('range slider for Threshold').fill('0.1')

@@ -187,4 +187,6 @@ def test_views_are_known_by_their_files_and_do_not_pile_up(begin, tmp_path):
         view = session.open(ONE)
         file = save_view(view, tmp_path)
         assert view_of(file.name) == (ONE, view.serial)
+    with pytest.raises(DatasetError):
+        view_of('holiday-2.jpg')
     assert len(list(tmp_path.glob('*-*.jpg'))) < 20
