@@ -105,8 +105,13 @@ def add_finding(kept: KeptDetections, files: Path) -> None:
         if upload is None:
             raise ImageError('choose a picture first')
         folder = uuid.uuid4().hex if last is None else last[2]
-        outputs = results_of(upload['path'], text, score, folder)
-        return [*outputs, (upload['path'], text, folder)]
+        path = str(upload['path'])
+        try:
+            outputs = results_of(path, text, score, folder)
+        except ImageError as error:
+            # Where uploads lie tells nobody anything.
+            raise ImageError(str(error).replace(path, Path(path).name)) from error
+        return [*outputs, (path, text, folder)]
 
     @reported
     def find(

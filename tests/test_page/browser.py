@@ -29,7 +29,7 @@ def browsing() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=list(_FLAGS))
         page = browser.new_page(viewport={'width': 1280, 'height': 900})
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         try:
             yield page
         finally:
