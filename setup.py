@@ -94,6 +94,7 @@ setup(
         'page': parse_requirements('page'),
         'video': parse_requirements('video'),
         'nlp': parse_requirements('nlp'),
+        'serve': parse_requirements('serve'),
         'stream': parse_requirements('stream'),
         'tests': parse_requirements('tests'),
         'docs': parse_requirements('docs'),

@@ -19,6 +19,7 @@ _OPTIONAL = {
     'onnxruntime': ('onnx', 'detecting with ONNX files'),
     'gradio': ('page', 'glip page'),
     'onnxscript': ('onnx', 'glip export'),
+    'fastapi': ('serve', 'glip serve'),
     'spacy': ('nlp', 'noun phrases of captions by spaCy'),
     'webdataset': ('stream', 'training on tar shards'),
 }
