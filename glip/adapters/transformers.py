@@ -15,7 +15,7 @@ from glip.adapters.prompted import DEFAULT_MODEL, Model, detector_of
 from glip.apis import Detections, Detector
 from glip.errors import ConfigError, ImageError, PromptError
 from glip.images import is_picture, is_url, load_image
-from glip.runtime.values import check_count, check_score
+from glip.runtime.values import DEFAULT, Threshold, check_count, check_score
 from glip.text import TextPrompt
 
 TASK = 'zero-shot-object-detection'
@@ -154,7 +154,7 @@ class ZeroShotObjectDetectionPipeline:
     def _run(
         self,
         questions: Iterable[tuple[Any, TextPrompt]],
-        threshold: float | None,
+        threshold: Threshold | None,
         top_k: int | None,
         batch_size: int,
     ) -> Iterator[list[dict[str, Any]]]:
@@ -162,7 +162,7 @@ class ZeroShotObjectDetectionPipeline:
         results: Any = self.detector.stream(
             (image for image, _ in first),
             texts=(prompt for _, prompt in second),
-            threshold=threshold,
+            threshold=DEFAULT if threshold is None else threshold,
             batch_size=batch_size,
             rgb=True,
         )
