@@ -17,6 +17,7 @@ import numpy as np
 from glip.apis import Detections
 from glip.errors import GLIPError
 from glip.runtime.allocator import release_memory
+from glip.runtime.values import Threshold
 from glip.serve.limits import Limits
 from glip.serve.metrics import Metrics
 from glip.serve.pictures import Upload
@@ -31,7 +32,7 @@ class Question(NamedTuple):
     """What is asked about a picture; pictures that share it share a batch."""
 
     prompt: TextPrompt
-    threshold: float | None
+    threshold: Threshold
 
 
 @dataclass(frozen=True, eq=False)
