@@ -43,7 +43,7 @@ class Dropout:
 
     @property
     def kept_share(self) -> float:
-        """Share that stays."""
+        """Share of the probabilities that dropout keeps."""
         return 1 - self._dropped / 2**16
 
     def replay(self) -> Draw:
