@@ -6,8 +6,9 @@ import glip.datasets
 import glip.engine
 import glip.evaluation
 import glip.models
+import glip.models.detectors.tta
 import glip.report.plots
-import glip.transforms  # noqa: F401
+import glip.transforms.training  # noqa: F401
 
 
 def register_all_modules(init_default_scope: bool = True) -> None:

@@ -21,8 +21,9 @@ from glip.models.dense_heads.prediction import Predictor
 from glip.models.detectors import GLIP
 from glip.models.language import TextFeatures
 from glip.models.postprocess import Candidates, EntityScores, select_candidates
+from glip.models.preprocessing import DetDataPreprocessor
 from glip.ops import clip_inclusive
-from glip.registry import MODELS
+from glip.registry import MODELS, build_light
 from glip.runtime.extra import require
 from glip.text import EncodedPrompt
 
@@ -89,7 +90,9 @@ def _assembled(cfg: Config, session: Any, words: Any, about: dict[str, Any]) -> 
     with DefaultScope.overwrite_default_scope('glip'):
         with torch.device('meta'):  # of the networks only their shapes are used
             model = MODELS.build(cfg.model)
-        model.data_preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        model.data_preprocessor = build_light(
+            cfg.model.data_preprocessor, MODELS, DetDataPreprocessor
+        )
     head = model.bbox_head
     generator = head.prior_generator
     generator.base_anchors = generator.gen_base_anchors()

@@ -32,6 +32,7 @@ from glip.ops.inclusive_boxes import (
     iou_inclusive,
 )
 from glip.ops.linear import Linear, linear
+from glip.ops.nms import batched_nms
 from glip.ops.plain import is_plain, plain_path
 from glip.ops.recompute import recomputed
 from glip.ops.torch_internals import onednn_has_bf16
@@ -45,6 +46,7 @@ __all__ = [
     'FeedForwardWeights',
     'Linear',
     'absorbed_bi_attention',
+    'batched_nms',
     'batched_nms_inclusive',
     'clip_inclusive',
     'decode_inclusive',

@@ -1,10 +1,10 @@
 """Modulated deformable 3x3 convolution as DyHead uses it, without a compiled mmcv."""
 
 from contextlib import nullcontext
+from importlib import import_module
 
 import torch
 from torch import Tensor
-from torchvision.ops import deform_conv2d
 
 from glip.compat.mmcv_ext.deform_conv import match_output, without_gradient_outside
 from glip.ops.cpu.gather_deform_conv import gather_deform_conv2d
@@ -78,7 +78,8 @@ def modulated_deform_conv2d(
                     stride=(stride, stride),
                     padding=(padding, padding),
                 )
-            out = deform_conv2d(
+            kernels = import_module('torchvision.ops')  # takes a second, rarely used
+            out = kernels.deform_conv2d(
                 x, offset, weight, bias, stride=stride, padding=padding, mask=mask
             )
     return out if mixed else out.to(dtype)

@@ -33,6 +33,21 @@ def _operator(library: str, name: str) -> Callable | None:
     return getattr(getattr(torch.ops, library, None), name, None)
 
 
+def is_recorded() -> bool:
+    """Whether something looks at the operators that are called.
+
+    Gradients, a compiler and counters of operations do. Without, an operator of our own
+    can be left out, whose first call takes a second, and each a tenth of a millisecond.
+    """
+    modes = getattr(torch._C, '_len_torch_dispatch_stack', None)
+    return (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or modes is None
+        or modes() > 0
+    )
+
+
 def onednn_has_bf16() -> bool:
     """Whether oneDNN multiplies bfloat16 on this CPU; without, torch itself does so.
 

@@ -96,12 +96,6 @@ def test_words_in_the_graph(tmp_path):
         session(pictures()[0], 'cat')
 
 
-def test_the_model_stays_as_it_was(exported):
-    detector, _ = exported
-    body = detector.model.language_model.language_backbone.body.model
-    assert body.config._attn_implementation != 'eager'
-
-
 def test_files_that_are_none(exported, tmp_path):
     detector, path = exported
     for name, content in (('empty.onnx', b''), ('text.onnx', b'no graph')):

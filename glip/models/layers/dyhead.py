@@ -5,10 +5,10 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from glip.models.module import Module
 from glip.ops import modulated_deform_conv2d
 
 
@@ -39,7 +39,7 @@ class DeformConv3x3(nn.Module):
         )
 
 
-class Conv3x3Norm(BaseModule):
+class Conv3x3Norm(Module):
     """A branch of the tower: 3x3 convolution and the group norm after it."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Conv3x3Norm(BaseModule):
 Source = tuple[nn.GroupNorm, Tensor]
 
 
-class DyReLU(BaseModule):
+class DyReLU(Module):
     """Maximum of two lines whose slopes and offsets depend on the picture.
 
     Source: arXiv 2003.10027, type B, with the original's ranges.
@@ -98,7 +98,7 @@ def _resample(x: Tensor, size: torch.Size) -> Tensor:
     return F.interpolate(x, size=size, mode='bilinear', align_corners=True)
 
 
-class DyConv(BaseModule):
+class DyConv(Module):
     """Scale-, spatial- and task-aware attention over a feature pyramid.
 
     Each level gathers from itself, from the finer level (stride 2) and from the
