@@ -80,7 +80,7 @@ def load(
         )
     with Undrawn():
         network = build_model(cfg)
-    use_cpu_kernels(network)
+    use_cpu_kernels(network, frozen=True)
     load_into(network, os.fspath(source), assign=True)
     if prompt is not None:
         load_tuned(network, os.fspath(prompt))

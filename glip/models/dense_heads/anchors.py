@@ -61,6 +61,7 @@ class AnchorGenerator:
             (stride, stride) if isinstance(stride, int) else tuple(stride)
             for stride in strides
         ]
+        self.octave_base_scale = octave_base_scale
         self._shape = tuple(ratios), tuple(scales), center_offset
         self.base_anchors = self.gen_base_anchors()
 

@@ -155,7 +155,7 @@ class DyConv(Module):
     ) -> Tensor:
         field: tuple[Tensor, ...] = ()
         if self.offset is not None:
-            offset, mask = self.offset(feature).split((18, 9), dim=1)
+            offset, mask = self._field(feature).split((18, 9), dim=1)
             field = (offset, mask.sigmoid())
         branches = cast(Iterable[Conv3x3Norm], self.dyconvs)
         from_coarser, from_same, from_finer = branches
@@ -169,6 +169,10 @@ class DyConv(Module):
             if x is not None
         ]
         return self._merge(sources, feature.shape[2:])
+
+    def _field(self, feature: Tensor) -> Tensor:
+        """Offsets and logits of the mask, (B, 27, H, W)."""
+        return cast(nn.Conv2d, self.offset)(feature)
 
     def _merge(self, sources: list[Source], size: torch.Size) -> Tensor:
         """Mean of the sources, recomputed in the backward pass where that is asked."""
