@@ -91,6 +91,7 @@ setup(
     extras_require={
         'formats': parse_requirements('formats'),
         'onnx': parse_requirements('onnx'),
+        'page': parse_requirements('page'),
         'video': parse_requirements('video'),
         'nlp': parse_requirements('nlp'),
         'serve': parse_requirements('serve'),

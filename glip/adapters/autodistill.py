@@ -11,6 +11,7 @@ import torch
 from glip.adapters.prompted import DEFAULT_MODEL, Model, PromptedDetector
 from glip.errors import PromptError
 from glip.runtime.extra import optional_base, require
+from glip.runtime.values import DEFAULT, Threshold
 
 if TYPE_CHECKING:
     from autodistill.detection import DetectionBaseModel
@@ -26,7 +27,7 @@ class AutodistillModel(DetectionBaseModel):
         model: A name from the zoo, a config, or a detector.
         weights: See :func:`glip.load`.
         device: See :func:`glip.load`.
-        threshold: Lowest score; None is the model's own.
+        threshold: Lowest score; ``'default'`` is the model's own.
 
     Raises:
         GLIPError: autodistill is not installed.
@@ -41,7 +42,7 @@ class AutodistillModel(DetectionBaseModel):
         *,
         weights: str | os.PathLike[str] | None = None,
         device: str | torch.device | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = DEFAULT,
     ) -> None:
         require('autodistill.detection')
         self.ontology = ontology

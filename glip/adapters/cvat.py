@@ -12,6 +12,7 @@ from glip.adapters.prompted import DEFAULT_MODEL, Model, PromptedDetector
 from glip.apis.pairing import Text
 from glip.errors import PromptError
 from glip.runtime.extra import require
+from glip.runtime.values import DEFAULT, Threshold
 
 
 class CvatFunction:
@@ -24,7 +25,7 @@ class CvatFunction:
         weights: See :func:`glip.load`.
         device: See :func:`glip.load`.
         threshold: Lowest score where the task is annotated without ``conf_threshold``;
-            None is the model's own.
+            ``'default'`` is the model's own.
 
     Raises:
         GLIPError: cvat-sdk is not installed.
@@ -39,7 +40,7 @@ class CvatFunction:
         *,
         weights: str | os.PathLike[str] | None = None,
         device: str | torch.device | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = DEFAULT,
     ) -> None:
         self._cvat: Any = require('cvat_sdk.auto_annotation')
         self.prompted = PromptedDetector(

@@ -14,6 +14,7 @@ from glip.adapters.prompted import DEFAULT_MODEL, Model, PromptedDetector
 from glip.apis import Detections
 from glip.apis.pairing import Text
 from glip.runtime.extra import optional_base, require
+from glip.runtime.values import DEFAULT, Threshold
 
 if TYPE_CHECKING:
     from fiftyone import Model as _Base
@@ -30,7 +31,7 @@ class FiftyOneModel(_Base):
         weights: See :func:`glip.load`.
         device: See :func:`glip.load`.
         threshold: Lowest score where ``apply_model`` gets no ``confidence_thresh``;
-            None is the model's own.
+            ``'default'`` is the model's own.
 
     Raises:
         GLIPError: FiftyOne is not installed.
@@ -51,7 +52,7 @@ class FiftyOneModel(_Base):
         *,
         weights: str | os.PathLike[str] | None = None,
         device: str | torch.device | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = DEFAULT,
     ) -> None:
         require('fiftyone')
         self.prompted = PromptedDetector(

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from glip.apis import Detections, Detector, load
 from glip.apis.pairing import Text
 from glip.errors import ConfigError, PromptError
-from glip.runtime.values import check_score
+from glip.runtime.values import DEFAULT, Threshold, check_threshold
 from glip.text import parse_text
 
 DEFAULT_MODEL = 'glip-nano'
@@ -53,7 +53,7 @@ class PromptedDetector:
         model: A name, a config, or a detector, on whose device it then stays.
         weights: See :func:`glip.load`.
         device: See :func:`glip.load`.
-        threshold: Score from 0 to 1; None is the model's own.
+        threshold: Score from 0 to 1; ``'default'`` is the model's own.
 
     Attributes:
         classes: Names of the classes, each once.
@@ -72,18 +72,17 @@ class PromptedDetector:
         *,
         weights: str | os.PathLike[str] | None = None,
         device: str | torch.device | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = DEFAULT,
     ) -> None:
         words = model.words if text is None and isinstance(model, Detector) else text
         if words is None:
             raise PromptError("say what to look for, for example text='bench. car'")
         self.prompt = parse_text(words)
-        if threshold is not None:
-            threshold = check_score(threshold, 'threshold')
+        least_score = check_threshold(threshold)
         self.detector = detector_of(model, weights=weights, device=device)
-        if threshold is None:
-            threshold = self.detector.default_threshold
-        self.threshold = threshold
+        if isinstance(least_score, str):
+            least_score = self.detector.default_threshold
+        self.threshold = least_score
         self.classes = tuple(dict.fromkeys(self.prompt.names))
 
     def __call__(
@@ -98,7 +97,7 @@ class PromptedDetector:
 
         Args:
             images: Pictures, as the detector takes them.
-            threshold: Instead of the own one.
+            threshold: Instead of the own one; None is that.
             rgb: Arrays come in RGB.
             batch_size: Pictures in memory at a time.
 

@@ -11,6 +11,7 @@ from glip.adapters.prompted import DEFAULT_MODEL, PromptedDetector
 from glip.apis.pairing import Text
 from glip.errors import ConfigError, PromptError
 from glip.runtime.extra import optional_base, require
+from glip.runtime.values import DEFAULT, Threshold
 
 if TYPE_CHECKING:
     from sahi.models.base import DetectionModel
@@ -26,7 +27,7 @@ class SahiModel(DetectionModel):
             a config file, a checkpoint or the name of one.
         text: What to look for, as :class:`glip.apis.Detector` takes it; without it, the
             names of ``category_mapping``.
-        confidence_threshold: None is the model's own.
+        confidence_threshold: ``'default'`` is the model's own.
         **options: As sahi's ``DetectionModel`` takes them, ``model`` being a detector.
             ``category_mapping`` maps ids to class names; without it classes count from
             0 in the order of ``text``.
@@ -46,7 +47,7 @@ class SahiModel(DetectionModel):
         model_path: str | os.PathLike[str] | None = None,
         *,
         text: Text | None = None,
-        confidence_threshold: float | None = None,
+        confidence_threshold: Threshold = DEFAULT,
         **options: Any,
     ) -> None:
         require('sahi.models.base')

@@ -15,7 +15,7 @@ from glip.adapters.prompted import DEFAULT_MODEL, Model, detector_of
 from glip.apis import Detections, Detector
 from glip.errors import ConfigError, ImageError, PromptError
 from glip.images import is_picture, is_url, load_image
-from glip.runtime.values import check_count, check_score
+from glip.runtime.values import Threshold, check_count, check_threshold
 from glip.text import TextPrompt
 
 TASK = 'zero-shot-object-detection'
@@ -29,7 +29,7 @@ def pipeline(
     *,
     weights: str | os.PathLike[str] | None = None,
     device: int | str | torch.device | None = None,
-    threshold: float | None = 0.1,
+    threshold: Threshold = 0.1,
     top_k: int | None = None,
     batch_size: int = 1,
 ) -> ZeroShotObjectDetectionPipeline:
@@ -40,8 +40,8 @@ def pipeline(
         model: A name from the zoo, a config, or a detector; None is ``'glip-nano'``.
         weights: See :func:`glip.load`.
         device: See :func:`glip.load`; also the number of a GPU, -1 for the CPU.
-        threshold: Lowest score where a call names none: 0.1 as in transformers. None
-            is the model's own.
+        threshold: Lowest score where a call names none: 0.1 as in transformers;
+            ``'default'`` is the model's own.
         top_k: Best boxes of a picture where a call names no number; None keeps all.
         batch_size: Pictures in memory at a time.
 
@@ -83,7 +83,7 @@ class ZeroShotObjectDetectionPipeline:
         self,
         detector: Detector,
         *,
-        threshold: float | None = 0.1,
+        threshold: Threshold = 0.1,
         top_k: int | None = None,
         batch_size: int = 1,
     ) -> None:
@@ -103,7 +103,7 @@ class ZeroShotObjectDetectionPipeline:
         image: Any,
         candidate_labels: Any = None,
         *,
-        threshold: float | None = None,
+        threshold: Threshold | None = None,
         top_k: int | None = None,
         batch_size: int | None = None,
         timeout: float | None = None,
@@ -154,7 +154,7 @@ class ZeroShotObjectDetectionPipeline:
     def _run(
         self,
         questions: Iterable[tuple[Any, TextPrompt]],
-        threshold: float | None,
+        threshold: Threshold,
         top_k: int | None,
         batch_size: int,
     ) -> Iterator[list[dict[str, Any]]]:
@@ -170,8 +170,7 @@ class ZeroShotObjectDetectionPipeline:
 
 
 def _check(threshold: Any, top_k: Any, batch_size: Any) -> None:
-    if threshold is not None:
-        check_score(threshold, 'threshold')
+    check_threshold(threshold)
     if top_k is not None:
         check_count(top_k, 'top_k', least=0)
     check_count(batch_size, 'batch_size')

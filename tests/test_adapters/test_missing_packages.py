@@ -1,10 +1,14 @@
 """Adapters without the package of their tool: one line, when they are used."""
 
 import importlib
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import glip
 from glip.errors import GLIPError
 
 ADAPTERS = {
@@ -39,3 +43,20 @@ def test_the_missing_package_is_named(module, without, detector):
     adapter = getattr(without(module, package), name)
     with pytest.raises(GLIPError, match=package.replace('_', '.')):
         adapter('red')
+
+
+def test_a_tool_is_imported_with_its_adapter_alone():
+    code = (
+        'import sys, glip.adapters; dir(glip.adapters)\n'
+        'print(*sorted({name.partition(".")[0] for name in sys.modules}))'
+    )
+    folder = str(Path(glip.__file__).resolve().parents[1])
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        env=dict(os.environ, PYTHONPATH=folder),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 'glip' in done.stdout.split()
+    assert not {package for package, _ in ADAPTERS.values()} & set(done.stdout.split())

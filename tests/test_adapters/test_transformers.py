@@ -161,7 +161,7 @@ def test_defaults_come_from_the_pipeline(detector, picture):
     assert len(pipeline(TASK, detector, top_k=1)(picture, labels)) == 1
     assert len(pipeline(TASK, detector, top_k=1)(picture, labels, top_k=0)) == 2
     own = detector.default_threshold
-    call = pipeline(TASK, detector, threshold=None)
+    call = pipeline(TASK, detector, threshold='default')
     assert call(picture, labels) == call(picture, labels, threshold=own)
 
 
@@ -178,6 +178,7 @@ def test_from_a_name_and_a_number_of_a_device(standin_files, picture):
         dict(task='object-detection'),
         dict(task=None),
         dict(threshold='high'),
+        dict(threshold=None),
         dict(top_k=1.5),
         dict(batch_size=0),
         dict(model='nonsense'),
