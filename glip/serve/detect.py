@@ -112,10 +112,10 @@ async def _from_json(
 ) -> tuple[list[Upload], Options]:
     body = await read_json(request, JsonRequest)
     service.check_count(len(body.pictures))
-    held = request.state.held
+    memory = request.state.memory
     pictures = []
     for number, text in enumerate(body.pictures, 1):
-        upload = await service.picture(text, held, f'picture {number}')
+        upload = await service.picture(text, memory, f'picture {number}')
         pictures.append(Upload(upload.data, None, upload.pixels))
     return pictures, body
 
