@@ -17,6 +17,7 @@ import numpy as np
 from glip.apis import Detections
 from glip.errors import GLIPError
 from glip.runtime.allocator import release_memory
+from glip.runtime.values import DEFAULT
 from glip.serve.limits import Limits
 from glip.serve.metrics import Metrics
 from glip.serve.pictures import Upload
@@ -184,7 +185,9 @@ class Batcher:
             return self.detector(
                 pictures,
                 question.prompt,
-                threshold=question.threshold,
+                threshold=(
+                    DEFAULT if question.threshold is None else question.threshold
+                ),
                 batch_size=len(pictures),
             )
         except GLIPError as error:
