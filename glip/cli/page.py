@@ -32,17 +32,18 @@ def page(
     weights: Weights = None,
     device: Device = None,
     host: Annotated[str, typer.Option(help='address to listen on')] = '127.0.0.1',
-    port: Annotated[int, typer.Option(help='on that address')] = 7860,
+    port: Annotated[int, typer.Option(help='on that address', min=1, max=65535)] = 7860,
 ) -> None:
     """Find things in the browser, or go through a folder and correct its boxes."""
     if folder is None and (text or out):
         raise GLIPError('--text and --out go with --folder')
-    from glip.page.app import check_address, serving
+    from glip.page.app import serving
     from glip.page.folder_session import FolderSession, one_page
     from glip.runtime.extra import require
+    from glip.runtime.sockets import bound_socket
 
     require('gradio', 'page')
-    check_address(host, port)
+    bound_socket(host, port).close()  # before a model is loaded
     path = None if folder is None else out or folder / 'annotations.json'
     with nullcontext() if path is None else one_page(path):
         import glip.apis

@@ -63,9 +63,10 @@ def serve(
 
     for module in _NEEDED:
         require(module, 'serve')
+    from glip.runtime.sockets import bound_socket
     from glip.serve.addresses import Fetcher
     from glip.serve.limits import Limits
-    from glip.serve.run import KEY, bound_socket, read_key, say
+    from glip.serve.run import KEY, read_key, say
     from glip.serve.run import serve as run_server
 
     key = read_key()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from glip.page.folder_session import FolderSession
 from glip.page.kept import KeptDetections
 from glip.paths import demo_root
 from glip.runtime.extra import require
+from glip.runtime.sockets import bound_socket
 
 _UPLOAD = '200mb'  # of one file; pictures of more pixels than Pillow opens are refused
 _BROWSERS = 64  # whose last picture and words are kept
@@ -46,7 +46,7 @@ def serving(
     Raises:
         GLIPError: gradio is not installed, or the port cannot be listened on.
     """
-    check_address(host, port)
+    bound_socket(host, port).close()
     gradio = require('gradio', 'page')
     _reach_directly('127.0.0.1', 'localhost', host)
     with tempfile.TemporaryDirectory(prefix='glip-page-') as name:
@@ -123,27 +123,3 @@ def _reach_directly(*hosts: str) -> None:
     for variable in ('no_proxy', 'NO_PROXY'):
         listed = [os.environ.get(variable), *hosts]
         os.environ[variable] = ','.join(filter(None, listed))
-
-
-def check_address(host: str, port: int) -> None:
-    """Look whether a server could listen there, before a model is loaded.
-
-    Raises:
-        ConfigError: The port is taken, or the address is none of this machine.
-    """
-    if not 0 < port < 2**16:
-        raise ConfigError(f'--port {port}: ports are 1 to 65535')
-    try:
-        family, kind, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind) as probe:
-            if os.name == 'posix':  # elsewhere the option shares a port that is taken
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f'cannot listen on {host}:{port} '
-            f'({getattr(error, "strerror", None) or error}); name another --port or '
-            '--host'
-        ) from error

@@ -17,7 +17,7 @@ import numpy as np
 from glip.apis import Detections
 from glip.errors import GLIPError
 from glip.runtime.allocator import release_memory
-from glip.runtime.values import DEFAULT
+from glip.runtime.values import Threshold
 from glip.serve.limits import Limits
 from glip.serve.metrics import Metrics
 from glip.serve.pictures import Upload
@@ -32,7 +32,7 @@ class Question(NamedTuple):
     """What is asked about a picture; pictures that share it share a batch."""
 
     prompt: TextPrompt
-    threshold: float | None
+    threshold: Threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,9 +185,7 @@ class Batcher:
             return self.detector(
                 pictures,
                 question.prompt,
-                threshold=(
-                    DEFAULT if question.threshold is None else question.threshold
-                ),
+                threshold=question.threshold,
                 batch_size=len(pictures),
             )
         except GLIPError as error:

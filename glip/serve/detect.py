@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,11 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from glip.apis import Detections
+from glip.runtime.values import DEFAULT
 from glip.serve.bodies import read_json, refusal_of
 from glip.serve.pictures import Upload
 from glip.serve.refusals import Refusal
 from glip.serve.service import Service
 from glip.serve.words import Words
+
+Score = Annotated[float, Field(ge=0, le=1)]
 
 
 class Options(BaseModel):
@@ -25,7 +28,7 @@ class Options(BaseModel):
     Attributes:
         text: What to look for in every picture.
         texts: Instead, what to look for in each.
-        threshold: Lowest score; None for the model's own.
+        threshold: Lowest score, or ``'default'`` for the model's own.
         iou: Of boxes of a class that overlap by more, the best is kept.
         max_boxes: Best boxes of a picture.
     """
@@ -34,8 +37,8 @@ class Options(BaseModel):
 
     text: Words | None = None
     texts: list[Words] | None = None
-    threshold: float | None = Field(None, ge=0, le=1)
-    iou: float | None = Field(None, ge=0, le=1)
+    threshold: Score | Literal['default'] = DEFAULT
+    iou: Score | None = None
     max_boxes: int | None = Field(None, ge=1)
 
     @model_validator(mode='after')

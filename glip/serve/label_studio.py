@@ -20,6 +20,7 @@ from starlette.requests import Request
 from glip.apis import Detections
 from glip.errors import GLIPError, one_line
 from glip.formats.label_studio import prediction
+from glip.runtime.values import DEFAULT
 from glip.serve.bodies import read_json
 from glip.serve.gate import Held
 from glip.serve.pictures import Upload
@@ -174,7 +175,7 @@ async def _answers(
     pictures = [await _picture(service, task, interface, held) for task in tasks]
     uploads = [each for each in pictures if isinstance(each, Upload)]
     try:
-        answers = await service.detect_each(uploads, [prompt] * len(uploads), None)
+        answers = await service.detect_each(uploads, [prompt] * len(uploads), DEFAULT)
     except QueueFull as error:
         return [error] * len(tasks)
     finally:

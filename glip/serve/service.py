@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from glip.apis import Detections
 from glip.errors import GLIPError
+from glip.runtime.values import Threshold
 from glip.serve.addresses import Fetcher
 from glip.serve.batcher import Batcher, Question
 from glip.serve.gate import Held
@@ -84,7 +85,7 @@ class Service:
         self,
         pictures: Sequence[Upload],
         prompts: Sequence[TextPrompt],
-        threshold: float | None,
+        threshold: Threshold,
     ) -> list[Detections | GLIPError]:
         """Detections of each picture, or why there are none.
 
@@ -98,7 +99,7 @@ class Service:
         self,
         pictures: Sequence[Upload],
         prompts: Sequence[TextPrompt],
-        threshold: float | None,
+        threshold: Threshold,
     ) -> list[Detections]:
         """Detections of all pictures.
 

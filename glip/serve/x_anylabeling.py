@@ -6,15 +6,17 @@ Source: docs/router.md of X-AnyLabeling-Server.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
 from glip.apis import Detections
 from glip.formats.boxes import shortest
+from glip.runtime.values import DEFAULT
 from glip.serve.bodies import read_json
+from glip.serve.detect import Score
 from glip.serve.refusals import UnknownModel
 from glip.serve.service import Service
 
@@ -35,8 +37,8 @@ class Params(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     text_prompt: str | None = None
-    conf_threshold: float | None = Field(None, ge=0, le=1)
-    iou_threshold: float = Field(0.0, ge=0, le=1)
+    conf_threshold: Score | Literal['default'] = DEFAULT
+    iou_threshold: Score = 0.0
 
 
 class PredictRequest(BaseModel):

@@ -8,8 +8,6 @@ import pytest
 
 from glip.cli.app import main
 from glip.cli.train import write_config
-from glip.errors import ConfigError
-from glip.page.app import check_address
 from glip.page.folder_session import FolderSession
 
 
@@ -28,19 +26,6 @@ def free_port():
         return server.getsockname()[1]
 
 
-def test_a_port_that_is_taken_is_refused(taken_port):
-    with pytest.raises(ConfigError, match=str(taken_port)):
-        check_address('127.0.0.1', taken_port)
-
-
-@pytest.mark.parametrize(
-    'address', [('no.such.host.invalid', 80), ('127.0.0.1', 99999)]
-)
-def test_addresses_that_are_none_of_this_machine(address):
-    with pytest.raises(ConfigError):
-        check_address(*address)
-
-
 def one_line(capsys):
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith('error: ')
@@ -57,6 +42,7 @@ def test_bad_input_is_one_line(
     of_folder = ['page', '--folder', str(pictures)]
     for words in (
         ['page', '--port', str(taken_port)],
+        ['page', '--host', 'no.such.host.invalid'],
         ['page', '--text', 'red'],
         [*of_folder, '--out', str(tmp_path / 'file' / 'boxes.json')],
         [*of_folder, '--out', str(tmp_path / 'none.json')],

@@ -71,9 +71,8 @@ def test_words_for_each_picture(client, colours):
     texts = [['red'], {'blue': 'sky'}]
     body = {'images': [base64_of(data) for data in pictures], 'texts': texts}
     results = client.post('/v1/detect', json=body).json()['detections']
-    # The stand-in knows colours by the name of the class.
     assert results == [direct(colours, d, t) for d, t in zip(pictures, texts)]
-    assert results[0]['label_names'] == ['red']
+    assert [each['label_names'] for each in results] == [['red'], ['sky']]
 
 
 def test_lines_in_base64_and_orientation(client, colours):
@@ -145,6 +144,7 @@ def test_requests_of_many_clients_share_batches_and_keep_their_answers(client_of
         {'image': 'PNG', 'text': '$: no such data set'},
         {'image': 'PNG', 'text': 'red', 'threshold': 2},
         {'image': 'PNG', 'text': 'red', 'threshold': 'high'},
+        {'image': 'PNG', 'text': 'red', 'threshold': None},
         {'image': 'PNG', 'text': 'red', 'max_boxes': 0},
         {'image': 'PNG', 'text': 'red', 'colour': 'red'},
         {'image': 'PNG', 'text': 'red', 'texts': ['red']},

@@ -71,7 +71,8 @@ def tiled_attention(
     Args:
         levels: Positions, shape (B, N, C) each, attended to as one set. Without
             gradients they may be *overwritten* by the first result.
-        keys: Tokens of each head, shape (B, H, T, C).
+        keys: Tokens of each head, shape (B, H, T, C). In half precision products are
+            made in it, without gradients, and the rest is in that of the levels.
         bias: Added to the scores of a token, shape (B, H, T).
         values: What a position reads from the tokens of a head, shape (B, H, T, C).
         dropout: Rate on the probabilities of both directions.
@@ -191,10 +192,11 @@ def _forward(
     levels: Sequence[Tensor], outs: Sequence[Tensor], tokens: _Tokens, drop: Dropout
 ) -> _Means:
     """Fill ``outs``, and return what tokens have read."""
+    bias = tokens.bias
     read = _Means(
-        torch.zeros_like(tokens.keys),
-        torch.zeros_like(tokens.bias),
-        torch.full_like(tokens.bias, -torch.inf),
+        torch.zeros_like(tokens.keys, dtype=bias.dtype),
+        torch.zeros_like(bias),
+        torch.full_like(bias, -torch.inf),
     )
     draw = drop.replay() if drop else None
     for i in range(len(tokens.keys)):
@@ -235,19 +237,20 @@ def _forward_of_picture(
         heads: Heads of the tokens.
         draw: Dropout of each tile.
     """
-    columns = len(tokens.keys)
+    columns, dtype = len(tokens.keys), tokens.keys.dtype
     rows = _rows_of_tile(columns)
-    scratch = tokens.keys.new_empty(2, columns * rows)
+    scratch = read.means.new_empty(2, columns * rows)
     tile_means = torch.empty_like(read.means)
     for x, out in _tiles(rows, *positions):
         scores, probs = (s[: columns * len(x)].view(columns, -1) for s in scratch)
-        torch.mm(tokens.keys, x.t(), out=scores)
+        factors = x.to(dtype)
+        _product(tokens.keys, factors.t(), scores)
         torch.softmax(scores, 1, out=probs)
         # The largest probability of a softmax is one over its sum.
         tile_sums = scores.amax(1, True) - probs.amax(1, True).log()
         if draw:
             probs.mul_(draw(probs.shape))
-        torch.mm(probs, x, out=tile_means)
+        _product(probs.to(dtype), factors, tile_means)
         total = torch.logaddexp(read.log_sums, tile_sums)
         share = (tile_sums - total).exp_()
         read.log_sums.copy_(total)
@@ -257,7 +260,18 @@ def _forward_of_picture(
         torch.softmax(_by_head(scores, heads), 1, out=_by_head(probs, heads))
         if draw:
             probs.mul_(draw(probs.shape))
-        torch.addmm(x, probs.t(), tokens.values, out=out)
+        if dtype is x.dtype:
+            torch.addmm(x, probs.t(), tokens.values, out=out)
+        else:
+            torch.add(x, probs.to(dtype).t() @ tokens.values, out=out)
+
+
+def _product(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """Fill ``out``, of any type, with a product in the type of its factors."""
+    if a.dtype is out.dtype:
+        torch.mm(a, b, out=out)
+    else:
+        out.copy_(a @ b)
 
 
 def _backward_of_picture(
