@@ -92,12 +92,12 @@ def detect_routes(service: Service) -> APIRouter:
             pictures, options = await _from_json(request, service)
         if not pictures:
             raise Refusal('there is no picture: send image')
-        words = [options.text] * len(pictures)
-        if options.texts is not None:
-            words = list(options.texts)
-        if len(words) != len(pictures):
-            raise Refusal(f'{len(pictures)} pictures but {len(words)} texts')
-        prompts = [await service.prompt_of(each) for each in words]
+        if options.texts is None:
+            prompts = [await service.prompt_of(options.text)] * len(pictures)
+        elif len(options.texts) == len(pictures):
+            prompts = [await service.prompt_of(words) for words in options.texts]
+        else:
+            raise Refusal(f'{len(pictures)} pictures but {len(options.texts)} texts')
         detections = await service.detect(pictures, prompts, options.threshold)
         return {
             'model': service.model,
