@@ -11,8 +11,8 @@ import pytest
 import glip
 
 _PACKAGE = Path(glip.__file__).resolve().parent
-# A room imports from rooms of lines above its own, lazily or not. `compat`,
-# `register` and `registry` name rooms below themselves in strings, imported on demand.
+# A room imports from rooms of lines above its own, lazily or not. `registry` names in
+# strings where classes register, and `registry` and `compat` what follows mmdet's.
 _LINES = (
     {'errors', 'version', 'paths', 'received', 'compat'},
     {'text', 'ops', 'registry'},
@@ -25,7 +25,7 @@ _LINES = (
     {'evaluation'},
     {'report'},
     {'engine'},
-    {'register', 'teach', 'drop_in'},
+    {'teach', 'drop_in', 'serve', 'page', 'adapters'},
     {'cli'},
     {'__main__'},
 )
@@ -86,6 +86,18 @@ def test_reference_operations_do_not_need_what_loads_models():
     assert not names & {'mmengine', 'mmdet', 'mmcv', 'transformers'}
 
 
+def test_only_the_kernels_for_models_know_of_fast_forms():
+    """Models and reference operations stand alone; ``use_cpu_kernels`` swaps both."""
+    wrong = [
+        '.'.join(_name(path))
+        for path in _MODULES
+        if _name(path)[1:2] in (('ops',), ('models',)) and 'cpu' not in _name(path)
+        for imported in _imported(path)
+        if imported[:1] == ('glip',) and 'cpu' in imported
+    ]
+    assert not wrong
+
+
 def test_matplotlib_waits_until_something_is_drawn():
     """It takes long to import, and most runs draw nothing."""
     for path in _MODULES:
@@ -112,6 +124,57 @@ def test_loading_a_detector_imports_nothing_of_training_or_evaluation():
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
     assert 'glip.apis' in loaded
-    unwanted = {'config', 'datasets', 'engine', 'evaluation', 'report', 'register'}
+    unwanted = {'config', 'datasets', 'engine', 'evaluation', 'report'}
     assert not loaded & {f'glip.{room}' for room in unwanted}
-    assert not loaded & {'faster_coco_eval', 'matplotlib'}
+
+
+# What only training, evaluation and plots need, and what takes long to import.
+_NOT_FOR_INFERENCE = {
+    'faster_coco_eval',
+    'imgaug',
+    'matplotlib',
+    'mmcv.cnn',
+    'mmcv.ops',
+    'mmdet.datasets',
+    'mmdet.models',
+    'mmengine.model',
+    'mmengine.runner',
+    'numba',
+    'pandas',
+    'scipy',
+    'skimage',
+    'sympy',
+    'torch._dynamo',
+    'torchvision',
+    'transformers',
+}
+
+
+def test_detecting_imports_nothing_that_it_has_no_use_for():
+    code = (
+        f'import sys; sys.path.insert(0, {str(_PACKAGE.parent)!r})\n'
+        'import numpy as np, glip\n'
+        'import glip.cli.detect, glip.formats.writers, glip.visualization.drawing\n'
+        'detector = glip.load("glip-nano", device="cpu")\n'
+        'picture = np.zeros((96, 128, 3), np.uint8)\n'
+        'detector(picture, ["cat", "dog"], threshold=0.0).plot(picture)\n'
+        'print(*sys.modules)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stdout.split()) & _NOT_FOR_INFERENCE
+
+
+def test_importing_the_package_imports_no_framework():
+    code = f'import sys; sys.path.insert(0, {str(_PACKAGE.parent)!r}); import glip'
+    done = subprocess.run(
+        [sys.executable, '-c', f'{code}; print(*sys.modules)'],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition('.')[0] for name in done.stdout.split()}
+    assert not loaded & {'torch', 'mmengine', 'mmcv', 'mmdet', 'numpy', 'transformers'}

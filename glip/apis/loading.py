@@ -15,7 +15,8 @@ from torch import nn
 from glip.apis.config_files import read_config
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, load_tuned, zoo
-from glip.errors import ConfigError, GLIPError
+from glip.checkpoints.empty import Undrawn
+from glip.errors import ConfigError, GLIPError, reason_of
 from glip.export.sessions import is_onnx, load_onnx
 from glip.models.cpu import use_cpu_kernels
 from glip.paths import config_root
@@ -77,9 +78,10 @@ def load(
             f'{model if not isinstance(model, Config) else "a config"} has no weights '
             'of its own: say which checkpoint to load (weights=..., --weights ...)'
         )
-    network = build_model(cfg)
-    use_cpu_kernels(network)
-    load_into(network, os.fspath(source))
+    with Undrawn():
+        network = build_model(cfg)
+    use_cpu_kernels(network, frozen=True)
+    load_into(network, os.fspath(source), assign=True)
     if prompt is not None:
         load_tuned(network, os.fspath(prompt))
     if where.type == 'cpu':
@@ -106,7 +108,7 @@ def build_model(cfg: Config) -> nn.Module:
         except Exception as error:  # noqa: BLE001
             raise ConfigError(
                 f'{cfg.filename or "the config"}: its model cannot be built '
-                f'({_one_line(error)})'
+                f'({reason_of(error)})'
             ) from error
 
 
@@ -157,10 +159,6 @@ def weights_of(name: str | os.PathLike[str]) -> str:
             f'{os.fspath(name)} has no weights of its own: name a checkpoint behind it'
         )
     return known.name
-
-
-def _one_line(error: BaseException) -> str:
-    return ' '.join(str(error).split())
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:

@@ -1,7 +1,7 @@
 """glip's classes and weights for clients of mmdet and mmengine that know nothing of it.
 
-Done once mmdet's registries are there, by ``import glip``, whether that stands in a
-script or in the ``custom_imports`` of a config.
+Done once mmdet's registries and mmengine's loader of checkpoints are there, by ``import
+glip``, whether that stands in a script or in the ``custom_imports`` of a config.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import Any
 
 import mmdet.registry as mmdet_registry
+from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as _MMEngineRegistry
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from glip import registry
 from glip.registry import Registry
@@ -54,9 +54,26 @@ def _get(theirs: Callable[[str], type | None], ours: Registry, key: str) -> type
     return ours.module_dict.get(name)
 
 
+def share_kernels() -> None:
+    """Let models of ours compute with our kernels for the CPU, whoever builds them."""
+    for registry_of_models in (MMENGINE_MODELS, mmdet_registry.MODELS):
+        if 'build' not in vars(registry_of_models):
+            build = partial(_build, registry_of_models.build)
+            vars(registry_of_models)['build'] = build
+
+
+def _build(theirs: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The model that a registry builds; if it is ours, with our kernels in it."""
+    model = theirs(*args, **kwargs)
+    if type(model).__module__.startswith('glip.'):
+        import_module('glip.models.cpu').use_cpu_kernels(model)
+    return model
+
+
 def share_weights() -> None:
     """Let mmengine load names of the zoo and ``.safetensors`` as ``glip.load`` does."""
-    CheckpointLoader.register_scheme(
+    loader = import_module('mmengine.runner.checkpoint').CheckpointLoader
+    loader.register_scheme(
         prefixes=list(_OUR_WEIGHTS), loader=_load_from_glip, force=True
     )
 
@@ -67,4 +84,4 @@ def _load_from_glip(filename: str, map_location: Any = None) -> dict[str, Any]:
 
 
 share_registries()
-share_weights()
+share_kernels()

@@ -8,7 +8,8 @@ import math
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
+
+from glip.ops.nms import batched_nms
 
 # Largest log-ratio a prediction may grow an anchor by; there is no lower bound.
 MAX_LOG_RATIO = math.log(1000 / 16)
@@ -53,6 +54,11 @@ def clip_inclusive(boxes: Tensor, height: int, width: int) -> Tensor:
     return torch.stack((x, y), -1).flatten(-2)
 
 
+def half_open(boxes: Tensor) -> Tensor:
+    """Inclusive boxes (N, 4) as those that end where their last pixel ends."""
+    return torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
+
+
 def iou_inclusive(one: Tensor, other: Tensor) -> Tensor:
     """IoU of boxes with the "+1" sizes of the original; shapes (..., 4) broadcast."""
     low = torch.maximum(one[..., :2], other[..., :2])
@@ -68,13 +74,10 @@ def batched_nms_inclusive(
 ) -> Tensor:
     """Per-label NMS with the "+1" areas of the original's CUDA kernel.
 
-    Adding 1 to x2 and y2 turns inclusive boxes into the half-open ones whose plain
-    areas and intersections are the "+1" ones, so torchvision's kernel serves. It tells
-    classes apart by moving their boxes, a thousand pictures away with many classes, for
-    which only float64 has the digits.
+    Of half-open boxes the plain areas and intersections are the "+1" ones, so
+    torchvision's kernel serves.
 
     Returns:
         Indices kept, in descending order of score.
     """
-    half_open = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), dim=1)
-    return batched_nms(half_open.double(), scores.double(), labels, iou_threshold)
+    return batched_nms(half_open(boxes), scores, labels, iou_threshold)

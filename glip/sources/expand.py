@@ -12,7 +12,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from glip.errors import ImageError
-from glip.images import EXTENSIONS, content_type, is_url
+from glip.images import EXTENSIONS, is_url
+from glip.runtime.fetching import content_type
 
 Kind = Literal['picture', 'video', 'stream', 'camera', 'stdin']
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from glip.cli.run import Run
 from glip.errors import ImageError
-from glip.images import content_type
+from glip.runtime.fetching import content_type
 from glip.sources import Sampling, expand_sources, pictures_of, video
 
 av = pytest.importorskip('av')

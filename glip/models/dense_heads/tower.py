@@ -7,13 +7,11 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
-from transformers import BertConfig
 
-from glip.models.language import BertLayer, TextFeatures
+from glip.models.language import BertConfig, BertLayer, TextFeatures
 from glip.models.layers import DyConv, VLFuse
-from glip.ops import linear
+from glip.models.module import Module
 
 # Token logits are clamped as in the original, which keeps half precision finite.
 _LOGIT_LIMIT = 50000
@@ -65,7 +63,7 @@ class ResidualGate(nn.Module):
         return visual, new_text
 
 
-class VLFusionModule(BaseModule):
+class VLFusionModule(Module):
     """Tower of the detection head and its predictions (paper section 3.1-3.2).
 
     Args:
@@ -229,6 +227,10 @@ class VLFusionModule(BaseModule):
         )
         return deltas, tuple(self.centerness(x) for x in visual)
 
+    def product(self, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Affine map of rows (N, K) by a weight (M, K), to (N, M)."""
+        return F.linear(rows, weight, bias)
+
     def row_boxes(self, rows: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """As :meth:`boxes`, in one product for the positions of all levels.
 
@@ -241,7 +243,7 @@ class VLFusionModule(BaseModule):
         """
         convs = (self.bbox_pred, self.centerness)
         weight = torch.cat([conv.weight for conv in convs]).flatten(1)
-        out = linear(
+        out = self.product(
             rows, weight, torch.cat([cast(Tensor, conv.bias) for conv in convs])
         )
         deltas, centerness = out.split((4, 1), 1)
