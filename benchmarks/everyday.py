@@ -17,7 +17,6 @@ import json
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -215,11 +214,8 @@ def report(source: str, figures: dict) -> None:
         )
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('model', help='config or zoo name')
     add('--weights', nargs='+', default=[None], help='checkpoints, epoch after epoch')
@@ -227,10 +223,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--words', help='JSON, class name -> another word for it')
     add('--limit', type=int, default=30, help='pictures of the best box [30]')
     add('--threshold', type=float, help="score of a box that counts [the model's own]")
-    return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Print the figures of every checkpoint and data set."""
     for weights in args.weights:
