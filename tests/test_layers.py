@@ -25,7 +25,7 @@ _LINES = (
     {'evaluation'},
     {'report'},
     {'engine'},
-    {'teach', 'drop_in'},
+    {'teach', 'drop_in', 'serve', 'page', 'adapters'},
     {'cli'},
     {'__main__'},
 )

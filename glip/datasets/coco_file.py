@@ -254,7 +254,8 @@ def _without_empty_super_categories(
             'it in metainfo.classes)',
             logger='current',
         )
-    return [i for i in categories if i not in dropped]
+    left_out = set(dropped)
+    return [i for i in categories if i not in left_out]
 
 
 def _without_nameless(
@@ -278,7 +279,7 @@ def _without_nameless(
 
 
 def _renamed(
-    categories: Mapping[int, str],
+    categories: dict[int, str],
     used: Sequence[int],
     names: Sequence[str],
     path: str,
@@ -295,7 +296,7 @@ def _renamed(
             'each is needed, in the order of their ids'
         )
     new = dict(zip(before, map(str, names), strict=True))
-    return {i: new[name] if i in ids else name for i, name in categories.items()}
+    return categories | {i: new[categories[i]] for i in ids}
 
 
 def _choose(

@@ -28,6 +28,7 @@ from glip.engine.building import (
     explained,
     require_known,
 )
+from glip.engine.exported import exported_model
 from glip.engine.kept_features import features_kept
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.pretrained_init import skip_pretrained
@@ -36,6 +37,7 @@ from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
 from glip.engine.warmup import cut_warmup
 from glip.errors import CheckpointError, ConfigError
+from glip.export import is_onnx
 from glip.models.cpu import use_cpu_kernels
 from glip.registry import OPTIMIZERS, RUNNERS
 from glip.runtime.atomic import atomic_write
@@ -102,7 +104,10 @@ class GLIPRunner(Runner):
 
     @explained
     def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Build the model, with the kernels for the CPU in it."""
+        """Build the model, with the kernels for the CPU in it, or an exported one."""
+        if is_onnx(self._load_from):
+            self._has_loaded = True
+            return exported_model(self.cfg, model)
         return use_cpu_kernels(super().build_model(model))
 
     @explained
@@ -130,6 +135,8 @@ class GLIPRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for DDP; shares of it are made by :meth:`train`."""
+        if is_onnx(self._load_from):
+            return model
         self._sharding = sharding_options(model_wrapper_cfg)
         if self._sharding is None:
             return super().wrap_model(model_wrapper_cfg, model)
@@ -142,8 +149,14 @@ class GLIPRunner(Runner):
         """Train; see :meth:`Runner.train`.
 
         Raises:
-            ConfigError: A model that is shared out shall be averaged.
+            ConfigError: A model that is shared out shall be averaged, or one that was
+                exported be trained.
         """
+        if is_onnx(self._load_from):
+            raise ConfigError(
+                f'{self._load_from}: an ONNX file detects and is evaluated; train the '
+                'weights that it was exported from'
+            )
         if self._sharding is not None and self.distributed:
             if any(isinstance(hook, EMAHook) for hook in self.hooks):
                 raise ConfigError(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Final, Literal
 
 from glip.errors import ConfigError
+
+DEFAULT: Final = 'default'
+# A score, or the word for that of the model.
+Threshold = float | Literal['default']
 
 
 def check_score(value: Any, name: str) -> float:
@@ -18,6 +22,22 @@ def check_score(value: Any, name: str) -> float:
     if not is_number(value) or not 0 <= value <= 1:
         raise ConfigError(f'{name} must be a number from 0 to 1, not {value!r:.60}')
     return float(value)
+
+
+def check_threshold(value: Threshold, name: str = 'threshold') -> Threshold:
+    """A score from 0 to 1, or ``'default'``.
+
+    Raises:
+        ConfigError: It is neither; None, NaN and other words are not.
+    """
+    if isinstance(value, str) and value == DEFAULT:
+        return value
+    if not is_number(value):
+        raise ConfigError(
+            f'{name} must be a number from 0 to 1, not {value!r:.60}; leave it out, or '
+            f'give {DEFAULT!r}, for that of the model'
+        )
+    return check_score(value, name)
 
 
 def check_count(value: Any, name: str, least: int = 1) -> int:
