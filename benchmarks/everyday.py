@@ -27,7 +27,8 @@ from torchvision.ops import box_iou
 import glip
 from glip.apis import Detector
 from glip.datasets.coco_file import CocoFile, read_coco
-from glip.evaluation.box_ap import DetectionRows, box_ap
+from glip.evaluation.box_ap import box_ap
+from glip.evaluation.detection_rows import DetectionRows
 from glip.runtime.command import command
 from glip.runtime.progress import track
 
