@@ -4,6 +4,7 @@ An unscoped name means our class, else mmengine's or mmdet's, so a config writte
 for mmdet carries over by ``default_scope = 'glip'``.
 """
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -32,11 +33,9 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
-from mmengine.registry import DefaultScope
+from mmengine.registry import DefaultScope, build_from_cfg, build_model_from_cfg
 from mmengine.registry import Registry as _Registry
 from mmengine.registry import init_default_scope as _init_default_scope
-
-from glip.compat import mmdet_datasets  # noqa: F401  (before anything of mmdet)
 
 
 class Registry(_Registry):
@@ -55,10 +54,11 @@ class Registry(_Registry):
         scope, name = self.split_scope_key(key)
         if scope is not None or '.' in name:
             return super().get(key)
-        if self.name in self._MMDET_BEFORE_ROOT:
-            self.import_from_location()
+        for location in self._locations:  # the next one only if it is needed
+            import_module(location)
             if name in self.module_dict:
                 return self.module_dict[name]
+        if self.name in self._MMDET_BEFORE_ROOT:
             return self._mmdet(name)
         found = super().get(name)
         return found if found is not None else self._mmdet(name)
@@ -83,15 +83,28 @@ class Registry(_Registry):
         return super().get(f'mmdet.{name}')
 
 
-def _child(parent: _Registry, *locations: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='glip', locations=list(locations))
+def _build_model(cfg: Any, registry: _Registry, default_args: Any = None) -> Any:
+    """As mmengine's, which imports all that trains for the sake of lists."""
+    build = build_model_from_cfg if isinstance(cfg, list) else build_from_cfg
+    return build(cfg, registry, default_args)
 
 
-MODELS = _child(MMENGINE_MODELS, 'glip.models')
+def _child(parent: _Registry, *locations: str, build_func: Any = None) -> Registry:
+    return Registry(
+        parent.name, build_func, parent, scope='glip', locations=list(locations)
+    )
+
+
+MODELS = _child(
+    MMENGINE_MODELS,
+    'glip.models',
+    'glip.models.detectors.tta',
+    build_func=_build_model,
+)
 TASK_UTILS = _child(MMENGINE_TASK_UTILS, 'glip.models')
 DATASETS = _child(MMENGINE_DATASETS, 'glip.datasets')
 DATA_SAMPLERS = _child(MMENGINE_DATA_SAMPLERS, 'glip.datasets')
-TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'glip.transforms')
+TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'glip.transforms', 'glip.transforms.training')
 METRICS = _child(MMENGINE_METRICS, 'glip.evaluation', 'glip.report.plots')
 EVALUATOR = _child(MMENGINE_EVALUATOR, 'glip.evaluation')
 RUNNERS = _child(MMENGINE_RUNNERS, 'glip.engine')
@@ -107,6 +120,28 @@ PARAM_SCHEDULERS = _child(MMENGINE_PARAM_SCHEDULERS, 'glip.engine')
 VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'glip.engine')
 VISBACKENDS = _child(MMENGINE_VISBACKENDS, 'glip.engine')
 LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'glip.engine')
+
+
+def build_light(cfg: Mapping[str, Any], registry: Registry, light: type) -> Any:
+    """Build a light class of ours in place of mmdet's of the same name.
+
+    ``light`` computes what mmdet's class, whose import takes seconds, does for the
+    fields that it takes. A config with other fields, of another type, or of a class
+    that was registered under this name builds what the registry says.
+
+    Args:
+        cfg: ``type`` and fields.
+        registry: Where all other types are looked for.
+        light: Class with the name of mmdet's.
+    """
+    fields = {key: value for key, value in cfg.items() if key != 'type'}
+    if (
+        cfg.get('type') == light.__name__
+        and light.__name__ not in registry.module_dict
+        and fields.keys() <= inspect.signature(light).parameters.keys()
+    ):
+        return light(**fields)
+    return registry.build(cfg)
 
 
 def leave_scope(config: Any, scope: str = 'mmdet') -> None:

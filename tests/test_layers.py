@@ -126,4 +126,55 @@ def test_loading_a_detector_imports_nothing_of_training_or_evaluation():
     assert 'glip.apis' in loaded
     unwanted = {'config', 'datasets', 'engine', 'evaluation', 'report'}
     assert not loaded & {f'glip.{room}' for room in unwanted}
-    assert not loaded & {'faster_coco_eval', 'matplotlib'}
+
+
+# What only training, evaluation and plots need, and what takes long to import.
+_NOT_FOR_INFERENCE = {
+    'faster_coco_eval',
+    'imgaug',
+    'matplotlib',
+    'mmcv.cnn',
+    'mmcv.ops',
+    'mmdet.datasets',
+    'mmdet.models',
+    'mmengine.model',
+    'mmengine.runner',
+    'numba',
+    'pandas',
+    'scipy',
+    'skimage',
+    'sympy',
+    'torch._dynamo',
+    'torchvision',
+    'transformers',
+}
+
+
+def test_detecting_imports_nothing_that_it_has_no_use_for():
+    code = (
+        f'import sys; sys.path.insert(0, {str(_PACKAGE.parent)!r})\n'
+        'import numpy as np, glip\n'
+        'import glip.cli.detect, glip.formats.writers, glip.visualization.drawing\n'
+        'detector = glip.load("glip-nano", device="cpu")\n'
+        'picture = np.zeros((96, 128, 3), np.uint8)\n'
+        'detector(picture, ["cat", "dog"], threshold=0.0).plot(picture)\n'
+        'print(*sys.modules)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stdout.split()) & _NOT_FOR_INFERENCE
+
+
+def test_importing_the_package_imports_no_framework():
+    code = f'import sys; sys.path.insert(0, {str(_PACKAGE.parent)!r}); import glip'
+    done = subprocess.run(
+        [sys.executable, '-c', f'{code}; print(*sys.modules)'],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition('.')[0] for name in done.stdout.split()}
+    assert not loaded & {'torch', 'mmengine', 'mmcv', 'mmdet', 'numpy', 'transformers'}

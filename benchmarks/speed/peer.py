@@ -31,7 +31,6 @@ from torchvision.ops import deform_conv2d
 from transformers.pytorch_utils import apply_chunking_to_forward
 
 from glip.compat.mmcv_ext.deform_conv import match_output
-from glip.models.language import resolve_bert_config
 from glip.text import tokenizer as vocabularies
 
 CONFIGS = Path(mmdet.__file__).parent / '.mim' / 'configs' / 'glip'
@@ -140,7 +139,7 @@ def build_peer(
     Raises:
         RuntimeError: Names or shapes of the weights are not the peer's.
     """
-    config = resolve_bert_config(**(bert_fields or {}))
+    config = transformers.BertConfig(**(bert_fields or {}))
     # mmdet asks the hub for each of them, for the weights only to be overwritten.
     parts = dict(BertConfig=config, AutoTokenizer=_Tokenizer(str(_VOCABULARY)))
     with ExitStack() as stack:

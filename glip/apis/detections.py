@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torchvision.ops import batched_nms
 
 from glip.errors import ConfigError, ImageError
 from glip.formats import coco, csv_table, cvat, label_studio, voc, yolo
 from glip.formats.boxes import class_list, rows, shortest
 from glip.images import load_image
+from glip.ops import batched_nms
 from glip.runtime.extra import require
 from glip.runtime.values import check_count, check_score, is_number
 from glip.visualization.drawing import blur_boxes, draw_detections
@@ -125,8 +125,8 @@ class Detections:
         iou = check_score(iou, 'iou')
         labels = np.zeros_like(self.labels) if class_agnostic else self.labels
         kept_boxes = batched_nms(
-            torch.from_numpy(self.boxes).double(),
-            torch.from_numpy(self.scores).double(),
+            torch.from_numpy(self.boxes),
+            torch.from_numpy(self.scores),
             torch.from_numpy(labels),
             iou,
         )

@@ -15,6 +15,7 @@ from torch import nn
 from glip.apis.config_files import read_config
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, load_tuned, zoo
+from glip.checkpoints.empty import Undrawn
 from glip.errors import ConfigError, GLIPError, reason_of
 from glip.export.sessions import is_onnx, load_onnx
 from glip.models.cpu import use_cpu_kernels
@@ -77,9 +78,10 @@ def load(
             f'{model if not isinstance(model, Config) else "a config"} has no weights '
             'of its own: say which checkpoint to load (weights=..., --weights ...)'
         )
-    network = build_model(cfg)
-    use_cpu_kernels(network)
-    load_into(network, os.fspath(source))
+    with Undrawn():
+        network = build_model(cfg)
+    use_cpu_kernels(network, frozen=True)
+    load_into(network, os.fspath(source), assign=True)
     if prompt is not None:
         load_tuned(network, os.fspath(prompt))
     if where.type == 'cpu':

@@ -9,8 +9,9 @@ import numpy as np
 from mmengine.registry import DefaultScope
 
 from glip.errors import ConfigError
-from glip.registry import TRANSFORMS
+from glip.registry import TRANSFORMS, build_light
 from glip.runtime.leaves import iter_leaves
+from glip.transforms.resizing import FixScaleResize
 
 # A side shorter than this share of the other would vanish when resized.
 _THINNEST = 1 / 128
@@ -36,7 +37,9 @@ class InferencePipeline:
         used = [t for t, n in zip(transforms, names) if not n.startswith('Load')]
         with DefaultScope.overwrite_default_scope('glip'):
             try:
-                self._steps = [TRANSFORMS.build(dict(step)) for step in used]
+                self._steps = [
+                    build_light(dict(step), TRANSFORMS, FixScaleResize) for step in used
+                ]
             except (KeyError, TypeError) as error:
                 raise ConfigError(f'unusable test pipeline: {error}') from error
         if not names or not names[-1].startswith('Pack'):

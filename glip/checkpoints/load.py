@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from glip.checkpoints import zoo
@@ -45,7 +44,9 @@ def load_state_dict(source: str | Path) -> dict[str, Tensor]:
     return state
 
 
-def load_into(model: nn.Module, source: Source, *, strict: bool = True) -> None:
+def load_into(
+    model: nn.Module, source: Source, *, strict: bool = True, assign: bool = False
+) -> None:
     """Load weights into a model, or leave it untouched and say why not.
 
     Half-precision weights become the model's type. Buffers that a model computes
@@ -56,6 +57,9 @@ def load_into(model: nn.Module, source: Source, *, strict: bool = True) -> None:
         source: File, zoo name or URL as for :func:`load_state_dict`, or a state dict.
         strict: Refuse a file that does not serve exactly the model's weights. When
             False, what fits is loaded and the rest is named in a warning.
+        assign: Let the model have the tensors of the file, mapped into memory, in place
+            of copies. Its parameters are others then than before, of which an optimizer
+            must not know.
 
     Raises:
         CheckpointError: As :func:`load_state_dict`, or keys disagree.
@@ -65,10 +69,23 @@ def load_into(model: nn.Module, source: Source, *, strict: bool = True) -> None:
     state = _normalise(content, name)
     admit_prompt(model, state)
     fitting = fit(model, state, name=name, strict=strict)
-    _unwrapped(model).load_state_dict(fitting, strict=False)
+    inner = _unwrapped(model)
+    if assign:
+        fitting = _as_in(inner, fitting)
+    inner.load_state_dict(fitting, strict=False, assign=assign)
+
+
+def _as_in(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of the type, and on the device, of those whose place they take."""
+    own = model.state_dict()
+    return {name: tensor.to(own[name]).contiguous() for name, tensor in state.items()}
 
 
 def _unwrapped(model: Any) -> nn.Module:
+    if not isinstance(getattr(model, 'module', None), nn.Module):
+        return model
+    from mmengine.model import is_model_wrapper  # late, as it takes a second
+
     return model.module if is_model_wrapper(model) else model
 
 

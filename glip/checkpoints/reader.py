@@ -99,6 +99,9 @@ def sniff(path: Path) -> str:
 def read_file(path: str | Path) -> dict:
     """Read a torch (zip or legacy) or safetensors file as plain data on the CPU.
 
+    Tensors are mapped into memory where the file allows it: they are read when they are
+    used, and written to without changing the file.
+
     The kind is told from the content, not from the name. Only tensors and plain
     values are rebuilt; anything else in the file is refused before it is touched.
 
@@ -171,7 +174,9 @@ def _read_torch(path: Path) -> dict:
         check_zip(path)
     try:
         with torch.serialization.safe_globals(_safe_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=True)
+            content = torch.load(
+                path, map_location='cpu', weights_only=True, mmap=is_zip
+            )
     except OSError:
         raise
     # A damaged pickle calls what it names with anything.

@@ -5,15 +5,20 @@
 that has to be replaced: names, classes, registered types and state dicts stay mmcv's
 own.
 
-``mmdet.registry`` learns of our classes (:mod:`glip.drop_in`).
+``mmdet.registry`` learns of our classes and mmengine's loader of checkpoints of our
+weights (:mod:`glip.drop_in`). ``mmdet.datasets`` keeps standard output for results: a
+fork of mmdet prints there what optional package it lacks, and programs read what ours
+print.
 """
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.util
+import io
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
@@ -21,6 +26,7 @@ from glip.compat.late_plots import LatePlotsFinder
 
 _EXTENSION = 'mmcv._ext'
 _REGISTRY = 'mmdet.registry'
+_CHECKPOINTS = 'mmengine.runner.checkpoint'
 _logger = logging.getLogger('glip')
 
 
@@ -67,8 +73,28 @@ class _CompiledLoader(importlib.abc.Loader):
             _StandInLoader().exec_module(module)
 
 
-class _RegistryLoader(importlib.abc.Loader):
-    """Loads mmdet's registries, and puts our classes beside its own."""
+@contextlib.contextmanager
+def _sharing_registries() -> Iterator[None]:
+    yield
+    _share_registries()
+
+
+@contextlib.contextmanager
+def _sharing_weights() -> Iterator[None]:
+    yield
+    _share_weights()
+
+
+# What stands around the first import of a module.
+_AROUND: dict[str, Callable[[], contextlib.AbstractContextManager]] = {
+    _REGISTRY: _sharing_registries,
+    _CHECKPOINTS: _sharing_weights,
+    'mmdet.datasets': lambda: contextlib.redirect_stdout(io.StringIO()),
+}
+
+
+class _LoaderWithin(importlib.abc.Loader):
+    """Loads a module within a context."""
 
     def __init__(self, loader: importlib.abc.Loader) -> None:
         self._loader = loader
@@ -77,12 +103,12 @@ class _RegistryLoader(importlib.abc.Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        self._loader.exec_module(module)
-        _share_registries()
+        with _AROUND[module.__name__]():
+            self._loader.exec_module(module)
 
 
-class _RegistryFinder(importlib.abc.MetaPathFinder):
-    """Finds ``mmdet.registry``."""
+class _FinderWithin(importlib.abc.MetaPathFinder):
+    """Finds what is loaded within a context."""
 
     def find_spec(
         self,
@@ -90,11 +116,11 @@ class _RegistryFinder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname != _REGISTRY:
+        if fullname not in _AROUND:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _RegistryLoader(spec.loader)
+            spec.loader = _LoaderWithin(spec.loader)
         return spec
 
 
@@ -118,17 +144,19 @@ class _ExtensionFinder(importlib.abc.MetaPathFinder):
 
 
 def install() -> None:
-    """Make ``mmcv.ops`` importable, and let mmdet's registries know our classes.
+    """Make ``mmcv.ops`` importable, and let mmdet and mmengine know of us.
 
     Both hold whether mmcv and mmdet are imported already or later. What is not there
     yet is not imported now, and a second call does nothing.
     """
     if any(isinstance(finder, _ExtensionFinder) for finder in sys.meta_path):
         return
-    sys.meta_path[:0] = [_ExtensionFinder(), LatePlotsFinder(), _RegistryFinder()]
+    sys.meta_path[:0] = [_ExtensionFinder(), LatePlotsFinder(), _FinderWithin()]
     _replace_placeholders()
     if _REGISTRY in sys.modules:
         _share_registries()
+    if _CHECKPOINTS in sys.modules:
+        _share_weights()
 
 
 def _replace_placeholders() -> None:
@@ -154,3 +182,8 @@ def _replace_placeholders() -> None:
 def _share_registries() -> None:
     """See :mod:`glip.drop_in`, which ``glip.registry`` imports at its end."""
     importlib.import_module('glip.registry')
+
+
+def _share_weights() -> None:
+    """See :mod:`glip.drop_in`."""
+    importlib.import_module('glip.drop_in').share_weights()

@@ -1,6 +1,5 @@
 """Pictures and words to learn from: data sets, their transforms, how they mix."""
 
-from glip.compat import mmdet_datasets  # noqa: F401  (before anything of mmdet)
 from glip.datasets.coco import CocoDataset
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.datasets.concat import ConcatDataset

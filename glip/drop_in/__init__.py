@@ -1,7 +1,7 @@
 """glip's classes and weights for clients of mmdet and mmengine that know nothing of it.
 
-Done once mmdet's registries are there, by ``import glip``, whether that stands in a
-script or in the ``custom_imports`` of a config.
+Done once mmdet's registries and mmengine's loader of checkpoints are there, by ``import
+glip``, whether that stands in a script or in the ``custom_imports`` of a config.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import mmdet.registry as mmdet_registry
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as _MMEngineRegistry
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from glip import registry
 from glip.registry import Registry
@@ -73,7 +72,8 @@ def _build(theirs: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def share_weights() -> None:
     """Let mmengine load names of the zoo and ``.safetensors`` as ``glip.load`` does."""
-    CheckpointLoader.register_scheme(
+    loader = import_module('mmengine.runner.checkpoint').CheckpointLoader
+    loader.register_scheme(
         prefixes=list(_OUR_WEIGHTS), loader=_load_from_glip, force=True
     )
 
@@ -85,4 +85,3 @@ def _load_from_glip(filename: str, map_location: Any = None) -> dict[str, Any]:
 
 share_registries()
 share_kernels()
-share_weights()

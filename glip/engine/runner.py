@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from glip.checkpoints import add_tuned_weights, admit_prompt, fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config import resolve
+from glip.config.unformatted import unformatted_config
 from glip.datasets.loader import build_dataloader
 from glip.engine.building import (
     build_errors_explained,
@@ -342,11 +343,15 @@ class GLIPRunner(Runner):
         if file_client_args is not None or not isinstance(
             get_file_backend(str(out_dir), backend_args=backend_args), LocalBackend
         ):
-            super().save_checkpoint(out_dir, filename, **options)
+            with unformatted_config(self):
+                super().save_checkpoint(out_dir, filename, **options)
             return
         # One name for all attempts: a training killed while it writes leaves one file.
         part = Path(out_dir, f'.{filename}.part')
-        with atomic_write(Path(out_dir, filename), part=part):
+        with (
+            atomic_write(Path(out_dir, filename), part=part),
+            unformatted_config(self),
+        ):
             super().save_checkpoint(out_dir, part.name, **options)
 
     def _find_latest(self) -> None:

@@ -197,11 +197,8 @@ def _clip_by_global_norm(parameters: list[Tensor], **options: Any) -> Tensor:
 
 def _block_types() -> tuple[type[nn.Module], ...]:
     """What is gathered, computed and let go as one."""
-    # Here, as importing them takes seconds that other trainings need not wait.
-    from transformers.models.bert.modeling_bert import BertLayer as HFBertLayer
-
     from glip.models.backbones.swin_blocks import SwinBlock
     from glip.models.language import BertLayer
     from glip.models.layers import DyConv, VLFuse
 
-    return SwinBlock, HFBertLayer, BertLayer, VLFuse, DyConv
+    return SwinBlock, BertLayer, VLFuse, DyConv

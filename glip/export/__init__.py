@@ -1,6 +1,19 @@
 """The model as ONNX graphs: writing them, and detecting with them."""
 
-from glip.export.sessions import is_onnx, load_onnx
-from glip.export.write import export_onnx
+from importlib import import_module
+from typing import Any
+
+_LAZY = {
+    'export_onnx': 'glip.export.write',
+    'is_onnx': 'glip.export.sessions',
+    'load_onnx': 'glip.export.sessions',
+}
 
 __all__ = ['export_onnx', 'is_onnx', 'load_onnx']
+
+
+def __getattr__(name: str) -> Any:
+    # Writing needs torchvision, which takes a second to import; loading does not.
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'glip.export' has no attribute {name!r}")

@@ -21,8 +21,9 @@ from glip.models.dense_heads import PictureFeatures
 from glip.models.detectors import GLIP
 from glip.models.language import TextFeatures
 from glip.models.postprocess import Candidates, EntityScores
+from glip.models.preprocessing import DetDataPreprocessor
 from glip.ops import clip_inclusive, half_open
-from glip.registry import MODELS
+from glip.registry import MODELS, build_light
 from glip.runtime.extra import require
 from glip.text import EncodedPrompt
 
@@ -126,7 +127,9 @@ def _assembled(
     with DefaultScope.overwrite_default_scope('glip'):
         with torch.device('meta'):  # of the networks only their shapes are used
             model = MODELS.build(cfg.model)
-        model.data_preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        model.data_preprocessor = build_light(
+            cfg.model.data_preprocessor, MODELS, DetDataPreprocessor
+        )
     head = model.bbox_head
     generator = head.prior_generator
     generator.base_anchors = generator.gen_base_anchors()

@@ -76,7 +76,6 @@ def export_onnx(
         raise ConfigError(f'opset {opset}: choose from {_OLDEST} to {newest}')
     # Within the graphs nothing may depend on how a processor computes.
     model = copy.deepcopy(model).float().eval()
-    model.language_model.language_backbone.body.model.set_attn_implementation('eager')
     about = dict(
         config=_of_detection(cfg),
         kind='words as input' if prompt is None else 'words in the graph',

@@ -1,12 +1,9 @@
 """Adaptive training sample selection (arXiv 1912.02424) of a whole batch at once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from mmdet.models.task_modules import ATSSAssigner as MMDetATSSAssigner
-from mmdet.models.task_modules.assigners.iou2d_calculator import (
-    BboxOverlaps2D_GLIP as MMDetOverlaps,
-)
 from torch import Tensor
 
 from glip.registry import TASK_UTILS
@@ -20,8 +17,8 @@ _MIN_INSIDE = 0.01
 
 
 @TASK_UTILS.register_module()
-class ATSSAssigner(MMDetATSSAssigner):
-    """mmdet's assigner with a form for batches, :meth:`assign_batch`.
+class ATSSAssigner:
+    """mmdet's assigner of this name in a form for batches, :meth:`assign_batch`.
 
     That form makes the same choices with a fixed number of operations on the device,
     none of which the host has to wait for. It looks at the overlap of the candidates
@@ -41,11 +38,22 @@ class ATSSAssigner(MMDetATSSAssigner):
         iou_calculator: dict | None = None,
         ignore_iof_thr: float = -1,
     ) -> None:
-        super().__init__(topk, alpha=alpha, ignore_iof_thr=ignore_iof_thr)
-        if iou_calculator is not None:
-            self.iou_calculator = TASK_UTILS.build(iou_calculator)
-        if isinstance(self.iou_calculator, MMDetOverlaps):
-            self.iou_calculator = BboxOverlaps2D_GLIP()  # theirs ignores is_aligned
+        self.topk, self.alpha, self.ignore_iof_thr = topk, alpha, ignore_iof_thr
+        self.iou_calculator: Any = TASK_UTILS.build(
+            iou_calculator or dict(type='BboxOverlaps2D')
+        )
+        if type(self.iou_calculator).__name__ == BboxOverlaps2D_GLIP.__name__:
+            self.iou_calculator = BboxOverlaps2D_GLIP()  # mmdet's ignores is_aligned
+
+    def assign(self, *args: Any, **kwargs: Any) -> Any:
+        """Boxes of the anchors of one picture, by mmdet's assigner."""
+        from mmdet.models.task_modules import ATSSAssigner as MMDetATSSAssigner
+
+        theirs = MMDetATSSAssigner(
+            self.topk, alpha=self.alpha, ignore_iof_thr=self.ignore_iof_thr
+        )
+        theirs.iou_calculator = self.iou_calculator
+        return theirs.assign(*args, **kwargs)
 
     @torch.no_grad()
     def assign_batch(

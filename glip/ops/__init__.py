@@ -15,6 +15,7 @@ from glip.ops.inclusive_boxes import (
     half_open,
     iou_inclusive,
 )
+from glip.ops.nms import batched_nms
 from glip.ops.plain import is_plain, plain_path
 from glip.ops.recompute import recomputed
 from glip.ops.torch_internals import onednn_has_bf16
@@ -23,6 +24,7 @@ from glip.ops.windows import shift_mask
 
 __all__ = [
     'BiProjections',
+    'batched_nms',
     'batched_nms_inclusive',
     'clip_inclusive',
     'decode_inclusive',

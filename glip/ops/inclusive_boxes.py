@@ -8,7 +8,8 @@ import math
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
+
+from glip.ops.nms import batched_nms
 
 # Largest log-ratio a prediction may grow an anchor by; there is no lower bound.
 MAX_LOG_RATIO = math.log(1000 / 16)
@@ -74,11 +75,9 @@ def batched_nms_inclusive(
     """Per-label NMS with the "+1" areas of the original's CUDA kernel.
 
     Of half-open boxes the plain areas and intersections are the "+1" ones, so
-    torchvision's kernel serves. It tells classes apart by moving their boxes, a
-    thousand pictures away with many classes, for which only float64 has the digits.
+    torchvision's kernel serves.
 
     Returns:
         Indices kept, in descending order of score.
     """
-    boxes = half_open(boxes).double()
-    return batched_nms(boxes, scores.double(), labels, iou_threshold)
+    return batched_nms(half_open(boxes), scores, labels, iou_threshold)

@@ -7,10 +7,11 @@ and within :func:`public_only`.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 _public_only = False
 
@@ -31,6 +32,21 @@ def _operator(library: str, name: str) -> Callable | None:
     if _public_only:
         return None
     return getattr(getattr(torch.ops, library, None), name, None)
+
+
+def is_recorded() -> bool:
+    """Whether something looks at the operators that are called.
+
+    Gradients, a compiler and counters of operations do. Without, an operator of our own
+    can be left out, whose first call takes a second, and each a tenth of a millisecond.
+    """
+    modes = getattr(torch._C, '_len_torch_dispatch_stack', None)
+    return (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or modes is None
+        or modes() > 0
+    )
 
 
 def onednn_has_bf16() -> bool:
@@ -62,6 +78,57 @@ def packed_linear(matrix: Tensor) -> Callable[[Tensor, Tensor | None], Tensor]:
         return lambda rows, bias: F.linear(rows, matrix, bias)
     packed = reorder(matrix)
     return lambda rows, bias: product(rows, packed, bias, 'none', [], '')
+
+
+def onednn_linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``F.linear`` by oneDNN, without gradients.
+
+    Args:
+        rows: Shape (n, K), any strides, on the CPU, in a type that oneDNN multiplies.
+        weight: Shape (N, K), any strides.
+        bias: Shape (N,) or None.
+
+    Returns:
+        Shape (n, N).
+    """
+    product = packed_linear_operator()
+    if product is None:
+        return F.linear(rows, weight, bias)
+    return product(rows, weight, bias, 'none', [], '')
+
+
+def packed_convolution(
+    conv: nn.Conv2d, shape: tuple[int, ...], slope: float | None
+) -> Callable[[Tensor, Tensor | None], Tensor]:
+    """A convolution whose weight is laid out once as oneDNN likes it.
+
+    Args:
+        conv: Float32, on the CPU, with zero padding.
+        shape: Of a usual picture, (B, C, H, W); others are taken as well.
+        slope: Of a leaky ReLU that follows; None for none.
+
+    Returns:
+        A function from pictures and a bias to pictures, which does not hold the module.
+    """
+    reorder = _operator('mkldnn', '_reorder_convolution_weight')
+    convolve = _operator('mkldnn', '_convolution_pointwise')
+    weight, geometry = conv.weight.detach(), _geometry(conv)
+    if reorder is None or convolve is None:
+        padding, stride, dilation, groups = geometry
+
+        def plain(x: Tensor, bias: Tensor | None) -> Tensor:
+            x = F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+            return x if slope is None else F.leaky_relu_(x, slope)
+
+        return plain
+    packed = reorder(weight, *geometry, list(shape))
+    after = ('none', [], '') if slope is None else ('leaky_relu', [slope], '')
+    return lambda x, bias: convolve(x, packed, bias, *geometry, *after)
+
+
+def _geometry(conv: nn.Conv2d) -> tuple[list[int], list[int], list[int], int]:
+    padding = cast(tuple[int, ...], conv.padding)  # a word elsewhere, not in ours
+    return list(padding), list(conv.stride), list(conv.dilation), conv.groups
 
 
 def softmax_backward(grad: Tensor, probs: Tensor) -> Tensor:

@@ -6,14 +6,13 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from types import MethodType
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from torch import nn
-from torch._dynamo import config as dynamo_config
-from torch.fx.experimental import _config as shapes_config
 from torch.utils._pytree import tree_map_only
 
 from glip.errors import ConfigError, TrainingError
@@ -178,6 +177,11 @@ class _CompiledInference(_Compiled):
         copied: bool,
     ) -> None:
         super().__init__(part, options)
+        # Late, as the compiler takes a second to import; torchvision tells it of its
+        # kernels.
+        self._dynamo = import_module('torch._dynamo').config
+        self._shapes = import_module('torch.fx.experimental._config')
+        import_module('torchvision')
         self.starts_step = starts_step
         self.copied = copied
 
@@ -186,8 +190,8 @@ class _CompiledInference(_Compiled):
             torch.compiler.cudagraph_mark_step_begin()
         with (
             compile_errors_explained(True, training=False),
-            shapes_config.patch(use_duck_shape=False),
-            dynamo_config.patch(recompile_limit=_MOST_VARIANTS),
+            self._shapes.patch(use_duck_shape=False),
+            self._dynamo.patch(recompile_limit=_MOST_VARIANTS),
         ):
             out = self.compiled(*args, **kwargs)
         return tree_map_only(torch.Tensor, torch.clone, out) if self.copied else out

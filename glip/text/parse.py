@@ -104,9 +104,6 @@ def dataset_classes(name: str) -> tuple[str, ...]:
         PromptError: mmdet does not know it; the message lists what it knows.
     """
     # Late, because only this form of prompt needs mmdet.
-    from glip.compat import mmdet_datasets  # noqa: F401
-
-    # isort: split
     from mmdet.evaluation.functional import class_names
 
     known = {

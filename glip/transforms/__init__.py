@@ -1,11 +1,21 @@
-"""What happens to a sample on its way into a batch."""
+"""What happens to a sample on its way into a batch.
 
-from glip.compat import mmdet_datasets  # noqa: F401  (before anything of mmdet)
+What training needs is imported when it is first asked for: it brings mmdet's transforms
+along, which take a second.
+"""
+
+from importlib import import_module
+from typing import Any
+
 from glip.transforms.formatting import PackDetInputs
 from glip.transforms.loading import LoadImageFromFile
-from glip.transforms.negative_captions import NegativeCaptions
-from glip.transforms.random_sampling_neg_pos import RandomSamplingNegPos
-from glip.transforms.weighted_boxes import GTBoxSubOne_GLIP, LoadAnnotations
+
+_OF_TRAINING = (
+    'GTBoxSubOne_GLIP',
+    'LoadAnnotations',
+    'NegativeCaptions',
+    'RandomSamplingNegPos',
+)
 
 __all__ = [
     'GTBoxSubOne_GLIP',
@@ -15,3 +25,9 @@ __all__ = [
     'PackDetInputs',
     'RandomSamplingNegPos',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_TRAINING:
+        return getattr(import_module('glip.transforms.training'), name)
+    raise AttributeError(f"module 'glip.transforms' has no attribute {name!r}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from glip.errors import ConfigError
 from glip.registry import TRANSFORMS
+from glip.transforms.formatting import is_weighted
 
 
 @register_box('glip_weighted', force=True)
@@ -64,11 +65,6 @@ def weights_of(boxes: HorizontalBoxes) -> Tensor:
     if isinstance(boxes, WeightedBoxes):
         return boxes.weights
     return torch.ones(len(boxes))
-
-
-def is_weighted(results: dict[str, Any]) -> bool:
-    """Whether the record of a picture has weights for its boxes."""
-    return any('weight' in one for one in results.get('instances') or ())
 
 
 @TRANSFORMS.register_module()

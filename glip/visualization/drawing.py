@@ -191,9 +191,6 @@ def class_colors(palette: str, count: int) -> list[Color]:
         shades = (colorsys.hsv_to_rgb(hue, 0.85, 0.95) for hue in hues)
         return [tuple(round(255 * part) for part in shade) for shade in shades]
     # Heavy, and rarely needed.
-    from glip.compat import mmdet_datasets  # noqa: F401
-
-    # isort: split
     from mmdet.visualization.palette import get_palette
 
     wanted = count if palette == 'random' else 1

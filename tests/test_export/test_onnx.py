@@ -87,12 +87,6 @@ def test_words_in_the_graph(tmp_path):
         session(pictures()[0], 'cat')
 
 
-def test_the_model_stays_as_it_was(exported):
-    detector, _ = exported
-    body = detector.model.language_model.language_backbone.body.model
-    assert body.config._attn_implementation != 'eager'
-
-
 @pytest.mark.parametrize(
     'precision, share, apart', [('fp16', 0.75, 0.01), ('int8', 0.85, 0.1)]
 )

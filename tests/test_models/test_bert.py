@@ -1,7 +1,10 @@
 """What the language model hands on, by transformers' own outputs."""
 
+import dataclasses
+
 import pytest
 import torch
+import transformers
 
 from glip.text import TextPrompt
 
@@ -27,7 +30,10 @@ def test_readout(layers):
     model = language_model(num_layers_of_embedded=layers)
     prompts = prompts_of(model, ['a red cat', 'dog'], ['cat'])
     found = model(prompts)
-    bert = model.language_backbone.body.model
+    ours = model.language_backbone.body.model
+    config = transformers.BertConfig(**dataclasses.asdict(model.config))
+    bert = transformers.BertModel(config, add_pooling_layer=False).eval()
+    bert.load_state_dict(ours.state_dict())
     for row, prompt in enumerate(prompts):
         length = len(prompt.input_ids)
         states = bert(

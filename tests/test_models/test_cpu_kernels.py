@@ -1,12 +1,15 @@
 """Kernels that are put into a model from outside."""
 
 import copy
+import pickle
 
 import pytest
 import torch
 
+from glip.apis import read_config
 from glip.models.cpu import use_cpu_kernels
 from glip.ops import plain_path
+from glip.paths import config_root
 from glip.registry import MODELS
 
 from .conftest import sample, tiny
@@ -59,3 +62,46 @@ def test_a_second_time_and_a_copy_change_nothing(plain_model):
     kinds = [type(module) for module in fast.modules()]
     for model in (use_cpu_kernels(fast), copy.deepcopy(fast)):
         assert [type(module) for module in model.modules()] == kinds
+
+
+def nano():
+    torch.manual_seed(0)
+    cfg = read_config(config_root() / 'glip' / 'glip_nano_csp_minilm.py').model
+    cfg.backbone.stem_channels = 8
+    cfg.neck.neck.in_channels = [32, 64, 128]
+    cfg.language_model.config.update(intermediate_size=64)
+    with MODELS.switch_scope_and_registry('glip'):
+        return MODELS.build(cfg).eval()
+
+
+@pytest.mark.parametrize('change', ['none', 'in place', 'assigned', 'copied'])
+def test_weights_that_are_laid_out_once_are_those_of_the_model(change):
+    plain = nano()
+    fast = use_cpu_kernels(copy.deepcopy(plain), frozen=True)
+    outputs(fast)
+    if change == 'in place':
+        with torch.no_grad():
+            for model in (plain, fast):
+                for parameter in model.parameters():
+                    parameter.mul_(0.9)
+    elif change == 'assigned':
+        state = {k: v * 0.9 for k, v in plain.state_dict().items()}
+        plain.load_state_dict(state)
+        fast.load_state_dict(state, assign=True)
+    elif change == 'copied':
+        fast = pickle.loads(pickle.dumps(fast))  # noqa: S301
+    for one, other in zip(outputs(fast), outputs(plain), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_a_model_for_inference_can_train():
+    plain = nano()
+    fast = use_cpu_kernels(copy.deepcopy(plain), frozen=True)
+    outputs(fast)
+    for model in (plain, fast):
+        maps = model.extract_feat(torch.ones(1, 3, 64, 64))
+        sum(level.square().mean() for level in maps).backward()
+    for one, other in zip(
+        fast.backbone.parameters(), plain.backbone.parameters(), strict=True
+    ):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-5, rtol=1e-3)

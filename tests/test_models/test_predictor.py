@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from mmdet.models.task_modules.prior_generators import AnchorGenerator
-from transformers import BertConfig
 
 from glip.models.box_coder import DeltaXYWHBBoxCoderForGLIP
+from glip.models.dense_heads.anchors import AnchorGenerator
 from glip.models.dense_heads.prediction import Predictor
 from glip.models.dense_heads.tower import VLFusionModule
-from glip.models.language import TextFeatures
+from glip.models.language import BertConfig, TextFeatures
 from glip.models.postprocess import EntityScores
 from glip.text import EncodedPrompt, parse_text
 

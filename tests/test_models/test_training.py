@@ -5,13 +5,12 @@ import copy
 import pytest
 import torch
 from torch.nn import Dropout
-from torchvision.ops import StochasticDepth
-from transformers.models.bert.modeling_bert import BertLayer as HFBertLayer
 
 from glip.models.backbones.swin_blocks import SwinBlock
 from glip.models.language import BertLayer, TextFeatures
 from glip.models.layers import BiAttention, DyConv, VLFuse
 from glip.models.layers.dyhead import DeformConv3x3
+from glip.models.stochastic_depth import StochasticDepth
 from glip.ops import plain_path
 
 from .conftest import build, sample, tiny, with_boxes
@@ -173,7 +172,6 @@ def test_each_block_is_recomputed(batch):
     """
     inner = {
         SwinBlock: lambda m: m.attn,
-        HFBertLayer: lambda m: m.attention,
         BertLayer: lambda m: m.intermediate,
         BiAttention: lambda m: m.attn,
         DyConv: lambda m: m.attnconv,

@@ -310,6 +310,8 @@ def test_form_is_chosen():
         assert not takes_absorbed_form(*inputs, heads)
     with torch.autocast('cpu', torch.bfloat16):
         assert not takes_absorbed_form(*inputs, heads)
+        with torch.no_grad():
+            assert takes_absorbed_form(*inputs, heads)
 
 
 def test_absorbed_form_is_left_where_it_multiplies_more():
@@ -319,10 +321,12 @@ def test_absorbed_form_is_left_where_it_multiplies_more():
     assert pays(256, 512, 8, 90) and not pays(256, 512, 8, 100)
 
 
-def test_half_precision_goes_the_plain_way():
+@pytest.mark.parametrize('form', [plain_bi_attention, absorbed_bi_attention])
+def test_half_precision(form):
     fields = draw('as GLIP', torch.float32)
     with torch.autocast('cpu', torch.bfloat16):
-        found = results(plain_bi_attention, fields)
+        found = results(form, fields)
+    assert all(level.dtype is torch.float32 for level in found[:-1])
     expected = results(plain_bi_attention, fields)
     for one, other in zip(found, expected, strict=True):
         assert (one - other).abs().max() < 0.05 * other.abs().max()

@@ -1,10 +1,12 @@
 """From files of a detector and of a BERT to a checkpoint that finds its classes."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -29,7 +31,8 @@ def files(tmp_path):
     for level in range(2):
         state[f'predict.{level}.weight'] = torch.randn(3 + 16, 8, 1, 1)
         state[f'predict.{level}.bias'] = torch.randn(3 + 16)
-    bert = build_model(cfg).language_model.language_backbone.body.model
+    config = build_model(cfg).language_model.config
+    bert = transformers.BertModel(transformers.BertConfig(**asdict(config)))
     bert.save_pretrained(tmp_path / 'bert')
     (tmp_path / 'words.json').write_text(json.dumps(WORDS))
     save_file(

@@ -1,9 +1,16 @@
 """What all of the functions need: types that kernels know, and gradients."""
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def torchvision_ops() -> Any:
+    """``torchvision.ops``, whose import takes long, when it is first needed."""
+    return import_module('torchvision.ops')
 
 
 def computable(tensor: Tensor) -> Tensor:

@@ -1,10 +1,15 @@
 """Deformable convolutions v1 (arXiv 1703.06211) and v2 (arXiv 1811.11168)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torchvision.ops import deform_conv2d
 
-from .common import computable, gradients
+from .common import computable, gradients, torchvision_ops
+
+
+def _deform_conv2d(*args: Any, **options: Any) -> Tensor:
+    return torchvision_ops().deform_conv2d(*args, **options)
 
 
 def deform_conv_forward(
@@ -29,7 +34,7 @@ def deform_conv_forward(
             kernel and groups follow from the shapes.
     """
     output.copy_(
-        deform_conv2d(
+        _deform_conv2d(
             computable(input),
             computable(offset),
             computable(weight),
@@ -53,7 +58,7 @@ def deform_conv_backward_input(
 
     def convolve(input: Tensor, offset: Tensor) -> Tensor:
         offset = without_gradient_outside(offset, input, weight, **where)
-        return deform_conv2d(input, offset, computable(weight), **where)
+        return _deform_conv2d(input, offset, computable(weight), **where)
 
     inputs = (computable(input), computable(offset))
     _copy(gradients(convolve, inputs, grad_output), grad_input, grad_offset)
@@ -73,7 +78,7 @@ def deform_conv_backward_parameters(
     """Add ``scale`` times its gradient to the weight's."""
 
     def convolve(weight: Tensor) -> Tensor:
-        return deform_conv2d(
+        return _deform_conv2d(
             computable(input), computable(offset), weight, **_v1_geometry(geometry)
         )
 
@@ -233,7 +238,7 @@ def _modulated(
     if offset.requires_grad:
         offset = without_gradient_outside(offset, input, weight, **where)
     mask = match_output(mask, *size)
-    return deform_conv2d(input, offset, weight, bias, mask=mask, **where)
+    return _deform_conv2d(input, offset, weight, bias, mask=mask, **where)
 
 
 def _v1_geometry(geometry: dict[str, int]) -> dict[str, tuple[int, int]]:

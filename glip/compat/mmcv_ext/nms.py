@@ -1,10 +1,9 @@
 """Non-maximum suppression (``mmcv/ops/csrc/pytorch/cpu/nms.cpp``)."""
 
 import torch
-import torchvision
 from torch import Tensor
 
-from .common import computable
+from .common import computable, torchvision_ops
 
 _NAIVE, _LINEAR = 0, 1
 
@@ -25,7 +24,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     boxes = computable(boxes)
     if offset:
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    return torchvision.ops.nms(boxes, scores.to(boxes.dtype), iou_threshold)
+    return torchvision_ops().nms(boxes, scores.to(boxes.dtype), iou_threshold)
 
 
 def softnms(

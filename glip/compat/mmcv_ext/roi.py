@@ -2,9 +2,8 @@
 
 import torch
 from torch import Tensor
-from torchvision.ops import roi_align
 
-from .common import computable, gradients
+from .common import computable, gradients, torchvision_ops
 
 _AVERAGE = 1
 
@@ -48,7 +47,7 @@ def roi_align_forward(
         )
     input = computable(input)
     output.copy_(
-        roi_align(
+        torchvision_ops().roi_align(
             input,
             rois.to(input.dtype),
             (aligned_height, aligned_width),
@@ -76,7 +75,7 @@ def roi_align_backward(
     """Write the gradient of the input; see :func:`roi_align_forward`."""
 
     def pool(input: Tensor) -> Tensor:
-        return roi_align(
+        return torchvision_ops().roi_align(
             input,
             rois.to(input.dtype),
             (aligned_height, aligned_width),

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from glip.models.module import Module
 from glip.registry import MODELS
 
 
@@ -64,7 +64,7 @@ class CSPStage(nn.Module):
 
 
 @MODELS.register_module()
-class CSPNet(BaseModule):
+class CSPNet(Module):
     """Backbone of NanoDet-g (github.com/RangiLyu/nanodet, ``CustomCspNet``).
 
     Plain 3x3 convolutions only, which every inference engine is fast at. The norms of

@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from glip.errors import ConfigError
@@ -15,11 +14,12 @@ from glip.models.backbones.swin_blocks import (
     SwinBlock,
     SwinStage,
 )
+from glip.models.module import Module
 from glip.registry import MODELS
 
 
 @MODELS.register_module()
-class SwinTransformer(BaseModule):
+class SwinTransformer(Module):
     """Swin Transformer backbone (arXiv 2103.14030).
 
     Field and parameter names are those of ``mmdet.SwinTransformer`` so that its

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from torchvision.ops import StochasticDepth
 
+from glip.models.module import Module
+from glip.models.stochastic_depth import StochasticDepth
 from glip.ops import shift_mask
 
 
@@ -32,8 +32,10 @@ def _cropped(x: Tensor, height: int, width: int) -> Tensor:
     return x
 
 
-class WindowAttention(BaseModule):
+class WindowAttention(Module):
     """Multi-head self-attention within a window, with relative position bias."""
+
+    relative_position_index: Tensor
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class WindowAttention(BaseModule):
         return self.proj_drop(self.proj(x))
 
 
-class ShiftedWindows(BaseModule):
+class ShiftedWindows(Module):
     """Cut a map into windows, optionally shifted, attend, and put it together.
 
     Args:
@@ -122,7 +124,7 @@ class ShiftedWindows(BaseModule):
         return _cropped(x, height, width)
 
 
-class FeedForward(BaseModule):
+class FeedForward(Module):
     """Two linear layers with GELU; named as mmcv's FFN for its weights' sake."""
 
     def __init__(self, dims: int, hidden: int, drop: float) -> None:
@@ -137,7 +139,7 @@ class FeedForward(BaseModule):
         return self.layers(x)
 
 
-class SwinBlock(BaseModule):
+class SwinBlock(Module):
     """Pre-norm attention and feed-forward with stochastic depth.
 
     Args:
@@ -185,7 +187,7 @@ class SwinBlock(BaseModule):
         self.attn = ShiftedWindows(attention, window, shift)
         self.norm2 = nn.LayerNorm(dims)
         self.ffn = FeedForward(dims, int(dims * mlp_ratio), drop)
-        self.drop_path = StochasticDepth(drop_path, 'row')
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x of shape (B, H, W, C) to the same shape."""
@@ -198,7 +200,7 @@ class SwinBlock(BaseModule):
         return x + self.drop_path(self.ffn(self.norm2(x)))
 
 
-class PatchMerging(BaseModule):
+class PatchMerging(Module):
     """Halve a map: each 2x2 patch becomes one position of twice the channels."""
 
     def __init__(self, dims: int, norm: bool = True) -> None:
@@ -228,7 +230,7 @@ class PatchMerging(BaseModule):
         return F.linear(x, weight)
 
 
-class SwinStage(BaseModule):
+class SwinStage(Module):
     """Blocks at one resolution and the merging that leads to the next one."""
 
     def __init__(
@@ -244,7 +246,7 @@ class SwinStage(BaseModule):
         return x
 
 
-class PatchEmbed(BaseModule):
+class PatchEmbed(Module):
     """Non-overlapping patches projected to vectors, (B, 3, H, W) -> (B, h, w, C)."""
 
     def __init__(self, in_channels: int, dims: int, patch: int, norm: bool) -> None:

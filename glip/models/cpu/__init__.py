@@ -10,8 +10,10 @@ from typing import TypeVar
 
 from torch import nn
 
+from glip.models.backbones import csp as plain_csp
 from glip.models.backbones import swin_blocks as plain_swin
-from glip.models.cpu.dyhead import DeformConv3x3, DyConv
+from glip.models.cpu.csp import LeakyConv
+from glip.models.cpu.dyhead import DeformConv3x3, DyConv, FrozenDyConv
 from glip.models.cpu.fusion import BiAttention, BiMultiHeadAttention
 from glip.models.cpu.head import ATSSVLFusionHead, VLFusionModule
 from glip.models.cpu.swin import PatchMerging, SwinBlock
@@ -34,8 +36,14 @@ _KERNELS: dict[type[nn.Module], type[nn.Module]] = {
     plain_swin.SwinBlock: SwinBlock,
 }
 
+# Of models whose weights stay as they are.
+_KERNELS_OF_FROZEN: dict[type[nn.Module], type[nn.Module]] = {
+    plain_csp.LeakyConv: LeakyConv,
+    plain_dyhead.DyConv: FrozenDyConv,
+}
 
-def use_cpu_kernels(model: Model) -> Model:
+
+def use_cpu_kernels(model: Model, *, frozen: bool = False) -> Model:
     """Let the networks in a model compute with kernels for the CPU.
 
     Weights, their names, and what is computed stay, up to the order of float additions.
@@ -44,12 +52,16 @@ def use_cpu_kernels(model: Model) -> Model:
 
     Args:
         model: Changed in place.
+        frozen: The model is for inference: weights may be laid out once for many
+            pictures. It may be trained all the same, but for its weights being changed
+            by way of ``.data``, as averaging them does.
 
     Returns:
         The model.
     """
+    kernels = _KERNELS | (_KERNELS_OF_FROZEN if frozen else {})
     for module in model.modules():
-        module.__class__ = _KERNELS.get(type(module), type(module))
+        module.__class__ = kernels.get(type(module), type(module))
         if isinstance(module, SwinBlock):
             for layer in module.modules():
                 if type(layer) is nn.Linear:

@@ -1,5 +1,7 @@
 """Blocks of the dynamic head whose group norms are folded into what follows them."""
 
+from contextlib import AbstractContextManager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,6 +16,8 @@ from glip.ops.cpu import (
     packing_once,
     resampled_mean,
 )
+from glip.ops.cpu.packed_convolution import packed_conv2d, packing_applies
+from glip.ops.torch_internals import is_recorded
 
 
 class DeformConv3x3(dyhead.DeformConv3x3):
@@ -32,8 +36,11 @@ class DyConv(dyhead.DyConv):
         """Maps (B, C, H, W) from fine to coarse, to maps of the same shapes."""
         if self.offset is not None:
             visual = tuple(map(deform_conv_input, visual))
-        with packing_once():
+        with self._packing():
             return super().forward(visual)
+
+    def _packing(self) -> AbstractContextManager[None]:
+        return packing_once()
 
     def _merge(self, sources: list[dyhead.Source], size: torch.Size) -> Tensor:
         attention, relu = self.attnconv, self.relu
@@ -41,6 +48,21 @@ class DyConv(dyhead.DyConv):
             if folding_applies(sources[0][1]):
                 return _gather_folded(sources, size, attention, relu)
         return super()._merge(sources, size)
+
+
+class FrozenDyConv(DyConv):
+    """As :class:`DyConv`, with weights that are laid out once for many pictures."""
+
+    def _packing(self) -> AbstractContextManager[None]:
+        if is_recorded() or next(self.parameters()).is_inference():
+            return super()._packing()
+        return packing_once(self)
+
+    def _field(self, feature: Tensor) -> Tensor:
+        offset = self.offset
+        if offset is None or not packing_applies(feature, offset.weight):
+            return super()._field(feature)
+        return packed_conv2d(feature, offset)
 
 
 def _gather_folded(

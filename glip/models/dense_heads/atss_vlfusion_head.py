@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
-from transformers import BertConfig
 
 from glip.errors import ConfigError
-from glip.models.language import TextFeatures, resolve_bert_config
+from glip.models.language import BertConfig, TextFeatures, resolve_bert_config
+from glip.models.losses import CrossEntropyLoss
+from glip.models.module import Module
 from glip.models.postprocess import EntityScores
-from glip.registry import MODELS, TASK_UTILS
+from glip.registry import MODELS, TASK_UTILS, build_light
 from glip.runtime.feature_cache import FeatureCache
 from glip.text import EncodedPrompt
 
-from .anchors import inclusive_anchors
+from .anchors import AnchorGenerator, inclusive_anchors
 from .ground_truth import GroundTruth
 from .losses import grounding_losses
 from .prediction import PictureFeatures, Predictor
@@ -44,7 +44,7 @@ _LOSS_CENTERNESS = dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1
 
 
 @MODELS.register_module()
-class ATSSVLFusionHead(BaseModule):
+class ATSSVLFusionHead(Module):
     """Detection head of GLIP (paper section 3; fields as mmdet's class of this name).
 
     Args:
@@ -120,7 +120,9 @@ class ATSSVLFusionHead(BaseModule):
         self.early_fuse = early_fuse
         train_cfg = train_cfg or {}
         self.test_cfg = complete_test_cfg(test_cfg)
-        self.prior_generator = TASK_UTILS.build(anchor_generator or _ANCHORS)
+        self.prior_generator = build_light(
+            anchor_generator or _ANCHORS, TASK_UTILS, AnchorGenerator
+        )
         self.bbox_coder = TASK_UTILS.build(
             bbox_coder or dict(type='DeltaXYWHBBoxCoderForGLIP')
         )
@@ -129,7 +131,9 @@ class ATSSVLFusionHead(BaseModule):
         self.loss_bbox = MODELS.build(
             loss_bbox or dict(type='GIoULoss', loss_weight=2.0)
         )
-        self.loss_centerness = MODELS.build(loss_centerness or _LOSS_CENTERNESS)
+        self.loss_centerness = build_light(
+            loss_centerness or _LOSS_CENTERNESS, MODELS, CrossEntropyLoss
+        )
         self.head = VLFusionModule(
             in_channels=in_channels,
             num_levels=self.prior_generator.num_levels,

@@ -1,8 +1,7 @@
 """The three losses of the grounding head."""
 
 import torch
-from mmdet.utils import reduce_mean
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from .targets import Targets
 
@@ -48,7 +47,7 @@ def grounding_losses(
     """
     positive, quality = targets.positive, targets.centerness
     # Mean over the processes of a distributed run, as gradients are averaged there.
-    count, total_quality = reduce_mean(
+    count, total_quality = _mean_over_processes(
         torch.stack((positive.sum().float(), quality.sum()))
     )
     count, total_quality = count.clamp(min=1), total_quality.clamp(min=1e-6)
@@ -81,3 +80,11 @@ def grounding_losses(
         loss_bbox=(per_box * quality.flatten()).sum() / total_quality,
         loss_centerness=(per_center * positive.flatten()).sum() / count,
     )
+
+
+def _mean_over_processes(values: Tensor) -> Tensor:
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return values
+    values = values / distributed.get_world_size()
+    distributed.all_reduce(values)
+    return values

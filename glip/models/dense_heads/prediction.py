@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from mmdet.models.task_modules.prior_generators import AnchorGenerator
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -24,7 +23,7 @@ from glip.models.postprocess import (
 )
 from glip.ops import clip_inclusive, half_open, to_device
 
-from .anchors import inclusive_anchors
+from .anchors import Anchors, inclusive_anchors
 from .tower import VLFusionModule
 
 Levels = tuple[Tensor, ...]
@@ -81,7 +80,7 @@ class Predictor:
         self,
         head: VLFusionModule,
         coder: DeltaXYWHBBoxCoderForGLIP,
-        anchors: AnchorGenerator,
+        anchors: Anchors,
         cfg: Mapping[str, Any],
     ) -> None:
         self.head, self.coder, self.anchors, self.cfg = head, coder, anchors, cfg

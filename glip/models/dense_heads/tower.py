@@ -7,12 +7,11 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
-from transformers import BertConfig
 
-from glip.models.language import BertLayer, TextFeatures
+from glip.models.language import BertConfig, BertLayer, TextFeatures
 from glip.models.layers import DyConv, VLFuse
+from glip.models.module import Module
 
 # Token logits are clamped as in the original, which keeps half precision finite.
 _LOGIT_LIMIT = 50000
@@ -64,7 +63,7 @@ class ResidualGate(nn.Module):
         return visual, new_text
 
 
-class VLFusionModule(BaseModule):
+class VLFusionModule(Module):
     """Tower of the detection head and its predictions (paper section 3.1-3.2).
 
     Args:

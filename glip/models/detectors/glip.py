@@ -5,13 +5,13 @@ from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 
 import torch
-from mmdet.models.detectors.base import BaseDetector
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from glip.models.dense_heads import PictureFeatures, collect_ground_truth
+from glip.models.detectors.base import BaseDetector
 from glip.models.detectors.tuning import freeze_others, rest_frozen
 from glip.models.detectors.words import prompt_of
 from glip.models.language import (
@@ -21,8 +21,9 @@ from glip.models.language import (
     add_tuned,
     joined,
 )
+from glip.models.necks import FPN
 from glip.ops import is_plain
-from glip.registry import MODELS
+from glip.registry import MODELS, build_light
 from glip.runtime.feature_cache import FeatureCache, hashable
 from glip.runtime.feature_store import FeatureStore
 from glip.runtime.values import check_count
@@ -83,7 +84,7 @@ class GLIP(BaseDetector):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck)
+        self.neck = build_light(neck, MODELS, FPN)
         self.language_model = MODELS.build(language_model)
         self.bbox_head = MODELS.build(
             dict(bbox_head)

@@ -3,26 +3,25 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from mmengine.model import BaseModule
 from torch import Tensor, nn
-from transformers import BertConfig
-from transformers import BertModel as HFBertModel
 
 from glip.errors import ConfigError
+from glip.models.module import Module
 from glip.ops import to_device
 from glip.registry import MODELS
 from glip.text import EncodedPrompt, Tokenizer
 
-from .bert_config import PACKAGED, resolve_bert_config
+from .bert_config import PACKAGED, BertConfig, resolve_bert_config
+from .bert_network import BertNetwork
 from .features import TextFeatures
 
 
 class BertEncoder(nn.Module):
-    """transformers' BERT with GLIP's readout (modeling of the original's BertEncoder).
+    """BERT with GLIP's readout (modeling of the original's BertEncoder).
 
     Args:
         config: Shape of the BERT.
@@ -42,32 +41,26 @@ class BertEncoder(nn.Module):
         super().__init__()
         self.language_dim = config.hidden_size
         self.num_layers_of_embedded = num_layers_of_embedded
-        self.model = HFBertModel(config, add_pooling_layer=add_pooling_layer)
-        if add_pooling_layer:
+        self.model = BertNetwork(
+            config, add_pooling_layer=add_pooling_layer, use_checkpoint=use_checkpoint
+        )
+        if self.model.pooler is not None:
             # Never used, so it has no gradient, which distributed training refuses.
-            cast(nn.Module, self.model.pooler).requires_grad_(False)
-        if use_checkpoint:
-            self.model.gradient_checkpointing_enable(dict(use_reentrant=False))
+            self.model.pooler.requires_grad_(False)
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, T) and their mask to (hidden, embedded), each (B, T, D)."""
+        states = self.model(input_ids, mask)
+        embedded = hidden = states[-1]
         count = self.num_layers_of_embedded
-        # Asked for only where needed: transformers takes them by hooks on the layers,
-        # with which a model can no longer be pickled.
-        out = self.model(
-            input_ids=input_ids,
-            attention_mask=mask.long(),
-            output_hidden_states=count > 1,
-        )
-        embedded = out.last_hidden_state
         if count > 1:
             # The original divides the mean by the number of layers once more.
-            embedded = torch.stack(out.hidden_states[-count:], 1).mean(1) / count
-        return out.last_hidden_state, embedded * mask[..., None]
+            embedded = torch.stack(states[-count:], 1).mean(1) / count
+        return hidden, embedded * mask[..., None]
 
 
 @MODELS.register_module()
-class BertModel(BaseModule):
+class BertModel(Module):
     """Language model of GLIP (paper section 3.1).
 
     Shape and vocabulary come from ``name``; for 'bert-base-uncased' both are in the
@@ -80,7 +73,7 @@ class BertModel(BaseModule):
         max_tokens: Token budget of one prompt, [CLS] and [SEP] included.
         pad_to_max: Pad every prompt to ``max_tokens`` as the original does; the
             result is the same, only slower.
-        config: Fields of ``transformers.BertConfig`` that differ from ``name``'s.
+        config: Fields of :class:`BertConfig` that differ from ``name``'s.
         vocab: Vocabulary file or directory when it is not that of ``name``.
         pretrained: Where training without a checkpoint takes its weights from: True
             for ``name``, a directory for another source, False for random weights.
@@ -160,6 +153,8 @@ class BertModel(BaseModule):
         """
         if not self.pretrained or self.skip_pretrained:
             return
+        from transformers import BertModel as HFBertModel  # late: takes seconds
+
         name = self.name if self.pretrained is True else self.pretrained
         model = self.language_backbone.body.model
         try:

@@ -1,16 +1,24 @@
-"""One BERT encoder layer, used between the fusion layers of the detection head."""
+"""One BERT encoder layer: of the language model, and between the fusion layers."""
 
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import BertConfig
+
+from glip.errors import ConfigError
+from glip.models.module import Module
+
+from .bert_config import BertConfig
 
 
 class _SelfAttention(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         dims = config.hidden_size
+        if dims % config.num_attention_heads:
+            raise ConfigError(
+                f'language model: hidden_size {dims} is not a multiple of '
+                f'num_attention_heads {config.num_attention_heads}'
+            )
         self.num_heads = config.num_attention_heads
         self.drop = config.attention_probs_dropout_prob
         self.query = nn.Linear(dims, dims)
@@ -55,11 +63,8 @@ class _Intermediate(nn.Module):
         return F.gelu(self.dense(x))
 
 
-class BertLayer(BaseModule):
+class BertLayer(Module):
     """Post-norm transformer layer with the parameter names of transformers' BertLayer.
-
-    Written out because that class changes its signature from release to release
-    (GLIP's deep fusion, paper section 3.2).
 
     Args:
         config: Shape, dropout rates and norm epsilon.

@@ -5,10 +5,10 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from glip.models.module import Module
 from glip.ops import modulated_deform_conv2d
 
 
@@ -42,7 +42,7 @@ class DeformConv3x3(nn.Module):
         )
 
 
-class Conv3x3Norm(BaseModule):
+class Conv3x3Norm(Module):
     """A branch of the tower: 3x3 convolution and the group norm after it."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Conv3x3Norm(BaseModule):
 Source = tuple[nn.GroupNorm, Tensor]
 
 
-class DyReLU(BaseModule):
+class DyReLU(Module):
     """Maximum of two lines whose slopes and offsets depend on the picture.
 
     Source: arXiv 2003.10027, type B, with the original's ranges.
@@ -101,7 +101,7 @@ def _resample(x: Tensor, size: torch.Size) -> Tensor:
     return F.interpolate(x, size=size, mode='bilinear', align_corners=True)
 
 
-class DyConv(BaseModule):
+class DyConv(Module):
     """Scale-, spatial- and task-aware attention over a feature pyramid.
 
     Each level gathers from itself, from the finer level (stride 2) and from the
@@ -158,7 +158,7 @@ class DyConv(BaseModule):
     ) -> Tensor:
         field: tuple[Tensor, ...] = ()
         if self.offset is not None:
-            offset, mask = self.offset(feature).split((18, 9), dim=1)
+            offset, mask = self._field(feature).split((18, 9), dim=1)
             field = (offset, mask.sigmoid())
         branches = cast(Iterable[Conv3x3Norm], self.dyconvs)
         from_coarser, from_same, from_finer = branches
@@ -172,6 +172,10 @@ class DyConv(BaseModule):
             if x is not None
         ]
         return self._merge(sources, feature.shape[2:])
+
+    def _field(self, feature: Tensor) -> Tensor:
+        """Offsets and logits of the mask, (B, 27, H, W)."""
+        return cast(nn.Conv2d, self.offset)(feature)
 
     def _merge(self, sources: list[Source], size: torch.Size) -> Tensor:
         """Mean of the sources, recomputed in the backward pass where that is asked."""

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from torchvision.ops import StochasticDepth
 
 from glip.models.language import TextFeatures
+from glip.models.module import Module
+from glip.models.stochastic_depth import StochasticDepth
 from glip.ops import BiProjections, plain_bi_attention
 
 
-class BiMultiHeadAttention(BaseModule):
+class BiMultiHeadAttention(Module):
     """Attention read both ways from one similarity (paper section 3.2, eq. 4-6).
 
     Args:
@@ -88,7 +88,7 @@ class BiMultiHeadAttention(BaseModule):
         )
 
 
-class BiAttention(BaseModule):
+class BiAttention(Module):
     """Pre-norm, attention, layer scale; the residual is the *normed* input.
 
     That residual is a quirk of the original which its weights depend on.
@@ -116,7 +116,7 @@ class BiAttention(BaseModule):
         self.attn = BiMultiHeadAttention(v_dim=v_dim, l_dim=l_dim, **attention)
         self.gamma_v = nn.Parameter(torch.full((v_dim,), float(init_values)))
         self.gamma_l = nn.Parameter(torch.full((l_dim,), float(init_values)))
-        self.drop_path = StochasticDepth(drop_path, 'row')
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(
         self,
@@ -167,7 +167,7 @@ class BiAttention(BaseModule):
         return words + self.drop_path(self.gamma_l * delta)
 
 
-class VLFuse(BaseModule):
+class VLFuse(Module):
     """Fuse all pyramid levels with the tokens in one attention.
 
     Args:

@@ -1,5 +1,6 @@
 from .class_space import ClassSpaceNeck
+from .fpn import FPN
 from .fpn_drop_block import FPN_DropBlock
 from .pan import PAN
 
-__all__ = ['PAN', 'ClassSpaceNeck', 'FPN_DropBlock']
+__all__ = ['FPN', 'PAN', 'ClassSpaceNeck', 'FPN_DropBlock']

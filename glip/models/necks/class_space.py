@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from glip.models.module import Module
 from glip.registry import MODELS
 
 # Scale of deltas and of distance logits in the pyramid, so that all of its channels are
@@ -58,7 +58,7 @@ def inclusive_deltas(
 
 
 @MODELS.register_module()
-class ClassSpaceNeck(BaseModule):
+class ClassSpaceNeck(Module):
     """Pyramid in which a closed detector's classes are vectors.
 
     Behind a feature pyramid stand the last layers of a detector with a fixed list of

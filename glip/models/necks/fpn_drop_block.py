@@ -2,9 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.necks import FPN
 from torch import Tensor
 
+from glip.models.necks.fpn import FPN
 from glip.registry import MODELS
 
 
@@ -41,7 +41,7 @@ def _at_least_two(module, inputs):
 
 @MODELS.register_module()
 class FPN_DropBlock(FPN):  # noqa: N801 (the name mmdet's configs use)
-    """mmdet's FPN with DropBlock on every merged map but the top one in training.
+    """FPN with DropBlock on every merged map but the top one in training.
 
     The dropped map feeds the output convolution only; the top-down path carries the
     whole one (the original's FPN, ``modeling/backbone/fpn.py``).
@@ -50,7 +50,7 @@ class FPN_DropBlock(FPN):  # noqa: N801 (the name mmdet's configs use)
         drop_prob: Share of positions dropped.
         block_size: Side of a dropped square in positions.
         init_cfg: mmengine's; by default uniform by the fan-in, as the original's.
-        kwargs: Those of ``mmdet.FPN``.
+        kwargs: Those of :class:`FPN`.
     """
 
     def __init__(

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from glip.models.backbones.csp import LeakyConv
+from glip.models.module import Module
 from glip.registry import MODELS
 
 
@@ -16,7 +16,7 @@ def _resized_like(x: Tensor, reference: Tensor) -> Tensor:
 
 
 @MODELS.register_module()
-class PAN(BaseModule):
+class PAN(Module):
     """Top-down and bottom-up sums of resized maps, as NanoDet's neck of this name.
 
     Args:

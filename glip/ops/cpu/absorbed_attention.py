@@ -21,16 +21,19 @@ def takes_absorbed_form(
 ) -> bool:
     """Whether the absorbed form is the faster one.
 
-    It is on the CPU, in float32 and float64, where it takes fewer operations. On a GPU
-    the kernels of the plain form keep scores in registers.
+    It is on the CPU, in float32 and float64, where it takes fewer operations; under
+    autocast without gradients. On a GPU the kernels of the plain form keep scores in
+    registers.
     """
+    if torch.is_autocast_enabled('cpu'):
+        in_its_types = not torch.is_grad_enabled()
+    else:
+        in_its_types = level.dtype is tokens.dtype and level.dtype.itemsize >= 4
     return (
         level.device.type == 'cpu'
         and not is_plain()
         and not torch.compiler.is_compiling()
-        and not torch.is_autocast_enabled('cpu')
-        and level.dtype is tokens.dtype
-        and level.dtype in (torch.float32, torch.float64)
+        and in_its_types
         and absorption_pays(
             level.shape[2], len(projections.query[0]), num_heads, tokens.shape[1]
         )
@@ -106,6 +109,9 @@ def absorbed_bi_attention(
         return linear(read.transpose(1, 2).flatten(2), *projections.out_l)
 
     keys, bias, values = keep_little(to_read)
+    if torch.is_autocast_enabled('cpu'):  # products in half precision, the rest wide
+        levels, bias = [level.float() for level in levels], bias.float()
+        values = values.to(keys.dtype)
     outs, means, mass = tiled_attention(levels, keys, bias, values, dropout)
     if dropout:
         outs = tuple(level + out_bias for level in outs)

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
 from glip.ops.cpu.bilinear_corners import BilinearCorners
 from glip.ops.cpu.packed_product import packed_product
-from glip.ops.torch_internals import bag_weights_backward
+from glip.ops.torch_internals import bag_weights_backward, is_recorded
 
 # Output pixels worked on at a time: their columns stay in a CPU's cache. Gradients are
 # sorted by target, which is several times faster per value in the larger tile.
@@ -52,8 +52,7 @@ def _gather(index: Tensor, weights: Tensor, rows: Tensor, taps: int) -> Tensor:
     return bags.view(-1, taps * rows.shape[1])
 
 
-@torch.library.custom_op('glip::gather_deform_conv2d', mutates_args=())
-def _convolve(
+def _gather_convolve(
     x: Tensor,
     offset: Tensor,
     mask: Tensor,
@@ -76,6 +75,11 @@ def _convolve(
     for part, reads in _tiles(pixels, taps, _TILE):
         out[part] = product(_gather(index[reads], weights[reads], rows, taps))
     return _map(out, mask)
+
+
+_convolve = torch.library.custom_op(
+    'glip::gather_deform_conv2d', _gather_convolve, mutates_args=()
+)
 
 
 @_convolve.register_fake
@@ -210,4 +214,5 @@ def gather_deform_conv2d(
     Returns:
         Shape (B, O, Ho, Wo), of the type of ``offset``, in channels_last memory format.
     """
-    return _convolve(x, offset, mask, weight, bias, stride, padding)
+    function = _convolve if is_recorded() else _gather_convolve
+    return function(x, offset, mask, weight, bias, stride, padding)

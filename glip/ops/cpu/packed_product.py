@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -15,23 +17,33 @@ from glip.ops.torch_internals import onednn_has_bf16, packed_linear
 _LEAST_ROWS = 1024
 
 _scope = threading.local()
+# What is laid out of the weights of a module that stay as they are, beside the module,
+# which so can be copied and pickled.
+_kept: WeakKeyDictionary[Any, dict] = WeakKeyDictionary()
 
 
 @contextmanager
-def packing_once() -> Iterator[None]:
+def packing_once(owner: Any = None) -> Iterator[None]:
     """Within it a weight is laid out for one product only; none may change meanwhile.
 
     For a network that goes over a pyramid level by level, always with the same weights.
     A compiler must not trace it: what it has stored would be compared in every call.
+
+    Args:
+        owner: Module of the weights, which is to keep what is laid out for the next
+            time; it is laid out again where a weight has changed, but for changes by
+            way of ``.data``, which cannot be seen.
     """
     if torch.compiler.is_compiling():
         yield
         return
-    before, _scope.packed = getattr(_scope, 'packed', None), {}
+    before = getattr(_scope, 'packed', None), getattr(_scope, 'keeps', False)
+    _scope.keeps = owner is not None
+    _scope.packed = _kept.setdefault(owner, {}) if _scope.keeps else {}
     try:
         yield
     finally:
-        _scope.packed = before
+        _scope.packed, _scope.keeps = before
 
 
 def packed_product(
@@ -54,15 +66,18 @@ def packed_product(
     dtype = dtype or weight.dtype
     known = _packed()
     key = weight.data_ptr(), weight.shape, weight.stride(), dtype
+    version = None if weight.is_inference() else weight._version
     bias = None if bias is None else bias.to(dtype)
-    if key not in known and (rows < _LEAST_ROWS or not _packs(weight, dtype)):
-        matrix = weight.flatten(1).to(dtype)
-        return lambda tile: F.linear(tile, matrix, bias)
-    if key not in known:
+    entry = known.get(key)
+    if entry is None or entry[2] != version:
+        pays = rows >= _LEAST_ROWS or getattr(_scope, 'keeps', False)
+        if not pays or not _packs(weight, dtype):
+            matrix = weight.flatten(1).to(dtype)
+            return lambda tile: F.linear(tile, matrix, bias)
         matrix = weight.to(dtype).flatten(1).contiguous()
         # The weight is kept as well: its address must not become another's.
-        known[key] = packed_linear(matrix), weight
-    product, _ = known[key]
+        entry = known[key] = packed_linear(matrix), weight.detach(), version
+    product = entry[0]
     return lambda tile: product(tile, bias)
 
 

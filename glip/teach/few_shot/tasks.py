@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from glip.config.custom_sets import CustomSet
+from glip.config.unformatted import unformatted
 from glip.errors import ConfigError
 from glip.teach.few_shot.sets import FewShotSet
 
@@ -224,8 +225,7 @@ def _set_tuning(cfg: Config, tuning: str | None) -> None:
 
 def _with_data(base: Config, stages: dict[str, dict[str, Any]]) -> Config:
     """A copy with other data; what the config says about loading stays."""
-    # Laying out its text takes a second, and every checkpoint holds it.
-    cfg = Config(base.to_dict(), filename=base.filename, format_python_code=False)
+    cfg = unformatted(base)
     given = cfg.get('custom_data') or {}
     kept = {key: given[key] for key in ('batch_size', 'num_workers') if key in given}
     cfg.custom_data = {'batch_size': BATCH_SIZE, **kept, **stages}
