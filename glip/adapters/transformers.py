@@ -15,7 +15,7 @@ from glip.adapters.prompted import DEFAULT_MODEL, Model, detector_of
 from glip.apis import Detections, Detector
 from glip.errors import ConfigError, ImageError, PromptError
 from glip.images import is_picture, is_url, load_image
-from glip.runtime.values import Threshold, check_count, check_threshold
+from glip.runtime.values import Threshold, check_count, check_threshold, is_number
 from glip.text import TextPrompt
 
 TASK = 'zero-shot-object-detection'
@@ -141,6 +141,8 @@ class ZeroShotObjectDetectionPipeline:
             batch_size=self.batch_size if batch_size is None else batch_size,
         )
         _check(**options)
+        if timeout is not None and not (is_number(timeout) and timeout > 0):
+            raise ConfigError(f'timeout must be seconds above 0, not {timeout!r:.60}')
         if is_picture(image) or isinstance(image, Mapping):
             (result,) = self._run([_question(image, labels, timeout)], **options)
             return result

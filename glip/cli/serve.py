@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from glip.cli.detect import Device, Model, Weights, Words, parse_words
+from glip.errors import GLIPError
 
 # What the extra installs, by the names that are imported.
 _NEEDED = ('fastapi', 'uvicorn', 'python_multipart', 'prometheus_client', 'httpcore')
+_LONGEST_WINDOW = 10_000  # milliseconds
 _LOCAL = ('127.0.0.1', 'localhost', '::1')
 
 
@@ -33,7 +35,7 @@ def serve(
         int, typer.Option(help='pictures that go through together', min=1)
     ] = 8,
     window: Annotated[
-        float, typer.Option(help='milliseconds to gather a batch in', min=0)
+        float, typer.Option(help='milliseconds to gather a batch in')
     ] = 5.0,
     max_body: Annotated[float, typer.Option(help='MiB of a request')] = 32.0,
     max_memory: Annotated[float, typer.Option(help='MiB of all requests')] = 512.0,
@@ -66,14 +68,16 @@ def serve(
     from glip.runtime.sockets import bound_socket
     from glip.serve.addresses import Fetcher
     from glip.serve.limits import Limits
-    from glip.serve.run import KEY, read_key, say
+    from glip.serve.run import KEY, read_key
     from glip.serve.run import serve as run_server
 
+    if not 0 <= window <= _LONGEST_WINDOW:  # written so that NaN fails
+        raise GLIPError(f'--window must be 0 to {_LONGEST_WINDOW} ms, not {window}')
     key = read_key()
     limits = Limits(
-        body=round(max_body * 2**20),
-        memory=round(max_memory * 2**20),
-        pixels=round(max_pixels * 1e6),
+        body=max_body * 2**20,
+        memory=max_memory * 2**20,
+        pixels=max_pixels * 1e6,
         pictures=max_pictures,
         classes=max_classes,
         characters=max_characters,
@@ -103,8 +107,11 @@ def serve(
             key=key,
         )
         if key is None and host not in _LOCAL:
-            say(f'warning: anyone who reaches {host} is answered; {KEY} sets a key')
+            typer.echo(
+                f'warning: anyone who reaches {host} is answered; {KEY} sets a key',
+                err=True,
+            )
         port = server.getsockname()[1]
         shown = f'[{host}]' if ':' in host else host
-        say(f'{name or model} answers at http://{shown}:{port}; Ctrl-C stops it')
+        typer.echo(f'{name or model} answers at http://{shown}:{port}', err=True)
         run_server(app, server, seconds=limits.seconds)

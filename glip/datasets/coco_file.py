@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from glip.datasets.coco_boxes import area_of, usable_box
+from glip.datasets.coco_boxes import area_of, is_crowd, usable_box
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 from glip.runtime.reading import check_names, listed, read_json, warn
@@ -345,7 +345,7 @@ def _group(
             continue
         # In place: a copy of each of 27 million is what some machines cannot hold.
         annotation['bbox'] = box
-        annotation['iscrowd'] = int(annotation.get('iscrowd') in (1, '1'))
+        annotation['iscrowd'] = int(is_crowd(annotation))
         annotation['area'] = area_of(annotation, box)
         by_image[annotation['image_id']].append(annotation)
     _leave_out(stray, 'belong to pictures that it does not list', path, dropped)

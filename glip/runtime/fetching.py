@@ -8,6 +8,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import Any
 
 from glip.errors import ImageError, reason_of
 
@@ -46,13 +47,36 @@ def fetch(url: str, timeout: float) -> bytes:
     return data
 
 
-def _fetched(url: str, timeout: float, stopped: threading.Event) -> bytes:
-    """The body of an address, at most ``_LARGEST`` bytes of it."""
+def content_type(url: str, *, timeout: float = 10.0) -> str:
+    """What a server says that an address holds, such as ``'image/png'``.
+
+    Args:
+        url: An http or https address, of which only the head is read.
+        timeout: Seconds that the server may stay silent.
+
+    Returns:
+        The type in lower case; empty where the server does not answer, which reading
+        the address will report.
+    """
+    try:
+        with _open_address(url, timeout) as response:
+            return response.headers.get_content_type()
+    except (OSError, ValueError, http.client.HTTPException):
+        return ''
+
+
+def _open_address(url: str, timeout: float) -> Any:
+    """The answer of a server, to read from."""
     # Spaces and letters beyond ASCII, as people paste them, must be escaped.
     address = urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    request = urllib.request.Request(address, headers={'User-Agent': 'glip'})
+    return urllib.request.urlopen(request, timeout=timeout)
+
+
+def _fetched(url: str, timeout: float, stopped: threading.Event) -> bytes:
+    """The body of an address, at most ``_LARGEST`` bytes of it."""
     try:
-        request = urllib.request.Request(address, headers={'User-Agent': 'glip'})
-        with urllib.request.urlopen(request, timeout=timeout) as response:
+        with _open_address(url, timeout) as response:
             data = bytearray()
             while len(data) <= _LARGEST and not stopped.is_set():
                 part = response.read1(_PART)

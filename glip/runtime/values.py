@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, Final, Literal
 
@@ -58,3 +59,18 @@ def is_number(value: Any) -> bool:
     """Whether it is a finite real number, of Python or numpy."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     return number and math.isfinite(value)
+
+
+def single_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for ``object_pairs_hook``; ``json`` keeps the last value.
+
+    Raises:
+        ConfigError: A key has two values.
+    """
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if content.setdefault(key, value) != value:
+            raise ConfigError(
+                f'{key!r:.80} stands for both {content[key]!r:.80} and {value!r:.80}'
+            )
+    return content

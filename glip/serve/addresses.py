@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import socket
 import urllib.parse
 from collections.abc import Callable, Iterable
@@ -18,6 +19,8 @@ _SECONDS = 20.0  # for the whole picture, redirects and all
 _PORTS = {'http': 80, 'https': 443}
 # Paths of Label Studio that are pictures of tasks.
 _LABEL_STUDIO_PATHS = ('/data/', '/tasks/')
+_EXCHANGE = '/api/token/refresh/'
+_RENEWED_AFTER = 60.0  # seconds; Label Studio lets short tokens live for five minutes
 _GLOBAL_V6 = ipaddress.IPv6Network('2000::/3')
 
 
@@ -36,7 +39,7 @@ class Fetcher:
         allow_urls: Whether any public address may be fetched.
         label_studio: Address of a Label Studio whose pictures are fetched, wherever it
             is.
-        token: Sent to this Label Studio, and to nobody else.
+        token: Of a user of this Label Studio, legacy or personal; sent to nobody else.
 
     Raises:
         BadPicture: ``label_studio`` is no address.
@@ -53,6 +56,8 @@ class Fetcher:
         self.label_studio = label_studio
         self.token = token
         self._trusted = None if label_studio is None else _origin(label_studio)
+        self._access: str | None = None  # what a personal token was exchanged for
+        self._renewal = 0.0  # when it is exchanged again
 
     async def __call__(self, url: str, hold: Callable[[int], None]) -> bytes:
         """Bytes behind an address, or behind a path of Label Studio.
@@ -94,8 +99,19 @@ class Fetcher:
         """One request: where to go on, or the body."""
         # Spaces and letters beyond ASCII, as people paste them, must be escaped.
         url = urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")
-        headers, backend = self._way(url)
+        headers = {'Host': _host_header(_origin(url)), 'User-Agent': 'glip'}
+        backend: httpcore.AsyncNetworkBackend = PublicBackend()
+        trusted = self._is_trusted(url)
+        if trusted:
+            backend = httpcore.AnyIOBackend()
+        elif not self.allow_urls:
+            raise BadPicture(
+                f'{url}: addresses are not fetched; send the picture itself, or start '
+                'the server with --allow-urls'
+            )
         try:
+            if trusted and self.token:
+                headers['Authorization'] = await self._authorization(self.token)
             async with (
                 httpcore.AsyncConnectionPool(network_backend=backend) as pool,
                 pool.stream('GET', url, headers=headers) as response,
@@ -113,32 +129,40 @@ class Fetcher:
                 return None, bytes(data)
         except (
             *(httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException),
-            *(httpcore.UnsupportedProtocol, OSError, ValueError),
+            *(httpcore.UnsupportedProtocol, OSError, ValueError, KeyError, TypeError),
         ) as error:
             if isinstance(error, Refusal):
                 raise
             reason = str(error) or type(error).__name__
             raise BadPicture(f'{url}: cannot be fetched ({reason})') from error
 
-    def _way(self, url: str) -> tuple[dict[str, str], httpcore.AsyncNetworkBackend]:
-        """Headers and connections for an address.
+    def _is_trusted(self, url: str) -> bool:
+        """Whether it is a picture of a task in the Label Studio that was named."""
+        path = urllib.parse.unquote(urllib.parse.urlsplit(url).path)
+        climbs = '..' in path.replace('\\', '/').split('/')
+        is_picture = path.startswith(_LABEL_STUDIO_PATHS) and not climbs
+        return _origin(url) == self._trusted and is_picture
 
-        Raises:
-            BadPicture: It may not be fetched.
-        """
-        origin = _origin(url)
-        headers = {'Host': _host_header(origin), 'User-Agent': 'glip'}
-        path = urllib.parse.urlsplit(url).path
-        if origin == self._trusted and path.startswith(_LABEL_STUDIO_PATHS):
-            if self.token:
-                headers['Authorization'] = f'Token {self.token}'
-            return headers, httpcore.AnyIOBackend()
-        if not self.allow_urls:
-            raise BadPicture(
-                f'{url}: addresses are not fetched; send the picture itself, or start '
-                'the server with --allow-urls'
-            )
-        return headers, PublicBackend()
+    async def _authorization(self, token: str) -> str:
+        """The header for Label Studio; personal tokens are exchanged for short ones."""
+        if token.count('.') != 2:
+            return f'Token {token}'
+        if self._access is None or anyio.current_time() > self._renewal:
+            async with httpcore.AsyncConnectionPool() as pool:
+                answer = await pool.request(
+                    'POST',
+                    urllib.parse.urljoin(str(self.label_studio), _EXCHANGE),
+                    headers={'Content-Type': 'application/json'},
+                    content=json.dumps({'refresh': token}).encode(),
+                )
+            if answer.status != 200:
+                raise BadPicture(
+                    'Label Studio does not take the token of LABEL_STUDIO_API_KEY '
+                    f'({answer.status})'
+                )
+            self._access = str(json.loads(answer.content)['access'])
+            self._renewal = anyio.current_time() + _RENEWED_AFTER
+        return f'Bearer {self._access}'
 
 
 class PublicBackend(httpcore.AsyncNetworkBackend):

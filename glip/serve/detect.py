@@ -92,12 +92,12 @@ def detect_routes(service: Service) -> APIRouter:
             pictures, options = await _from_json(request, service)
         if not pictures:
             raise Refusal('there is no picture: send image')
-        words = [options.text] * len(pictures)
-        if options.texts is not None:
-            words = list(options.texts)
-        if len(words) != len(pictures):
-            raise Refusal(f'{len(pictures)} pictures but {len(words)} texts')
-        prompts = [await service.prompt_of(each) for each in words]
+        if options.texts is None:
+            prompts = [await service.prompt_of(options.text)] * len(pictures)
+        elif len(options.texts) == len(pictures):
+            prompts = [await service.prompt_of(words) for words in options.texts]
+        else:
+            raise Refusal(f'{len(pictures)} pictures but {len(options.texts)} texts')
         detections = await service.detect(pictures, prompts, options.threshold)
         return {
             'model': service.model,
@@ -112,10 +112,10 @@ async def _from_json(
 ) -> tuple[list[Upload], Options]:
     body = await read_json(request, JsonRequest)
     service.check_count(len(body.pictures))
-    held = request.state.held
+    memory = request.state.memory
     pictures = []
     for number, text in enumerate(body.pictures, 1):
-        upload = await service.picture(text, held, f'picture {number}')
+        upload = await service.picture(text, memory, f'picture {number}')
         pictures.append(Upload(upload.data, None, upload.pixels))
     return pictures, body
 

@@ -19,34 +19,38 @@ from glip.serve.metrics import Metrics
 from glip.serve.refusals import Refusal, TooLarge, TooSlow, Unauthorized, Unavailable
 
 _OPEN = ('/health',)  # paths below need no key
-_LEFT = 499  # status under which requests are counted whose client went away
-# A body that is too large is read on and forgotten, so that its sender comes to read
+_CLIENT_CLOSED = 499  # status under which requests are counted whose client went away
+# A body that is too large is read to a point, so that its sender comes to read
 # the answer: so many times the limit, for so many seconds.
-_FORGOTTEN, _PATIENCE = 4, 5.0
+_DRAINED, _DRAIN_SECONDS = 4, 5.0
 
 
-class Memory:
+class MemoryLimit:
     """Bytes that requests hold, of all together and of each.
 
     Args:
         total: Bytes of all requests.
-        own: Bytes of one.
+        per_request: Bytes of one.
     """
 
-    def __init__(self, total: int, own: int) -> None:
-        self.total, self.own = total, own
+    def __init__(self, total: float, per_request: float) -> None:
+        self.total, self.per_request = total, per_request
         self.used = 0
 
-    def holding(self) -> Held:
+    def for_request(self) -> RequestMemory:
         """The account of a new request."""
-        return Held(self)
+        return RequestMemory(self)
 
 
-class Held:
-    """Bytes that one request holds; :meth:`release` when it ends."""
+class RequestMemory:
+    """Bytes that one request holds; :meth:`release` when it ends.
 
-    def __init__(self, memory: Memory) -> None:
-        self.memory = memory
+    Args:
+        limit: Of all requests.
+    """
+
+    def __init__(self, limit: MemoryLimit) -> None:
+        self.limit = limit
         self.bytes = 0
 
     def add(self, count: int) -> None:
@@ -56,16 +60,16 @@ class Held:
             TooLarge: More than one request may have.
             Unavailable: More than all of them together may have.
         """
-        if self.bytes + count > self.memory.own:
-            raise TooLarge(f'the request has more than {_mib(self.memory.own)}')
-        if self.memory.used + count > self.memory.total:
+        if self.bytes + count > self.limit.per_request:
+            raise TooLarge(f'the request has more than {_mib(self.limit.per_request)}')
+        if self.limit.used + count > self.limit.total:
             raise Unavailable('too many bytes are on their way', retry_after=1)
         self.bytes += count
-        self.memory.used += count
+        self.limit.used += count
 
     def release(self, left: int = 0) -> None:
         """Hold no more than ``left`` bytes."""
-        self.memory.used -= self.bytes - left
+        self.limit.used -= self.bytes - left
         self.bytes = left
 
 
@@ -74,7 +78,7 @@ class Gate:
 
     A request has ``limits.seconds`` to arrive and as long again to be answered. One
     whose client goes away is cancelled. Routes find their account of memory in
-    ``request.state.held``.
+    ``request.state.memory``.
 
     Args:
         app: What is behind it.
@@ -90,20 +94,20 @@ class Gate:
         self.limits = limits
         self.metrics = metrics
         self.key = key
-        self.memory = Memory(limits.memory, limits.body)
+        self.memory = MemoryLimit(limits.memory, limits.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or answer it."""
         if scope['type'] != 'http':
             await self.app(scope, receive, send)
             return
-        passage = _Passage(self, scope, receive, send)
+        exchange = _Exchange(self, scope, receive, send)
         started = time.perf_counter()
         try:
-            await passage.run()
+            await exchange.run()
         finally:
             route = path_of(scope)
-            self.metrics.requests.labels(route, passage.status or 500).inc()
+            self.metrics.requests.labels(route, exchange.status or 500).inc()
             self.metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
     def check_key(self, scope: Scope) -> None:
@@ -114,35 +118,35 @@ class Gate:
         """
         if self.key is None or scope['path'].startswith(_OPEN):
             return
-        given = _given_key(Headers(scope=scope))
+        given = _key_of(Headers(scope=scope))
         if not hmac.compare_digest(given.encode(), self.key.encode()):
             raise Unauthorized('the API key is missing or wrong')
 
 
-class _Passage:
+class _Exchange:
     """One request on its way through the gate."""
 
     def __init__(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
         self.gate = gate
         self.scope, self._receive, self._send = scope, receive, send
         self.status: int | None = None  # of the answer, once it has begun
-        self._held = gate.memory.holding()
+        self._memory = gate.memory.for_request()
         self._time = anyio.CancelScope()
         self._watcher: asyncio.Task[None] | None = None
-        self._arrived = self._left = False
+        self._arrived = self._disconnected = False
 
     async def run(self) -> None:
-        self.scope.setdefault('state', {})['held'] = self._held
+        self.scope.setdefault('state', {})['memory'] = self._memory
         self._allow(self.gate.limits.seconds)
         try:
             with self._time:
                 await self._pass()
-            if self._left:
-                self.status = _LEFT
+            if self._disconnected:
+                self.status = _CLIENT_CLOSED
             elif self._time.cancelled_caught and self.status is None:
-                await self._answer(self._late())
+                await self._answer(self._timeout())
         finally:
-            self._held.release()
+            self._memory.release()
             if self._watcher is not None:
                 self._watcher.cancel()
 
@@ -159,15 +163,15 @@ class _Passage:
         """The next part of the body, within the limits."""
         message = await self._receive()
         if message['type'] == 'http.disconnect':
-            self._leave()
+            self._disconnect()
             await anyio.lowlevel.checkpoint()  # where a cancelled request ends
         elif message['type'] == 'http.request' and not self._arrived:
             more = message.get('more_body', False)
             try:
-                self._held.add(len(message.get('body', b'')))
+                self._memory.add(len(message.get('body', b'')))
             except Refusal:
                 if more:
-                    await self._forget()
+                    await self._drain()
                 raise
             if not more:
                 self._arrived = True
@@ -180,13 +184,13 @@ class _Passage:
             self.status = message['status']
         await self._send(message)
 
-    async def _forget(self) -> None:
+    async def _drain(self) -> None:
         """Read what is left of a body, to a point."""
-        forgotten = 0
-        with anyio.move_on_after(_PATIENCE):
-            while forgotten < _FORGOTTEN * self.gate.limits.body:
+        drained = 0
+        with anyio.move_on_after(_DRAIN_SECONDS):
+            while drained < _DRAINED * self.gate.limits.body:
                 message = await self._receive()
-                forgotten += len(message.get('body', b''))
+                drained += len(message.get('body', b''))
                 if not message.get('more_body', False):
                     break
 
@@ -194,11 +198,11 @@ class _Passage:
         """Cancel the request when its client goes away."""
         while (await self._receive())['type'] != 'http.disconnect':
             pass
-        self._leave()
+        self._disconnect()
 
-    def _leave(self) -> None:
+    def _disconnect(self) -> None:
         if self.status is None:
-            self._left = True
+            self._disconnected = True
             self._time.cancel()
 
     def _allow(self, seconds: float) -> None:
@@ -214,13 +218,13 @@ class _Passage:
         if not length.isdecimal() or int(length) <= self.gate.limits.body:
             return
         waits = headers.get('expect', '').lower() == '100-continue'
-        if waits or int(length) > (1 + _FORGOTTEN) * self.gate.limits.body:
+        if waits or int(length) > (1 + _DRAINED) * self.gate.limits.body:
             raise TooLarge(
                 f'the request has {_mib(int(length))}, of which '
                 f'{_mib(self.gate.limits.body)} are allowed'
             )
 
-    def _late(self) -> Refusal:
+    def _timeout(self) -> Refusal:
         seconds = f'{self.gate.limits.seconds:g} seconds'
         if not self._arrived and self.scope['method'] not in ('GET', 'HEAD'):
             return TooSlow(f'the request did not arrive within {seconds}')
@@ -231,7 +235,7 @@ class _Passage:
         await answer(self.scope, self._receive, self.send)
 
 
-def _given_key(headers: Headers) -> str:
+def _key_of(headers: Headers) -> str:
     """The key that a request gives in one of the usual ways.
 
     ``Authorization: Bearer KEY``, ``Token: KEY`` (X-AnyLabeling), ``X-API-Key: KEY``,
@@ -248,5 +252,5 @@ def _given_key(headers: Headers) -> str:
     return headers.get('token') or headers.get('x-api-key') or ''
 
 
-def _mib(count: int) -> str:
+def _mib(count: float) -> str:
     return f'{count / 2**20:.1f} MiB'

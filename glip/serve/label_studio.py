@@ -22,7 +22,7 @@ from glip.errors import GLIPError, one_line
 from glip.formats.label_studio import prediction
 from glip.runtime.values import DEFAULT
 from glip.serve.bodies import read_json
-from glip.serve.gate import Held
+from glip.serve.gate import RequestMemory
 from glip.serve.pictures import Upload
 from glip.serve.refusals import BadPicture, QueueFull, Refusal, Unavailable
 from glip.serve.service import Service
@@ -104,8 +104,8 @@ def label_studio_routes(service: Service) -> APIRouter:
                 late = Unavailable('no time is left for this task', retry_after=1)
                 answers += [late] * len(tasks)
             else:
-                held = request.state.held
-                answers += await _answers(service, tasks, interface, prompt, held)
+                memory = request.state.memory
+                answers += await _answers(service, tasks, interface, prompt, memory)
         if answers and all(isinstance(each, GLIPError) for each in answers):
             raise answers[0]
         results = [_result(each, interface, service.model) for each in answers]
@@ -168,24 +168,24 @@ async def _answers(
     tasks: list[Task],
     interface: Interface,
     prompt: TextPrompt,
-    held: Held,
+    memory: RequestMemory,
 ) -> list[Any]:
     """Detections of each task, or why there are none."""
-    before = held.bytes
-    pictures = [await _picture(service, task, interface, held) for task in tasks]
+    before = memory.bytes
+    pictures = [await _picture(service, task, interface, memory) for task in tasks]
     uploads = [each for each in pictures if isinstance(each, Upload)]
     try:
         answers = await service.detect_each(uploads, [prompt] * len(uploads), DEFAULT)
     except QueueFull as error:
         return [error] * len(tasks)
     finally:
-        held.release(before)
+        memory.release(before)
     detections = iter(answers)
     return [next(detections) if isinstance(e, Upload) else e for e in pictures]
 
 
 async def _picture(
-    service: Service, task: Task, interface: Interface, held: Held
+    service: Service, task: Task, interface: Interface, memory: RequestMemory
 ) -> Upload | GLIPError:
     """The picture of a task; a task without one costs only itself."""
     value = task.data.get(interface.field)
@@ -193,9 +193,9 @@ async def _picture(
         if not isinstance(value, str) or not value:
             raise BadPicture(f'a task has no picture in {interface.field}')
         if value.startswith('/'):
-            data = await service.fetcher(value, held.add)
+            data = await service.fetcher(value, memory.add)
             return await service.upload(data, value)
-        picture = await service.picture(value, held, value[:60])
+        picture = await service.picture(value, memory, value[:60])
         return replace(picture, name=None if value.startswith('data:') else value)
     except GLIPError as error:
         return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from glip.errors import GLIPError
@@ -9,7 +10,7 @@ from glip.errors import GLIPError
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of a server; all must be positive.
+    """Limits of a server; all are positive and finite.
 
     Attributes:
         body: Bytes of a request, and of a picture fetched for it.
@@ -23,12 +24,12 @@ class Limits:
         seconds: For a request to arrive, and again for its answer.
 
     Raises:
-        GLIPError: A limit is not positive, or a full request would never fit.
+        GLIPError: A limit is not, or a full request would never fit.
     """
 
-    body: int = 32 * 2**20
-    memory: int = 512 * 2**20
-    pixels: int = 50_000_000
+    body: float = 32 * 2**20
+    memory: float = 512 * 2**20
+    pixels: float = 50e6
     pictures: int = 16
     classes: int = 200
     characters: int = 4000
@@ -37,10 +38,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if not getattr(self, field.name) > 0:  # written so that NaN fails
+            value = getattr(self, field.name)
+            if not 0 < value < math.inf:  # written so that NaN fails
                 raise GLIPError(
-                    f'the limit on {field.name} must be positive, not '
-                    f'{getattr(self, field.name)}'
+                    f'the limit on {field.name} must be positive and finite, not '
+                    f'{value}'
                 )
         if self.queue < self.pictures:
             raise GLIPError(

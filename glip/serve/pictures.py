@@ -47,7 +47,7 @@ class Upload:
             raise BadPicture(f'{self.name or "the picture"}: {error}') from error
 
 
-def measured(data: bytes, name: str | None, most_pixels: int) -> Upload:
+def measured(data: bytes, name: str | None, most_pixels: float) -> Upload:
     """Read the size of a picture from its first bytes.
 
     Args:

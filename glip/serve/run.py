@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from types import FrameType
 from typing import Any
 
@@ -124,9 +123,3 @@ def _protocol(seconds: float) -> type[H11Protocol]:
 def _cancelled(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()
-
-
-def say(line: str) -> None:
-    """Write a line for the person who started the server."""
-    sys.stderr.write(f'{line}\n')
-    sys.stderr.flush()

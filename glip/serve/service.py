@@ -12,7 +12,7 @@ from glip.errors import GLIPError
 from glip.runtime.values import Threshold
 from glip.serve.addresses import Fetcher
 from glip.serve.batcher import Batcher, Question
-from glip.serve.gate import Held
+from glip.serve.gate import RequestMemory
 from glip.serve.limits import Limits
 from glip.serve.pictures import Upload, from_base64, measured
 from glip.serve.refusals import TooLarge
@@ -50,12 +50,14 @@ class Service:
         """A picture as sent; see :func:`glip.serve.pictures.measured`."""
         return await anyio.to_thread.run_sync(measured, data, name, self.limits.pixels)
 
-    async def picture(self, text: str, held: Held, name: str | None = None) -> Upload:
+    async def picture(
+        self, text: str, memory: RequestMemory, name: str | None = None
+    ) -> Upload:
         """A picture that a text stands for: base64, ``data:``, or an address.
 
         Args:
             text: Of the request.
-            held: Account of the request, to which fetched bytes are added.
+            memory: Account of the request, to which fetched bytes are added.
             name: What the client calls it; by default its address.
 
         Raises:
@@ -63,7 +65,7 @@ class Service:
             TooLarge: It has too many pixels or bytes.
         """
         if text[:8].lower().startswith(('http://', 'https://')):
-            data = await self.fetcher(text, held.add)
+            data = await self.fetcher(text, memory.add)
             name = name or text
         else:
             data = await anyio.to_thread.run_sync(from_base64, text, name)

@@ -85,7 +85,7 @@ def x_anylabeling_routes(service: Service) -> APIRouter:
         # More than may be asked for is refused whether it is taken apart or not.
         words = (body.params.text_prompt or '')[: service.limits.characters + 1]
         prompt = await service.prompt_of(_GLUED.sub('. ', words) or None)
-        picture = await service.picture(body.image, request.state.held)
+        picture = await service.picture(body.image, request.state.memory)
         threshold = body.params.conf_threshold
         (detections,) = await service.detect([picture], [prompt], threshold)
         if body.params.iou_threshold:

@@ -189,8 +189,8 @@ class Tokenizer:
 @lru_cache(maxsize=1024)
 def _warn_unknown(vocabulary: str, name: str) -> None:
     logger.warning(
-        'no word of %r is in the vocabulary of %s; the model cannot know it',
-        name,
+        'no word of %s is in the vocabulary of %s; the model cannot know it',
+        f'{name!r:.60}',
         vocabulary,
     )
 

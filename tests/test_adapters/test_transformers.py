@@ -198,7 +198,16 @@ def test_labels_that_cannot_be(labels, ours, picture):
 
 
 @pytest.mark.parametrize(
-    'options', [dict(threshold=2), dict(top_k=-1), dict(batch_size='two')], ids=str
+    'options',
+    [
+        dict(threshold=2),
+        dict(threshold='high'),
+        dict(top_k=-1),
+        dict(batch_size='two'),
+        dict(timeout=0),
+        dict(timeout='long'),
+    ],
+    ids=str,
 )
 def test_numbers_that_cannot_be(options, ours, picture):
     with pytest.raises(ConfigError):

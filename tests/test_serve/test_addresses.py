@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
 
 import anyio
@@ -38,6 +39,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(png())
         else:
             self.send_error(404)
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers['Content-Length'])))
+        self.server.asked.append((self.path, body))
+        self.send_response(200 if body['refresh'] == 'a.b.c' else 401)
+        self.end_headers()
+        self.wfile.write(json.dumps({'access': 'short'}).encode())
 
     def log_message(self, *args):
         pass
@@ -162,13 +170,25 @@ def test_label_studio(site):
     assert fetch(fetcher, '/data/a.png') == png()
     assert fetch(fetcher, f'{site.address}/data/a.png') == png()
     assert site.asked == [('/data/a.png', 'Token secret')] * 2
-    for other in ('/page', f'{site.address}/page', '//127.0.0.9/data/a.png'):
+    others = '/page', '/data/../page', '/data/%2e%2e/page', '//127.0.0.9/data/a.png'
+    for other in (*others, f'{site.address}/page'):
         with pytest.raises(BadPicture):
             fetch(fetcher, other)
     away = f'/data/to/http://localhost:{site.server_port}/data/a.png'
     with pytest.raises(BadPicture, match='--allow-urls'):
         fetch(fetcher, away)
     assert len(site.asked) == 3
+
+
+def test_personal_tokens_of_label_studio(site):
+    """They are exchanged for short ones, once for many pictures."""
+    fetcher = Fetcher(label_studio=site.address, token='a.b.c')
+    for _ in range(2):
+        assert fetch(fetcher, '/data/a.png') == png()
+    exchange = ('/api/token/refresh/', {'refresh': 'a.b.c'})
+    assert site.asked == [exchange] + [('/data/a.png', 'Bearer short')] * 2
+    with pytest.raises(BadPicture, match='LABEL_STUDIO_API_KEY'):
+        fetch(Fetcher(label_studio=site.address, token='x.y.z'), '/data/a.png')
 
 
 def test_through_the_server(client_of, colours, site):

@@ -61,7 +61,11 @@ def test_keys_that_no_header_carries(error_of, monkeypatch, key):
     'words',
     [
         ['--max-body', '0'],
+        ['--max-body', 'nan'],
         ['--max-pixels', '-1'],
+        ['--max-pixels', 'inf'],
+        ['--window', 'nan'],
+        ['--window', '-1'],
         ['--timeout', 'nan'],
         ['--queue', '3'],
         ['--max-memory', '1'],

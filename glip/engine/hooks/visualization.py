@@ -25,8 +25,8 @@ from glip.errors import ConfigError, GLIPError, ImageError
 from glip.evaluation.predictions import as_array
 from glip.images import load_image
 from glip.registry import HOOKS
-from glip.runtime.atomic import atomic_write
 from glip.runtime.values import check_score
+from glip.runtime.writing import write_picture
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
 
@@ -211,9 +211,7 @@ class DetVisualizationHook(_MMDetVisualizationHook):
                 np.asarray(drawn), win_name=name, wait_time=self.wait_time
             )
         if path is not None:
-            with atomic_write(path) as part:
-                kind = Image.registered_extensions()[path.suffix.lower()]
-                drawn.save(part, kind, quality=_QUALITY)
+            write_picture(path, drawn, quality=_QUALITY)
         else:
             self._visualizer.add_image(name, np.asarray(drawn), step)
 
