@@ -171,7 +171,20 @@ class TextPrompt:
                 'from class name to prefix, name and suffix'
             )
         overrides = dict(caption_prompt or {})
-        pieces, labels, first = [], [], {}
+        if not overrides and all(type(name) is str for name in given):
+            return _of_plain_names(given, separator)
+        return cls._from_names(given, overrides, separator)
+
+    @classmethod
+    def _from_names(
+        cls,
+        given: tuple[str, ...],
+        overrides: Mapping[str, Mapping[str, str]],
+        separator: str,
+    ) -> TextPrompt:
+        pieces: list[Piece] = []
+        labels: list[int] = []
+        first: dict[str, int] = {}
         for label, name in enumerate(given):
             check_words(name, f'class name {label + 1} of {len(given)}')
             if name in first:
@@ -281,6 +294,12 @@ class TextPrompt:
             tuple(range(len(phrases))),
             tuple(caption[begin:end] for begin, end in phrases),
         )
+
+
+@lru_cache(maxsize=4)
+def _of_plain_names(names: tuple[str, ...], separator: str) -> TextPrompt:
+    """Pictures of a data set share their classes, which may be a million."""
+    return TextPrompt._from_names(names, {}, separator)
 
 
 def _join(

@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from glip.errors import DatasetError
-from glip.text import parse_text
+from glip.text import TextPrompt, parse_text
 from glip.visualization.drawing import Color, class_colors
 
 Span = tuple[int, int]
+_READ = 2000  # classes below a picture, beside those that have boxes
 # Fields of a sample that say what was asked for; `make_scene` takes them by name.
 PROMPT_FIELDS = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
 
@@ -132,8 +133,11 @@ def make_scene(
             tokens_positive=tokens_positive,
             caption_prompt=caption_prompt,
         )
-        caption, names = prompt.caption, prompt.names
-        phrases = prompt.by_label(prompt.spans)
+        names = prompt.names
+        prompt, left_out = _legible(prompt, set(labels.tolist()))
+        caption, phrases = prompt.caption, prompt.by_label(prompt.spans)
+        if left_out:
+            caption += f' ... and {left_out} more'
     for label in labels.tolist():
         if not 0 <= label < len(names):
             raise DatasetError(
@@ -150,6 +154,18 @@ def make_scene(
         ignored=np.asarray(ignored, dtype=bool).reshape(-1),
         scores=None if scores is None else np.asarray(scores, dtype=np.float64),
     )
+
+
+def _legible(prompt: TextPrompt, labels: Collection[int]) -> tuple[TextPrompt, int]:
+    """As much of a prompt as anybody reads, and the number of classes left out."""
+    if not prompt.is_class_prompt or prompt.num_entities <= _READ:
+        return prompt, 0
+    entities = [
+        entity
+        for entity, label in enumerate(prompt.labels)
+        if entity < _READ or label in labels
+    ]
+    return prompt.subset(entities), prompt.num_entities - len(entities)
 
 
 def phrase_colors(labels: Iterable[int]) -> dict[int, Color]:

@@ -84,3 +84,13 @@ def test_beside_each_other():
     assert two.width >= 2 * 480 > alone.width
     empty = make_scene(IMAGE, [], [], text=CAPTION, tokens_positive=SPANS)
     assert render_beside([('found', empty)]).size[1] > 40
+
+
+def test_of_many_classes_those_with_boxes_are_shown():
+    names = [f'thing {number}' for number in range(5000)]
+    shown = make_scene(IMAGE, [[0, 0, 4, 4]], [4321], text=names)
+    begin, end = shown.phrases[4321][0]
+    assert (
+        shown.caption[begin:end] == 'thing 4321' and shown.names[4321] == 'thing 4321'
+    )
+    assert shown.caption.endswith('and 2999 more') and not shown.phrases[4320]
