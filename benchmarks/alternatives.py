@@ -33,17 +33,13 @@ _OWL_TOKENS = 16  # of a query
 _ROW = '| {:16} | {:16} | {:>6} | {:>6} | {:>6} | {:>7} |'
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('--size', type=int, nargs=2, default=(480, 640), metavar=('HEIGHT', 'WIDTH'))
     add('--peers', nargs='+', choices=_PEERS, default=list(_PEERS))
     add('--runs', type=int, default=3, help='rounds')
     add('--threads', type=int, help="torch's default unless given")
-    return parser.parse_args(argv)
 
 
 def peer_call(name: str, size: tuple[int, int], ids: Sequence[int]) -> Callable:
@@ -120,7 +116,7 @@ def measure(
     )
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Measure and print a table."""
     print(machine('cpu'))

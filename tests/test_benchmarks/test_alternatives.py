@@ -34,4 +34,4 @@ def test_new_words_are_encoded_in_each_call(fused, monkeypatch):
 @pytest.mark.parametrize('name', ['nobody', 'Grounding'])
 def test_peers_that_are_none(name):
     with pytest.raises(SystemExit):
-        alternatives.parse_args(['--peers', name])
+        alternatives.main(['--peers', name])
