@@ -12,7 +12,6 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,17 +28,14 @@ from glip.runtime.feature_store import FeatureStore
 _STEPS = 3
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or zoo name for that of a model')
-    parser.add_argument('--tuning', choices=TUNING_MODES[1:], default='prompt')
-    parser.add_argument('--without-fusion', action='store_true')
-    parser.add_argument('--batch-size', type=int, default=1)
-    parser.add_argument(
-        '--size', type=int, nargs=2, default=(480, 640), metavar=('HEIGHT', 'WIDTH')
-    )
-    return parser.parse_args(argv)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('config', help='config file, or zoo name for that of a model')
+    add('--tuning', choices=TUNING_MODES[1:], default='prompt')
+    add('--without-fusion', action='store_true')
+    add('--batch-size', type=int, default=1)
+    add('--size', type=int, nargs=2, default=(480, 640), metavar=('HEIGHT', 'WIDTH'))
 
 
 def seconds_per_step(model: Any, pictures: torch.Tensor) -> float:
@@ -61,7 +57,7 @@ def seconds_per_step(model: Any, pictures: torch.Tensor) -> float:
     return min(seconds)
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Measure both and print the quotient."""
     torch.set_num_threads(1)

@@ -11,7 +11,6 @@ a JSON file, from which ``python -m benchmarks.report`` makes tables and a pictu
 
 import argparse
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -32,11 +31,8 @@ from .speed.job import MODES, PEERS, PRECISIONS, Job
 RESULTS = Path('work_dirs') / 'speed.json'
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('--cases', nargs='+', default=['*'], help="names or patterns ('*': all)")
     add('--list', action='store_true', help='list the cases and do nothing else')
@@ -57,7 +53,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add('--quick', action='store_true', help='reckon ours on LVIS from some chunks')
     add('--profile', action='store_true', help='take stages apart instead (single-*)')
     add('--results', type=Path, default=RESULTS, help='JSON that results are added to')
-    return parser.parse_args(argv)
 
 
 def jobs_of(args: argparse.Namespace) -> list[Job]:
@@ -123,7 +118,7 @@ def run(job: Job) -> dict:
             raise GLIPError(f'{job.case}: its process was killed') from None
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Measure and print tables, or list the cases."""
     if args.list:

@@ -17,7 +17,6 @@ import json
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +27,8 @@ from torchvision.ops import box_iou
 import glip
 from glip.apis import Detector
 from glip.datasets.coco_file import CocoFile, read_coco
-from glip.evaluation.box_ap import DetectionRows, box_ap
+from glip.evaluation.box_ap import box_ap
+from glip.evaluation.detection_rows import DetectionRows
 from glip.runtime.command import command
 from glip.runtime.progress import track
 
@@ -215,11 +215,8 @@ def report(source: str, figures: dict) -> None:
         )
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('model', help='config or zoo name')
     add('--weights', nargs='+', default=[None], help='checkpoints, epoch after epoch')
@@ -227,10 +224,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--words', help='JSON, class name -> another word for it')
     add('--limit', type=int, default=30, help='pictures of the best box [30]')
     add('--threshold', type=float, help="score of a box that counts [the model's own]")
-    return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Print the figures of every checkpoint and data set."""
     for weights in args.weights:

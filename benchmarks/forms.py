@@ -37,16 +37,14 @@ _HALF_MATCHED, _HALF_LOSSES, _HALF_GRADIENTS = 0.9, 0.05, 0.2
 _HEADER = ('model', 'form', 'boxes', 'losses', 'gradients', 'agrees')
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('--device', choices=('cpu', 'cuda'), default='cpu')
     add('--precision', nargs='+', choices=PRECISIONS, default=list(PRECISIONS))
     add('--compile', nargs='*', choices=MODES, default=list(MODES))
     add('--size', type=int, nargs=2, default=(480, 640), metavar=('HEIGHT', 'WIDTH'))
     add('--out', type=Path, help='write the table here as well')
-    return parser.parse_args(argv)
 
 
 @torch.no_grad()
@@ -143,7 +141,7 @@ def rows_of(
             yield variant, form, boxes, *numbers, 'yes' if agrees and small else 'NO'
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Compare and print the table.
 

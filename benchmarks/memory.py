@@ -14,7 +14,6 @@ import argparse
 import gc
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 try:
@@ -80,11 +79,8 @@ def measure(cfg: Config, batch: dict, way: str) -> tuple[float, float] | None:
         gc.collect()
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('--models', nargs='+', default=['swin-t_a', 'swin-t'])
     add('--prompts', nargs='+', choices=PROMPTS, default=[*PROMPTS])
@@ -93,10 +89,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--size', nargs=2, type=int, default=[480, 640])
     add('--threads', type=int, default=torch.get_num_threads())
     add('--limit', type=float, help='GB that the process may take')
-    return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Print a row for each model, prompt, batch and way."""
     torch.set_num_threads(args.threads)

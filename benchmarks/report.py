@@ -20,16 +20,12 @@ BEGIN = '<!-- tables of benchmarks/report.py -->'
 END = '<!-- end of tables -->'
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('--results', type=Path, default=RESULTS, help='what compare has collected')
     add('--page', type=Path, help='markdown page whose tables are replaced')
     add('--chart', type=Path, help='PNG of all ratios')
-    return parser.parse_args(argv)
 
 
 def replace_tables(page: Path, lines: Sequence[str]) -> None:
@@ -49,7 +45,7 @@ def replace_tables(page: Path, lines: Sequence[str]) -> None:
     page.write_text('\n'.join([before + BEGIN, '', *lines, '', END + after]))
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Print the tables or put them into a page; draw the chart where asked."""
     collected = records.load(args.results)

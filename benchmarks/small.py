@@ -1,6 +1,6 @@
 """The small model in PyTorch against onnxruntime over its exported graph.
 
-    python -m benchmarks.small --threads 1 --graph glip-nano.onnx
+    OMP_WAIT_POLICY=passive python -m benchmarks.small --graph glip-nano.onnx
 
 The graph is what ``glip export glip-nano --out glip-nano.onnx`` writes. The network
 only: a picture of 320x416 and ten encoded words to raw predictions, which are compared.

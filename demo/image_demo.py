@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -28,11 +27,8 @@ from glip.visualization.drawing import PALETTES
 from glip.visualization.window import picture_window
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; the flags are those of MMDetection's image_demo.py."""
-    parser = argparse.ArgumentParser(
-        description='Find what words name in pictures; draw it and write it as JSON.'
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes; flags are those of mmdet's image_demo.py."""
     add = parser.add_argument
     add(
         'inputs',
@@ -91,7 +87,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="character spans of each entity, such as '[[[0, 5]], [[9, 12]]]'; "
         '-1: the whole text is one entity',
     )
-    return parser.parse_args(argv)
 
 
 def _positive(text: str) -> int:
@@ -101,7 +96,7 @@ def _positive(text: str) -> int:
     return value
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> int:
     """Detect in all inputs.
 

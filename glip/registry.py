@@ -178,6 +178,3 @@ def register_all_modules(init_default_scope: bool = True) -> None:
             registry.import_from_location()
     if init_default_scope:
         _init_default_scope('glip')
-
-
-import_module('glip.drop_in')  # needs what stands above

@@ -80,8 +80,8 @@ MUTATIONS = (
     ),
     Mutation(
         'mask ignored in the language model',
-        'attention_mask=mask.long(),',
-        'attention_mask=torch.ones_like(mask).long(),',
+        'self.model(input_ids, mask)',
+        'self.model(input_ids, None)',
         (BLOCKS,),
     ),
     Mutation(
@@ -129,8 +129,8 @@ MUTATIONS = (
     ),
     Mutation(
         'nms without the +1',
-        'boxes = half_open(boxes).double()',
-        'boxes = boxes.double()',
+        'batched_nms(half_open(boxes), scores',
+        'batched_nms(boxes, scores',
         (SCORES,),
     ),
     Mutation(

@@ -11,8 +11,8 @@ import pytest
 import glip
 
 _PACKAGE = Path(glip.__file__).resolve().parent
-# A room imports from rooms of lines above its own, lazily or not. `registry` names in
-# strings where classes register, and `registry` and `compat` what follows mmdet's.
+# A room imports from rooms of lines above its own, lazily or not. In strings `registry`
+# names where classes register, and `compat` what follows modules of mmdet.
 _LINES = (
     {'errors', 'version', 'paths', 'received', 'compat'},
     {'text', 'ops', 'registry'},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.apis.loading import weights_of
 from glip.config.arguments import add_cfg_options
@@ -17,17 +16,17 @@ from glip.teach.few_shot.sets import few_shot_sets
 from glip.teach.few_shot.tasks import parse_shots
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or zoo name for that of a model')
-    parser.add_argument(
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('config', help='config file, or zoo name for that of a model')
+    add(
         'checkpoint',
         nargs='?',
         help='weights to start from: file, address or zoo name (by default those of '
         'the zoo name)',
     )
-    parser.add_argument(
+    add(
         '--shots',
         nargs='+',
         default=['0', '1', '3', '5', '10', 'all'],
@@ -35,21 +34,21 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='pictures of each class to learn from; 0 stands for no training, all for '
         'the whole training split (0 1 3 5 10 all)',
     )
-    parser.add_argument(
+    add(
         '--tuning',
         nargs='+',
         metavar='MODE',
         default=['full'],
         help=f'what is trained: {", ".join(TUNING_MODES)} (full)',
     )
-    parser.add_argument(
+    add(
         '--seeds',
         nargs='+',
         type=int,
         default=[3, 30, 300],
         help='each draws other pictures (3 30 300, as the original)',
     )
-    parser.add_argument(
+    add(
         '--data',
         nargs='+',
         default=[],
@@ -57,35 +56,33 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='folders in COCO format, folders of such folders, odinw13 or odinw35 (by '
         'default custom_data of the config)',
     )
-    parser.add_argument(
+    add(
         '--skip-missing',
         action='store_true',
         help='leave out sets that are not there or lack a split',
     )
-    parser.add_argument(
+    add(
         '--work-dir',
         help='folder of tasks, weights and table (work_dirs/<config name>_few_shot)',
     )
-    parser.add_argument(
-        '--max-epochs', type=int, help='end each training after this many (200)'
-    )
-    parser.add_argument(
+    add('--max-epochs', type=int, help='end each training after this many (200)')
+    add(
         '--val-shots',
         type=int,
         metavar='N',
         help='validate on N pictures of each class instead of the whole split',
     )
-    parser.add_argument(
+    add(
         '--no-weights',
         action='store_true',
         help='delete the best weights of a task once they are tested',
     )
     add_cfg_options(parser, 'as in train_dataloader.num_workers=0')
-    return parser.parse_args(argv)
 
 
 @command(
-    parse_args,
+    arguments,
+    __doc__,
     stopped='stopped: tasks that are done are kept, the same command goes on from '
     'there',
 )

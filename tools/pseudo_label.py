@@ -14,17 +14,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.runtime.command import command
 from glip.teach.pseudo_labels import Screens, label, read_classes
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('config', help='config of the teacher, or a zoo name')
     add('weights', nargs='?', help='its checkpoint (that of the zoo name)')
@@ -97,11 +93,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--seed', type=int, default=0, help='of the pictures on the page (%(default)s)')
     add('--device', help='such as cpu or cuda:1 (a GPU for each process of torchrun)')
     add('--amp', action='store_true', help='half precision')
-    return parser.parse_args(argv)
 
 
 @command(
-    parse_args,
+    arguments,
+    __doc__,
     stopped='stopped: what was labelled is kept, the same command goes on from there',
 )
 def main(args: argparse.Namespace) -> None:

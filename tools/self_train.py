@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 
 from glip.config.arguments import add_cfg_options, add_launcher
 from glip.config.flags import prepare_config
@@ -13,25 +12,23 @@ from glip.runtime.command import command
 from glip.teach.self_training import self_train
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file with self_training=dict(...)')
-    parser.add_argument(
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('config', help='config file with self_training=dict(...)')
+    add(
         '--work-dir',
         help='folder of models, labels and tables (work_dirs/<config name>); the same '
         'one goes on with what was stopped',
     )
-    parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision in all stages'
-    )
+    add('--amp', action='store_true', help='automatic mixed precision in all stages')
     add_cfg_options(parser, 'as in self_training.rounds=3')
     add_launcher(parser)
-    return parser.parse_args(argv)
 
 
 @command(
-    parse_args,
+    arguments,
+    __doc__,
     stopped='stopped: what is done is kept, and the same command goes on from there',
 )
 def main(args: argparse.Namespace) -> None:

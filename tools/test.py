@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 
 from glip.apis.loading import weights_of
 from glip.config.arguments import add_cfg_options, add_launcher, add_verbose
@@ -15,25 +14,23 @@ from glip.runtime import compiling
 from glip.runtime.command import command
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or zoo name for that of a model')
-    parser.add_argument(
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('config', help='config file, or zoo name for that of a model')
+    add(
         'checkpoint',
         nargs='?',
         help='weights: file, address or zoo name (by default those of the zoo name)',
     )
-    parser.add_argument(
+    add(
         '--prompt',
         help='tuned prompt, a file that tools/train.py --tuning prompt has written, '
         'for the words of the test data',
     )
-    parser.add_argument(
-        '--work-dir', help='folder of logs and results (work_dirs/<config name>)'
-    )
-    parser.add_argument('--out', help='write all predictions to this .pkl file')
-    parser.add_argument(
+    add('--work-dir', help='folder of logs and results (work_dirs/<config name>)')
+    add('--out', help='write all predictions to this .pkl file')
+    add(
         '--plots',
         nargs='?',
         const='',
@@ -41,43 +38,39 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='write precision-recall curves, the confusion matrix, AP by class and a '
         'page of the worst pictures (into work_dir/<time>/plots)',
     )
-    parser.add_argument('--show', action='store_true', help='show every picture')
-    parser.add_argument(
-        '--show-dir', help='save every picture here, below work_dir/<time>/'
-    )
-    parser.add_argument(
-        '--wait-time', type=float, default=2, help='seconds that --show waits'
-    )
+    add('--show', action='store_true', help='show every picture')
+    add('--show-dir', help='save every picture here, below work_dir/<time>/')
+    add('--wait-time', type=float, default=2, help='seconds that --show waits')
     add_cfg_options(parser, 'as in model.test_cfg.score_thr=0.1 or key="[a,b]"')
-    parser.add_argument(
+    add(
         '--tta',
         action='store_true',
         help='test-time augmentation: that of the config, or else three sizes, each '
         'also mirrored',
     )
-    parser.add_argument(
+    add(
         '--amp',
         action='store_true',
         help='evaluate in half precision: bfloat16 where the processor has it',
     )
-    parser.add_argument('--compile', **compiling.FLAG)
-    parser.add_argument(
+    add('--compile', **compiling.FLAG)
+    add(
         '--resume',
         action='store_true',
         help='go on with an evaluation in the same work directory that was stopped',
     )
-    parser.add_argument(
+    add(
         '--batch-size',
         type=int,
         help='pictures that each process loads together; no result depends on it',
     )
     add_verbose(parser)
     add_launcher(parser)
-    return parser.parse_args(argv)
 
 
 @command(
-    parse_args,
+    arguments,
+    __doc__,
     stopped='stopped: what was evaluated is kept, the same command with --resume goes '
     'on from there',
     runs_config=True,

@@ -14,20 +14,18 @@ from glip.models.detectors import TUNING_MODES
 from glip.runtime.command import command
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--work-dir', help='folder of logs and checkpoints (work_dirs/<config name>)'
-    )
-    parser.add_argument(
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('config', help='config file')
+    add('--work-dir', help='folder of logs and checkpoints (work_dirs/<config name>)')
+    add(
         '--tuning',
         choices=TUNING_MODES,
         help='what trains: all, the last layers of the head, vectors added to the '
         'words, or the language model (the tuning of the config, else all)',
     )
-    parser.add_argument(
+    add(
         '--cache-features',
         nargs='?',
         const=True,
@@ -35,19 +33,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='compute what --tuning leaves frozen once per picture and keep it in this '
         'folder (work_dir/features); trains without augmentation',
     )
-    parser.add_argument(
+    add(
         '--amp',
         nargs='?',
         const='auto',
         choices=['auto', 'bf16', 'fp16'],
         help='automatic mixed precision; without a value bf16 where there is such',
     )
-    parser.add_argument(
+    add(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate with the batch size',
     )
-    parser.add_argument(
+    add(
         '--resume',
         nargs='?',
         const='auto',
@@ -56,7 +54,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_cfg_options(parser, 'as in model.test_cfg.score_thr=0.1 or key="[a,b]"')
     add_verbose(parser)
     add_launcher(parser)
-    return parser.parse_args(_with_amp_value(sys.argv[1:] if argv is None else argv))
 
 
 def _with_amp_value(argv: Sequence[str]) -> list[str]:
@@ -68,7 +65,7 @@ def _with_amp_value(argv: Sequence[str]) -> list[str]:
     ]
 
 
-@command(parse_args, runs_config=True)
+@command(arguments, __doc__, runs_config=True, prepare=_with_amp_value)
 def main(args: argparse.Namespace) -> None:
     """Train by the config."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -5,25 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, Literal, cast
 
-import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from PIL import Image
 from torch import nn
 
 from glip.apis.detections import Detections
 from glip.apis.encoded import EncodedPicture
 from glip.apis.pairing import Text, paired, prompts_of
 from glip.apis.pipeline import InferencePipeline
+from glip.apis.prepared import Prepared, drawable_of, path_of, to_detections
 from glip.apis.threshold import default_threshold_of
 from glip.checkpoints import load_prompt
 from glip.errors import ConfigError, ImageError
-from glip.images import ImageSource, image_name, is_picture, is_url, load_image
+from glip.images import ImageSource, image_name, is_picture, load_image
 from glip.models.language import TunedPrompt
+from glip.runtime.ahead import computed_ahead
 from glip.runtime.feature_cache import FeatureCache, Recent
 from glip.runtime.precision import autocasting, half_precision
 from glip.runtime.values import (
@@ -159,8 +160,9 @@ class Detector:
     ) -> Iterator[Detections | ImageError]:
         """As calling the detector, but yields detections as they are found.
 
-        Only one batch of pictures is in memory at a time. The words are checked at
-        once, before the first picture is read.
+        Only one batch of pictures is in memory at a time; of a list, the next batch is
+        read meanwhile in threads of its own. The words are checked at once, before the
+        first picture is read.
         """
         if on_error not in ('raise', 'return'):
             raise ValueError(f"on_error is 'raise' or 'return', not {on_error!r:.80}")
@@ -188,8 +190,10 @@ class Detector:
             words = dict(text=next(iter(prompts)), tuned_prompt=tuned)
             self.model.prompts_of(DetDataSample(metainfo=words))
         pairs = paired(images, prompts)
+        # Pictures that are awaited, such as those of a camera, are not looked ahead to.
+        ahead = batch_size + 1 if isinstance(images, Sequence) else 0
         return self._run(
-            pairs, least_score, batch_size, chunked_size, tuned, on_error, rgb
+            pairs, least_score, batch_size, chunked_size, tuned, on_error, rgb, ahead
         )
 
     def load_prompt(self, source: str | os.PathLike[str]) -> TunedPrompt:
@@ -244,7 +248,7 @@ class Detector:
                 'call the detector with the picture itself'
             )
         pixels = load_image(image)
-        prepared = self.pipeline(pixels, path=_path_of(image))
+        prepared = self.pipeline(pixels, path=path_of(image))
         data = {key: [prepared[key]] for key in ('inputs', 'data_samples')}
         with torch.no_grad(), autocasting(self.device, self.precision):
             data = self.model.data_preprocessor(data, False)
@@ -252,7 +256,7 @@ class Detector:
         return EncodedPicture(
             size=(pixels.shape[1], pixels.shape[0]),
             source=image,
-            drawable=_drawable(image, pixels),
+            drawable=drawable_of(image, pixels),
             features=features,
             metainfo=data['data_samples'][0].metainfo,
             owner=self,
@@ -267,40 +271,48 @@ class Detector:
         tuned: TunedPrompt | None,
         on_error: OnError,
         rgb: bool,
+        ahead: int,
     ) -> Iterator[Detections | ImageError]:
         """Read, batch and detect; errors keep the place of their pictures."""
         # With the samples, as other calls of the same model have options of their own.
         options: dict[str, Any] = dict(tuned_prompt=tuned)
         if chunked_size is not None:
             options['chunked_size'] = chunked_size
-        while chunk := list(islice(pairs, batch_size)):
+        prepare = partial(self._prepared, options=options, rgb=rgb)
+        prepared = computed_ahead(prepare, pairs, ahead=ahead)
+        while chunk := list(islice(prepared, batch_size)):
             results: list[Detections | ImageError | None] = [None] * len(chunk)
             batch = []
-            for number, (source, prompt) in enumerate(chunk):
-                if isinstance(source, EncodedPicture):
-                    detections = self._ask(source, prompt, options)
+            for number, item in enumerate(chunk):
+                if isinstance(item.source, EncodedPicture):
+                    detections = self._ask(item.source, item.prompt, options)
                     results[number] = detections.above(threshold)
-                    continue
-                try:
-                    pixels = load_image(source, rgb=rgb)
-                except ImageError as error:
-                    if on_error == 'raise':
-                        raise
-                    results[number] = error
+                elif item.error is None:
+                    batch.append((number, item))
+                elif on_error == 'raise':
+                    raise item.error
                 else:
-                    batch.append((number, source, prompt, pixels))
+                    results[number] = item.error
             if batch:
-                prepared = [
-                    self.pipeline(pixels, path=_path_of(source), text=prompt, **options)
-                    for _, source, prompt, pixels in batch
-                ]
-                samples = self._predict(prepared)
-                for (number, source, prompt, pixels), sample in zip(batch, samples):
-                    drawable = _drawable(source, pixels)
-                    size = pixels.shape[1], pixels.shape[0]
-                    detections = _to_detections(sample, source, drawable, prompt, size)
+                samples = self._predict([item.inputs for _, item in batch])
+                for (number, item), sample in zip(batch, samples, strict=True):
+                    detections = item.detections(sample)
                     results[number] = detections.above(threshold)
             yield from cast(list[Detections | ImageError], results)
+
+    def _prepared(
+        self, pair: tuple[Picture, TextPrompt], *, options: dict[str, Any], rgb: bool
+    ) -> Prepared:
+        """Read a picture and make it what the model takes."""
+        source, prompt = pair
+        if isinstance(source, EncodedPicture):
+            return Prepared(source, prompt)
+        try:
+            pixels = load_image(source, rgb=rgb)
+        except ImageError as error:
+            return Prepared(source, prompt, error=error)
+        inputs = self.pipeline(pixels, path=path_of(source), text=prompt, **options)
+        return Prepared(source, prompt, pixels=pixels, inputs=inputs)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
@@ -324,7 +336,7 @@ class Detector:
         sample = DetDataSample(metainfo=picture.metainfo | options | dict(text=prompt))
         with self._computing():
             self.model.detect(picture.features, [sample])
-        return _to_detections(
+        return to_detections(
             sample, picture.source, picture.drawable, prompt, picture.size
         )
 
@@ -342,40 +354,3 @@ class Detector:
 
 def _is_single(images: object) -> bool:
     return isinstance(images, EncodedPicture) or is_picture(images)
-
-
-def _path_of(source: ImageSource) -> str | None:
-    return image_name(source) if isinstance(source, (str, os.PathLike)) else None
-
-
-def _drawable(source: ImageSource, pixels: np.ndarray) -> ImageSource:
-    """What to draw upon later: a file can be read again, anything else must be kept."""
-    if isinstance(source, (str, os.PathLike, Image.Image)) and not is_url(source):
-        return source
-    return pixels
-
-
-def _to_detections(
-    sample: Any,
-    source: ImageSource,
-    drawable: ImageSource,
-    prompt: TextPrompt,
-    size: tuple[int, int],
-) -> Detections:
-    """A predicted data sample as ``Detections``, best first, within the picture."""
-    instances = sample.pred_instances
-    scores = instances.scores.float().cpu().numpy()
-    order = np.argsort(-scores, kind='stable')
-    boxes = instances.bboxes.float().cpu().numpy().reshape(-1, 4)[order]
-    labels = instances.labels.cpu().numpy()[order]
-    boxes = boxes.clip(0, np.array(size * 2, dtype=np.float32))
-    return Detections(
-        boxes=boxes,
-        scores=scores[order],
-        labels=labels,
-        names=[prompt.names[label] for label in labels],
-        size=size,
-        image=_path_of(source),
-        source=drawable,
-        classes=prompt.names,
-    )

@@ -87,7 +87,7 @@ def label_pictures(
 
 
 def _look(looks: Looks, sources: list[Source], store: Path, counts: Counts) -> None:
-    stills = (picture for source in sources for picture in pictures_of(source))
+    stills = [picture for source in sources for picture in pictures_of(source)]
     with tqdm(total=len(sources), unit='picture') as bar:
         for source, (_, result) in zip(sources, looks(stills), strict=True):
             bar.update()

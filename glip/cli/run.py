@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -54,12 +54,17 @@ class Looks:
     overlap: float = 0.2
 
     def __call__(
-        self, pictures: Iterator[Picture]
+        self, pictures: Iterable[Picture]
     ) -> Iterator[tuple[Picture, Detections | ImageError]]:
-        """Detect in pictures; those that cannot be read yield the error."""
+        """Detect in pictures; those that cannot be read yield the error.
+
+        Of a list, the next pictures are read while one is looked at.
+        """
         default = self.detector.default_threshold
         lowest = self.filters.lowest(default)
-        while batch := list(islice(pictures, self.batch_size)):
+        size = len(pictures) if isinstance(pictures, list) else self.batch_size
+        pictures = iter(pictures)
+        while batch := list(islice(pictures, size)):
             for picture, result in zip(batch, self._detect(batch, lowest), strict=True):
                 if isinstance(result, Detections):
                     result = self.filters(_placed(result, picture), default)
@@ -198,7 +203,9 @@ class Run:
             for source in sources:
                 yield from pictures_of(source)
 
-        for name, (picture, result) in zip(names, self.looks(pictures()), strict=True):
+        known = all(source.kind == 'picture' for source in sources)
+        stills = list(pictures()) if known else pictures()
+        for name, (picture, result) in zip(names, self.looks(stills), strict=True):
             bar.update()
             if isinstance(result, ImageError):
                 if alone:

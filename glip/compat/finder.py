@@ -180,8 +180,8 @@ def _replace_placeholders() -> None:
 
 
 def _share_registries() -> None:
-    """See :mod:`glip.drop_in`, which ``glip.registry`` imports at its end."""
-    importlib.import_module('glip.registry')
+    """See :mod:`glip.drop_in`; by name, as clients of mmdet ask for nothing of ours."""
+    importlib.import_module('glip.drop_in')
 
 
 def _share_weights() -> None:

@@ -9,23 +9,20 @@ import argparse
 import os
 import runpy
 import sys
-from collections.abc import Sequence
 
 from glip.errors import ConfigError
 from glip.runtime.command import command
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog='python -m glip.drop_in', description=__doc__)
-    parser.add_argument('script', help='such as tools/train.py of mmdet')
-    parser.add_argument(
-        'arguments', nargs=argparse.REMAINDER, help='what the script takes'
-    )
-    return parser.parse_args(argv)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    parser.prog = 'python -m glip.drop_in'
+    add = parser.add_argument
+    add('script', help='such as tools/train.py of mmdet')
+    add('arguments', nargs=argparse.REMAINDER, help='what the script takes')
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Run the script as Python itself would."""
     if not os.path.isfile(args.script):

@@ -14,8 +14,9 @@ from terminaltables import AsciiTable
 
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, DetectionRows, box_ap
+from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, box_ap
 from glip.evaluation.coco_results import as_coco, compact, write_results
+from glip.evaluation.detection_rows import DetectionRows
 from glip.evaluation.proposals import class_agnostic_ap, fast_recall
 from glip.evaluation.sample_truth import coco_of, truth_of
 from glip.registry import METRICS

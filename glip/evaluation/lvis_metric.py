@@ -10,8 +10,9 @@ from typing import Any
 
 from glip.datasets.coco_file import CocoFile, read_sections
 from glip.errors import ConfigError, DatasetError
-from glip.evaluation.box_ap import BoxAP, DetectionRows
+from glip.evaluation.box_ap import BoxAP
 from glip.evaluation.coco_metric import CocoMetric, Item, result_items
+from glip.evaluation.detection_rows import DetectionRows
 from glip.registry import METRICS
 
 _FREQUENCIES = ('r', 'c', 'f')  # rare, common, frequent

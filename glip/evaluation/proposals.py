@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from glip.datasets.coco_file import CocoFile
-from glip.evaluation.box_ap import BoxAP, DetectionRows, box_ap
+from glip.evaluation.box_ap import BoxAP, box_ap
+from glip.evaluation.detection_rows import DetectionRows
 from glip.evaluation.overlaps import overlaps
 
 

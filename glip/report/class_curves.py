@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from glip.datasets.coco_file import CocoFile
-from glip.evaluation.box_ap import AREAS, DetectionRows, box_ap, box_hits
+from glip.evaluation.box_ap import AREAS, box_ap, box_hits
+from glip.evaluation.detection_rows import DetectionRows
 
 RECALLS = np.linspace(0, 1, 101)
 _LVIS_LIMIT = 300  # detections of a class in a picture that count

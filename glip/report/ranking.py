@@ -14,7 +14,8 @@ from PIL import Image
 
 from glip.datasets.coco_file import CocoFile
 from glip.errors import ConfigError, DatasetError, ImageError, one_line
-from glip.evaluation.box_ap import DetectionRows, box_ap
+from glip.evaluation.box_ap import box_ap
+from glip.evaluation.detection_rows import DetectionRows
 from glip.evaluation.predictions import check_pictures, entry_of
 from glip.evaluation.truth import Truth, TruthSet
 from glip.images import load_image

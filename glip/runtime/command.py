@@ -12,21 +12,28 @@ from collections.abc import Callable, Sequence
 from glip.errors import GLIPError, one_line
 
 _TRACEBACK = 'GLIP_TRACEBACK'  # environment variable that shows where errors arose
-ParseArgs = Callable[[Sequence[str] | None], argparse.Namespace]
+Arguments = Callable[[argparse.ArgumentParser], None]
 Main = Callable[..., int]
 
 
 def command(
-    parse_args: ParseArgs, *, stopped: str = 'stopped', runs_config: bool = False
+    arguments: Arguments,
+    description: str | None = None,
+    *,
+    stopped: str = 'stopped',
+    runs_config: bool = False,
+    prepare: Callable[[Sequence[str]], Sequence[str]] = list,
 ) -> Callable[[Callable[[argparse.Namespace], int | None]], Main]:
     """Decorator that turns a function of parsed arguments into ``main(argv=None)``.
 
     Args:
-        parse_args: Reads the command line; None stands for that of the process.
+        arguments: Adds to a parser what the command line takes.
+        description: What ``--help`` says of the command, line by line.
         stopped: Line that Ctrl-C ends with.
         runs_config: Whether the command builds and runs what a config names, which may
             raise anything: such errors become a line as well, with the place where
             they arose. ``GLIP_TRACEBACK=1`` in the environment shows the whole way.
+        prepare: Changes the words of the command line before they are read.
 
     Returns:
         ``main``, whose result is the exit code: what the function returned (0 for
@@ -38,7 +45,8 @@ def command(
         @functools.wraps(run)
         def main(argv: Sequence[str] | None = None) -> int:
             try:
-                return run(parse_args(argv)) or 0
+                words = prepare(sys.argv[1:] if argv is None else argv)
+                return run(read_words(arguments, words, description)) or 0
             except GLIPError as error:
                 return _failed(error, one_line(error))
             except KeyboardInterrupt:
@@ -53,6 +61,23 @@ def command(
         return main
 
     return decorate
+
+
+def read_words(
+    arguments: Arguments, words: Sequence[str], description: str | None = None
+) -> argparse.Namespace:
+    """What a command line says.
+
+    Args:
+        arguments: Adds to a parser what the command line takes.
+        words: The command line.
+        description: See :func:`command`.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments(parser)
+    return parser.parse_args(words)
 
 
 def _failed(error: Exception, message: str) -> int:

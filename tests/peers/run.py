@@ -184,16 +184,15 @@ def table(rows: dict[str, Counts]) -> Iterator[str]:
             yield f'\n- `{test}`{mark}: {message}'
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkout', type=Path, help='folder of a git checkout')
-    parser.add_argument('--table', type=Path, help='write the table here as well')
-    parser.add_argument('--only', help='groups whose name contains this')
-    return parser.parse_args(argv)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('checkout', type=Path, help='folder of a git checkout')
+    add('--table', type=Path, help='write the table here as well')
+    add('--only', help='groups whose name contains this')
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> int:
     """Run all groups and show the table."""
     checkout = args.checkout.resolve()

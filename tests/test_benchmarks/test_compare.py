@@ -9,6 +9,7 @@ from benchmarks.speed import cases
 from benchmarks.speed.environment import SETTINGS
 from benchmarks.speed.job import Job
 from glip.errors import ConfigError
+from glip.runtime.command import read_words
 
 from . import stand_ins
 
@@ -58,7 +59,7 @@ def test_every_case_can_be_listed(capsys):
 
 
 def test_memory_is_measured_once():
-    args = compare.parse_args(['--cases', 'single-A-480', 'memory-A-800'])
+    args = read_words(compare.arguments, ['--cases', 'single-A-480', 'memory-A-800'])
     jobs = compare.jobs_of(args)
     assert [(job.case, job.settings) for job in jobs] == [
         ('single-A-480', 'default'),
@@ -69,9 +70,11 @@ def test_memory_is_measured_once():
 
 def test_cases_for_gpus_are_for_gpus():
     chosen = ['--cases', 'train*', '--precision', 'fp32', 'bf16', '--compile']
-    on_cpu = compare.jobs_of(compare.parse_args(chosen))
+    on_cpu = compare.jobs_of(read_words(compare.arguments, chosen))
     assert {job.case for job in on_cpu} == {'train-A-480', 'train-B-480'}
-    on_gpu = compare.jobs_of(compare.parse_args([*chosen, '--device', 'cuda']))
+    on_gpu = compare.jobs_of(
+        read_words(compare.arguments, [*chosen, '--device', 'cuda'])
+    )
     assert [(job.case, job.settings, job.precision) for job in on_gpu][-2:] == [
         ('train2-B-800', 'default', 'fp32'),
         ('train2-B-800', 'default', 'bf16'),
@@ -80,7 +83,9 @@ def test_cases_for_gpus_are_for_gpus():
 
 
 def test_profile_leaves_other_cases_out():
-    jobs = compare.jobs_of(compare.parse_args(['--profile', '--settings', 'tuned']))
+    jobs = compare.jobs_of(
+        read_words(compare.arguments, ['--profile', '--settings', 'tuned'])
+    )
     assert {job.what.kind for job in jobs} == {'single'}
     assert all(job.profile for job in jobs)
 

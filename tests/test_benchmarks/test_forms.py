@@ -9,10 +9,12 @@ import torch
 
 from benchmarks import forms
 from benchmarks.speed.contestants import Contestant
+from glip.runtime.command import read_words
 
 
 def rows(subjects, *options):
-    args = forms.parse_args(['--compile', '--size', '64', '96', *options])
+    words = ['--compile', '--size', '64', '96', *options]
+    args = read_words(forms.arguments, words)
     return {cells[1]: cells for cells in forms.rows_of('B', args, subjects)}
 
 

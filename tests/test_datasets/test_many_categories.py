@@ -8,7 +8,8 @@ import pytest
 
 from glip.datasets import coco_file, read_coco
 from glip.datasets.converters import from_coco
-from glip.evaluation.box_ap import DetectionRows, box_ap
+from glip.evaluation.box_ap import box_ap
+from glip.evaluation.detection_rows import DetectionRows
 from glip.text import TextPrompt, Tokenizer
 
 COUNT = 3000

@@ -11,7 +11,8 @@ from pycocotools.cocoeval import COCOeval
 
 from glip.datasets import read_coco
 from glip.evaluation import box_ap as module
-from glip.evaluation.box_ap import DetectionRows, box_ap
+from glip.evaluation.box_ap import box_ap
+from glip.evaluation.detection_rows import DetectionRows
 
 
 def twelve(evaluation) -> list[float]:

@@ -9,7 +9,8 @@ from predictions import coco_of, entry, truth
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from glip.evaluation.box_ap import DetectionRows, box_hits
+from glip.evaluation.box_ap import box_hits
+from glip.evaluation.detection_rows import DetectionRows
 from glip.evaluation.overlaps import overlaps
 from glip.report.class_curves import class_curves
 from glip.report.ranking import picture_ap

@@ -1,22 +1,18 @@
 """The head of commands."""
 
-import argparse
-
 import pytest
 
 from glip.errors import ConfigError
 from glip.runtime.command import command
 
 
-def parse_args(argv):
-    parser = argparse.ArgumentParser()
+def arguments(parser):
     parser.add_argument('number', type=int)
-    return parser.parse_args(argv)
 
 
 def run(action, *argv, **options):
     """Exit code of a command that does ``action``."""
-    return command(parse_args, **options)(action)(list(argv))
+    return command(arguments, **options)(action)(list(argv))
 
 
 def fail_with(error):
@@ -34,7 +30,18 @@ def test_the_result_is_the_exit_code(capsys):
 
 def test_the_command_line_of_the_process_is_the_default(monkeypatch):
     monkeypatch.setattr('sys.argv', ['tool', '5'])
-    assert command(parse_args)(lambda args: args.number)() == 5
+    assert command(arguments)(lambda args: args.number)() == 5
+
+
+def test_words_are_changed_before_they_are_read():
+    assert run(lambda args: args.number, 'x3', prepare=lambda w: [w[0][1:]]) == 3
+
+
+def test_help_shows_the_lines_of_the_description(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        command(arguments, 'First line.\n\n    an example\n')(print)(['--help'])
+    assert stopped.value.code == 0
+    assert 'First line.\n\n    an example\n' in capsys.readouterr().out
 
 
 def test_an_error_of_the_user_is_one_line(capsys):

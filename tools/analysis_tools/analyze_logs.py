@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.errors import ConfigError
 from glip.report.log_figures import draw_keys
@@ -12,9 +11,8 @@ from glip.report.logs import read_log, time_lines
 from glip.runtime.command import command
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; the flags are mmdet's."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes; the flags are mmdet's."""
     tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK')
     logs = dict(
         metavar='LOG',
@@ -50,10 +48,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help='count the first line of every epoch as well',
     )
-    return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Draw curves of logs, or print times."""
     logs = [read_log(path) for path in args.json_logs]

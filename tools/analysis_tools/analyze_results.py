@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
@@ -16,9 +15,8 @@ from glip.runtime.command import command
 from glip.visualization.window import picture_window
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; the flags are mmdet's."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes; the flags are mmdet's."""
     add = parser.add_argument
     add('config', help='config file that the predictions were made with')
     add('prediction_path', help='.pkl file of tools/test.py --out')
@@ -38,10 +36,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='draw detections from this score on (%(default)s)',
     )
     add_cfg_options(parser, 'as tools/test.py was given it')
-    return parser.parse_args(argv)
 
 
-@command(parse_args, runs_config=True)
+@command(arguments, __doc__, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Rank the pictures of a data set and draw both ends."""
     predictions = read_predictions(args.prediction_path)

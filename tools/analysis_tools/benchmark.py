@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 
 from glip.config.arguments import add_cfg_options, add_launcher
 from glip.config.flags import prepare_config
@@ -16,9 +15,8 @@ from glip.runtime.command import command
 from glip.runtime.writing import make_folder, writing_to
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; the flags are mmdet's."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes; the flags are mmdet's."""
     add = parser.add_argument
     add('config', help='config file')
     add('--checkpoint', help='weights: file, address or zoo name')
@@ -49,10 +47,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--device', help='cpu, cuda, ... (cuda where there is one)')
     add_cfg_options(parser, 'as in test_dataloader.num_workers=4')
     add_launcher(parser, 'accepted for old commands; one process is measured')
-    return parser.parse_args(argv)
 
 
-@command(parse_args, runs_config=True)
+@command(arguments, __doc__, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Measure as often as asked and print the mean."""
     if args.repeat_num < 1:

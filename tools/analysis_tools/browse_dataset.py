@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from glip.config.arguments import add_cfg_options
@@ -19,9 +18,8 @@ from glip.visualization.window import picture_window
 _MOST = 200  # samples, unless --number says otherwise
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; mmdet's flags, and mmyolo's where mmdet has none."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add mmdet's flags, and mmyolo's where mmdet has none."""
     add = parser.add_argument
     add('config', help='config file')
     add(
@@ -65,10 +63,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='seconds that a window stays; 0 waits for a key (%(default)s)',
     )
     add_cfg_options(parser, 'as in custom_data.data_root=data/mine/')
-    return parser.parse_args(argv)
 
 
-@command(parse_args, runs_config=True)
+@command(arguments, __doc__, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Write samples of a data set as a page or as pictures."""
     if (args.number or 0) < 0 or args.per_page < 1:

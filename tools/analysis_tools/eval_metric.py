@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
@@ -14,18 +14,16 @@ from glip.report.plots import write_plots
 from glip.runtime.command import command
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; mmdet's flags and --plots."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes; mmdet's flags and --plots."""
     add = parser.add_argument
     add('config', help='config file that the predictions were made with')
     add('pkl_results', help='.pkl file of tools/test.py --out')
     add('--plots', metavar='FOLDER', help='also write curves, tables and pages here')
     add_cfg_options(parser, 'as in test_evaluator.classwise=True')
-    return parser.parse_args(argv)
 
 
-@command(parse_args, runs_config=True)
+@command(arguments, __doc__, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Print the metrics of predictions."""
     predictions = read_predictions(args.pkl_results)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
@@ -21,9 +20,8 @@ from glip.runtime.command import command
 _SHAPE = (800, 1333)
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; mmdet's flags of both of its scripts."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes; mmdet's flags of both of its scripts."""
     add = parser.add_argument
     add('config', help='config file')
     add(
@@ -47,10 +45,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--num-classes', type=int, help='instead a prompt of so many classes')
     add('--device', help='cpu, cuda, ... (cuda where there is one)')
     add_cfg_options(parser, 'as in model.test_cfg.chunked_size=40')
-    return parser.parse_args(argv)
 
 
-@command(parse_args, runs_config=True)
+@command(arguments, __doc__, runs_config=True)
 def main(args: argparse.Namespace) -> None:
     """Print operations and parameters."""
     cfg = prepare_config(args.config, cfg_options=args.cfg_options)

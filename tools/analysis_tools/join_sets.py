@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.evaluation.set_table import joined, read_table
 from glip.runtime.command import command
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add(
         'runs',
         nargs='+',
         help='sets.json of tools/test.py, or work directories, of which the latest '
         'counts',
     )
-    parser.add_argument(
-        '--out', metavar='FOLDER', help='write sets.md, sets.csv and sets.json here'
-    )
-    return parser.parse_args(argv)
+    add('--out', metavar='FOLDER', help='write sets.md, sets.csv and sets.json here')
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Print the joined table, and write it where asked."""
     table = joined([read_table(run) for run in args.runs])

@@ -11,17 +11,13 @@ docs/nano.md.
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.runtime.command import command
 from glip.teach.start import start_from_detector
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
     add = parser.add_argument
     add('config', help='config whose neck is a ClassSpaceNeck')
     add(
@@ -38,10 +34,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--scale', type=float, default=1.5, help='factor on all logits [1.5]')
     add('--offset', type=float, default=-0.8, help='added to all logits [-0.8]')
     add('--seed', type=int, default=0, help='of all draws [0]')
-    return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Write the weights of the GLIP."""
     start_from_detector(

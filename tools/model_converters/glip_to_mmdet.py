@@ -2,29 +2,25 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.checkpoints import load_state_dict, save_state_dict
 from glip.runtime.command import command
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('src', help='file of any layout, zoo name or URL')
-    parser.add_argument('dst', help='file to write; .safetensors or .pth')
-    parser.add_argument(
-        '--half', action='store_true', help='store floating-point weights in 16 bits'
-    )
-    parser.add_argument(
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('src', help='file of any layout, zoo name or URL')
+    add('dst', help='file to write; .safetensors or .pth')
+    add('--half', action='store_true', help='store floating-point weights in 16 bits')
+    add(
         '--int8-embeddings',
         action='store_true',
         help='store word embeddings in 8 bits with a scale per row',
     )
-    return parser.parse_args(argv)
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Write the weights under mmdet's names."""
     state = load_state_dict(args.src)

@@ -9,24 +9,20 @@ The package is needed to make the weights, never to use them:
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from glip.checkpoints import save_state_dict
 from glip.checkpoints.nanodet import read_nanodet_g
 from glip.runtime.command import command
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('src', help='the package (.tgz), its folder, or nanodet.json')
-    parser.add_argument('dst', help='file to write; .safetensors or .pth')
-    return parser.parse_args(argv)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('src', help='the package (.tgz), its folder, or nanodet.json')
+    add('dst', help='file to write; .safetensors or .pth')
 
 
-@command(parse_args)
+@command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Write the weights under GLIP-nano's names."""
     state = read_nanodet_g(args.src)

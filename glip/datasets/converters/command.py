@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from glip.datasets.converters.result import Result
@@ -29,12 +29,10 @@ def conversion(
         ``main``, as :func:`glip.runtime.command.command` makes it.
     """
 
-    def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-        parser = argparse.ArgumentParser(description=description)
+    def arguments(parser: argparse.ArgumentParser) -> None:
         add_arguments(parser.add_argument)
-        return parser.parse_args(argv)
 
-    @command(parse_args, stopped='stopped; nothing was written')
+    @command(arguments, description, stopped='stopped; nothing was written')
     def main(args: argparse.Namespace) -> None:
         results = convert(**vars(args))
         for result in results if isinstance(results, list) else [results]:

@@ -19,6 +19,7 @@ from glip.models.cpu.head import ATSSVLFusionHead, VLFusionModule
 from glip.models.cpu.swin import PatchMerging, SwinBlock
 from glip.models.dense_heads import atss_vlfusion_head as plain_head
 from glip.models.dense_heads import tower as plain_tower
+from glip.models.language import BertLayer
 from glip.models.layers import dyhead as plain_dyhead
 from glip.models.layers import fusion as plain_fusion
 from glip.ops.cpu import Linear
@@ -62,7 +63,7 @@ def use_cpu_kernels(model: Model, *, frozen: bool = False) -> Model:
     kernels = _KERNELS | (_KERNELS_OF_FROZEN if frozen else {})
     for module in model.modules():
         module.__class__ = kernels.get(type(module), type(module))
-        if isinstance(module, SwinBlock):
+        if isinstance(module, (SwinBlock, BertLayer)):
             for layer in module.modules():
                 if type(layer) is nn.Linear:
                     layer.__class__ = Linear

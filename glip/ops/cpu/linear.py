@@ -32,6 +32,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not torch.is_grad_enabled():
         out = onednn_linear(x.reshape(-1, x.shape[-1]), weight, bias)
         return out.view(*x.shape[:-1], -1)
+    if x.numel() < _LEAST_ROWS * x.shape[-1]:
+        return F.linear(x, weight, bias)
     rows = x.reshape(1, -1, 1, x.shape[-1])
     out = F.conv2d(rows.permute(0, 3, 1, 2), weight[:, :, None, None], bias)
     return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
@@ -55,7 +57,7 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
         onednn_is_used()  # first, as sizes that a compiler reads are compiled anew
         and x.device.type == 'cpu'
         and x.dtype is weight.dtype is torch.float32
-        and x.numel() >= _LEAST_ROWS * x.shape[-1]
+        and x.numel() > 0
         and not torch.is_autocast_enabled('cpu')
     )
 
