@@ -91,8 +91,10 @@ setup(
     extras_require={
         'formats': parse_requirements('formats'),
         'onnx': parse_requirements('onnx'),
+        'page': parse_requirements('page'),
         'video': parse_requirements('video'),
         'nlp': parse_requirements('nlp'),
+        'serve': parse_requirements('serve'),
         'stream': parse_requirements('stream'),
         'tests': parse_requirements('tests'),
         'docs': parse_requirements('docs'),

@@ -7,9 +7,7 @@ A data set is a folder in COCO's layout (annotations/instances_SPLIT.json and SP
 Printed are AP with all names as one prompt; with the classes of a picture as prompt,
 how often the best box is right; with five absent classes beside them, precision and
 recall at a threshold and absent words with a box; and, if words are given, AP of the
-classes asked for by their own names and by those words. With several checkpoints of a
-training, ``--plot`` draws AP and absent words over its epochs, with the losses of its
-work directory.
+classes asked for by their own names and by those words.
 """
 
 from __future__ import annotations
@@ -31,8 +29,6 @@ import glip
 from glip.apis import Detector
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.evaluation.box_ap import DetectionRows, box_ap
-from glip.report.figures import new_figure
-from glip.report.log_figures import read_curves
 from glip.runtime.command import command
 from glip.runtime.progress import track
 
@@ -197,11 +193,6 @@ def measure(detector: Detector, source: str, args: argparse.Namespace) -> dict:
         words = json.loads(Path(args.words).read_text())
         for key, mapping in (('own_name', {n: n for n in words}), ('words', words)):
             figures[key], _ = average_precision(detector, coco, pictures, mapping)
-    if args.silent:
-        silent = json.loads(Path(args.silent).read_text())
-        figures['silent_boxes'] = sum(
-            len(detector(picture.encoded, silent)) for picture in pictures[:40]
-        )
     return figures
 
 
@@ -222,29 +213,6 @@ def report(source: str, figures: dict) -> None:
             f'  AP by own names {figures["own_name"]:.1f}, by other words '
             f'{figures["words"]:.1f}'
         )
-    if 'silent_boxes' in figures:
-        print(f'  boxes for words not shown, in 40 pictures: {figures["silent_boxes"]}')
-
-
-def plot(rounds: list[dict[str, dict]], work_dir: str | None, path: str) -> None:
-    """Draw losses, AP and absent words over the checkpoints."""
-    figure, axes = new_figure(13, 3.8, columns=3)
-    for name, curve in sorted(read_curves(work_dir or '.').losses.items()):
-        axes[0].plot(*zip(*sorted(curve.items())), label=name)
-    axes[0].set(title='losses', xlabel='step', yscale='log')
-    for source in rounds[0]:
-        label = Path(source.rpartition(':')[0]).name
-        ap = [figures[source]['AP'] for figures in rounds]
-        absent = [figures[source]['default'] for figures in rounds]
-        share = [100 * row['absent_with_box'] / row['absent_asked'] for row in absent]
-        axes[1].plot(ap, marker='o', label=label)
-        axes[2].plot(share, marker='o', label=label)
-    axes[1].set(title='AP, all names as one prompt', xlabel='epoch')
-    axes[2].set(title='absent words with a box, percent', xlabel='epoch')
-    for ax in axes:
-        ax.grid(alpha=0.3)
-        ax.legend(fontsize=8)
-    figure.savefig(path, dpi=90)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -257,26 +225,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--weights', nargs='+', default=[None], help='checkpoints, epoch after epoch')
     add('--data', action='append', required=True, metavar='FOLDER:SPLIT')
     add('--words', help='JSON, class name -> another word for it')
-    add('--silent', help='JSON, list of words that no picture shows')
     add('--limit', type=int, default=30, help='pictures of the best box [30]')
     add('--threshold', type=float, help="score of a box that counts [the model's own]")
-    add('--plot', help='picture to write')
-    add('--work-dir', help='of the training, for the losses in the plot')
     return parser.parse_args(argv)
 
 
 @command(parse_args)
 def main(args: argparse.Namespace) -> None:
     """Print the figures of every checkpoint and data set."""
-    rounds = []
     for weights in args.weights:
         detector = glip.load(args.model, weights)
         print(weights or args.model)
-        rounds.append({s: measure(detector, s, args) for s in args.data})
-        for source, figures in rounds[-1].items():
-            report(source, figures)
-    if args.plot:
-        plot(rounds, args.work_dir, args.plot)
+        for source in args.data:
+            report(source, measure(detector, source, args))
 
 
 if __name__ == '__main__':

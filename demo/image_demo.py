@@ -115,6 +115,8 @@ def main(args: argparse.Namespace) -> int:
             custom_entities=args.custom_entities or None,
             tokens_positive=read_tokens_positive(args.tokens_positive),
         )
+    thr = args.pred_score_thr
+    filters = Filters() if thr is None else Filters(thr)
     listed = expand_sources(args.inputs)
     out = Path(args.out_dir)
     writer = ResultWriter(out, [] if args.no_save_pred else ['json'])
@@ -131,7 +133,7 @@ def main(args: argparse.Namespace) -> int:
         Looks(
             detector,
             words or detector.words,
-            Filters(args.pred_score_thr),
+            filters,
             batch_size=args.batch_size,
             chunked_size=args.chunked_size,
         ),

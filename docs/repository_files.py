@@ -13,7 +13,10 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 _ROOT = Path(__file__).resolve().parent.parent
-_PATTERNS = ('*.md', 'CITATION.cff', 'LICENSE', 'demo/*.md', 'demo/*.jpg')
+_PATTERNS = (
+    *('*.md', 'CITATION.cff', 'LICENSE'),
+    *('demo/*.md', 'demo/*.jpg', 'notebooks/*.ipynb'),
+)
 # Folder of the site that they lie in.
 _PLACE = 'repository'
 _LINK = re.compile(r'(?<=\]\()(?![a-z]+:|#)([^)\s#]+)|(?<=src=")(?![a-z]+:)([^"]+)')

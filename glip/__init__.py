@@ -11,11 +11,12 @@ from glip.version import __version__
 _LAZY = {
     'Detections': 'glip.apis',
     'load': 'glip.apis',
+    'pipeline': 'glip.adapters',
     'TextPrompt': 'glip.text',
     'GLIPError': 'glip.errors',
 }
 
-__all__ = ['Detections', 'GLIPError', 'TextPrompt', '__version__', 'load']
+__all__ = ['Detections', 'GLIPError', 'TextPrompt', '__version__', 'load', 'pipeline']
 
 
 def _imported(module: str) -> Any:

@@ -54,5 +54,11 @@ def one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if not lines[0].startswith('Caught '):
         return ' '.join(lines)
-    _, found, message = lines[-1].partition('Error: ')
-    return message if found else lines[-1]
+    _, mark, message = lines[-1].partition('Error: ')
+    return message if mark else lines[-1]
+
+
+def reason_of(error: BaseException) -> str:
+    """What is wrong by the words of the system or a library, in one line."""
+    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    return ' '.join(str(text).split())

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import logging
 import os
-import queue
-import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,8 +15,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from glip.errors import ImageError
+from glip.errors import ImageError, reason_of
 from glip.received import kind_of
+from glip.runtime.fetching import fetch
 from glip.runtime.jpeg_end import completed
 
 logger = logging.getLogger(__name__)
@@ -41,9 +36,6 @@ EXTENSIONS = frozenset(
     if kind in Image.OPEN and kind not in _NOT_PICTURES
 )
 
-_MAX_DOWNLOAD = 512 * 2**20
-_PART = 2**16  # bytes read at a time
-_WHOLE = 4  # times as long as a server may be silent, a picture may take
 _ORIENTATION = 0x0112  # tag of EXIF
 _TURNED = (5, 6, 7, 8)  # its values that swap the sides of a picture
 
@@ -86,7 +78,7 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        found = sorted(
+        pictures = sorted(
             path
             for path in folder.iterdir()
             if path.suffix.lower() in EXTENSIONS
@@ -95,11 +87,11 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
         )
     except OSError as error:
         raise ImageError(f'{folder}: {error.strerror or error}') from error
-    if not found:
+    if not pictures:
         raise ImageError(
             f'{folder}: no pictures in this folder (subfolders are not searched)'
         )
-    return found
+    return pictures
 
 
 @dataclass(frozen=True)
@@ -132,7 +124,7 @@ def read_header(path: str) -> PictureHeader:
             raise
         # Decoders raise anything on damaged data.
         except Exception as error:  # noqa: BLE001
-            raise ImageError(f'{path}: cannot be read ({_one_line(error)})') from error
+            raise ImageError(f'{path}: cannot be read ({reason_of(error)})') from error
     return PictureHeader(*((height, width) if turned else (width, height)), turned)
 
 
@@ -194,7 +186,7 @@ def load_image(
 def _from_file(name: str, timeout: float) -> np.ndarray:
     """Read a path or an address."""
     if is_url(name):
-        return _open(io.BytesIO(_download(name, timeout)), name)
+        return _open(io.BytesIO(fetch(name, timeout)), name)
     return _open(_checked_path(name), name)
 
 
@@ -215,7 +207,7 @@ def _open(file: str | BinaryIO, name: str) -> np.ndarray:
         ) from error
     # Decoders raise anything on damaged data.
     except Exception as error:  # noqa: BLE001
-        raise ImageError(f'{name}: cannot be read ({_one_line(error)})') from error
+        raise ImageError(f'{name}: cannot be read ({reason_of(error)})') from error
 
 
 def _checked_path(name: str) -> str:
@@ -226,72 +218,12 @@ def _checked_path(name: str) -> str:
     except FileNotFoundError as error:
         raise ImageError(f'{name}: no such file') from error
     except (OSError, ValueError) as error:
-        raise ImageError(f'{name!r}: cannot be read ({_one_line(error)})') from error
+        raise ImageError(f'{name!r}: cannot be read ({reason_of(error)})') from error
     if kind is not None:
         raise ImageError(f'{name}: is {kind}, not a picture')
     if size == 0:
         raise ImageError(f'{name}: the file is empty (0 bytes)')
     return name
-
-
-def _download(url: str, timeout: float) -> bytes:
-    """Fetch an address, however slowly its server sends lines and bytes.
-
-    In a thread, as a server that sends one byte at a time is never silent.
-    """
-    limit = _WHOLE * timeout
-    answer: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
-    stopped = threading.Event()
-
-    def fetch() -> None:
-        try:
-            answer.put(_fetched(url, timeout, stopped))
-        # Raised below, in the thread that asked.
-        except Exception as error:  # noqa: BLE001
-            answer.put(error)
-
-    threading.Thread(target=fetch, name='glip-download', daemon=True).start()
-    try:
-        data = answer.get(timeout=limit)
-    except queue.Empty:
-        raise ImageError(
-            f'{url}: not there after {limit:.0f} seconds; fetch it elsewhere'
-        ) from None
-    finally:
-        stopped.set()
-    if isinstance(data, Exception):
-        raise data
-    return data
-
-
-def _fetched(url: str, timeout: float, stopped: threading.Event) -> bytes:
-    """The body of an address, at most ``_MAX_DOWNLOAD`` bytes of it."""
-    # Spaces and letters beyond ASCII, as people paste them, must be escaped.
-    address = urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")
-    try:
-        request = urllib.request.Request(address, headers={'User-Agent': 'glip'})
-        with urllib.request.urlopen(request, timeout=timeout) as response:
-            data = bytearray()
-            while len(data) <= _MAX_DOWNLOAD and not stopped.is_set():
-                part = response.read1(_PART)
-                if not part:
-                    break
-                data += part
-            missing = response.length
-            if missing and len(data) <= _MAX_DOWNLOAD:
-                raise http.client.IncompleteRead(bytes(data), missing)
-    except urllib.error.HTTPError as error:
-        said = f'{error.code} {error.reason}'
-        raise ImageError(f'{url}: the server answers {said}') from error
-    except urllib.error.URLError as error:
-        raise ImageError(f'{url}: cannot be reached ({error.reason})') from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise ImageError(f'{url}: cannot be fetched ({_one_line(error)})') from error
-    if not data:
-        raise ImageError(f'{url}: the answer is empty (0 bytes)')
-    if len(data) > _MAX_DOWNLOAD:
-        raise ImageError(f'{url}: larger than {_MAX_DOWNLOAD >> 20} MiB')
-    return bytes(data)
 
 
 def _decode(image: Image.Image, name: str) -> np.ndarray:
@@ -300,7 +232,7 @@ def _decode(image: Image.Image, name: str) -> np.ndarray:
         rgb = _to_rgb(_upright(_loaded(image, name)))
     # Decoders raise anything on damaged data.
     except Exception as error:  # noqa: BLE001
-        raise ImageError(f'{name}: cannot be read ({_one_line(error)})') from error
+        raise ImageError(f'{name}: cannot be read ({reason_of(error)})') from error
     if rgb.size == 0:
         raise ImageError(f'{name}: the picture has no pixels')
     return np.ascontiguousarray(rgb[..., ::-1])
@@ -398,9 +330,3 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if array.shape[2] == 1:
         array = np.repeat(array, 3, axis=2)
     return np.ascontiguousarray(array[..., :3])
-
-
-def _one_line(error: BaseException) -> str:
-    """The message of an error without line breaks, never empty."""
-    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-    return ' '.join(str(text).split())

@@ -35,6 +35,7 @@ from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
 from mmengine.registry import DefaultScope, build_from_cfg, build_model_from_cfg
 from mmengine.registry import Registry as _Registry
+from mmengine.registry import init_default_scope as _init_default_scope
 
 
 class Registry(_Registry):
@@ -163,11 +164,20 @@ def leave_scope(config: Any, scope: str = 'mmdet') -> None:
             leave_scope(part, scope)
 
 
-def __getattr__(name: str) -> Any:
-    # mmdet's users look for it here; it imports all that imports this module.
-    if name == 'register_all_modules':
-        return import_module('glip.register').register_all_modules
-    raise AttributeError(f"module 'glip.registry' has no attribute {name!r}")
+def register_all_modules(init_default_scope: bool = True) -> None:
+    """Make every type known (the function mmdet has as well).
+
+    Rarely needed: a registry imports its classes when it is first asked for one.
+
+    Args:
+        init_default_scope: Also make ``glip`` the default scope, so that unscoped
+            types in a config mean ours.
+    """
+    for registry in list(globals().values()):
+        if isinstance(registry, Registry):
+            registry.import_from_location()
+    if init_default_scope:
+        _init_default_scope('glip')
 
 
 import_module('glip.drop_in')  # needs what stands above

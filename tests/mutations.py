@@ -80,8 +80,8 @@ MUTATIONS = (
     ),
     Mutation(
         'mask ignored in the language model',
-        'attention_mask=mask.long(), output',
-        'attention_mask=torch.ones_like(mask).long(), output',
+        'attention_mask=mask.long(),',
+        'attention_mask=torch.ones_like(mask).long(),',
         (BLOCKS,),
     ),
     Mutation(
@@ -129,14 +129,14 @@ MUTATIONS = (
     ),
     Mutation(
         'nms without the +1',
-        'half_open = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), dim=1)',
-        'half_open = boxes',
+        'boxes = half_open(boxes).double()',
+        'boxes = boxes.double()',
         (SCORES,),
     ),
     Mutation(
         'boxes without the +1',
-        'boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)',
-        'pass',
+        'numbers.\n        boxes = half_open(boxes)',
+        'numbers.\n        pass',
         (SCORES,),
     ),
     Mutation(

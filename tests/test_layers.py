@@ -11,8 +11,8 @@ import pytest
 import glip
 
 _PACKAGE = Path(glip.__file__).resolve().parent
-# A room imports from rooms of lines above its own, lazily or not. `compat`,
-# `register` and `registry` name rooms below themselves in strings, imported on demand.
+# A room imports from rooms of lines above its own, lazily or not. `registry` names in
+# strings where classes register, and `registry` and `compat` what follows mmdet's.
 _LINES = (
     {'errors', 'version', 'paths', 'received', 'compat'},
     {'text', 'ops', 'registry'},
@@ -25,7 +25,7 @@ _LINES = (
     {'evaluation'},
     {'report'},
     {'engine'},
-    {'register', 'teach', 'drop_in'},
+    {'teach', 'drop_in', 'serve', 'page', 'adapters'},
     {'cli'},
     {'__main__'},
 )
@@ -86,6 +86,18 @@ def test_reference_operations_do_not_need_what_loads_models():
     assert not names & {'mmengine', 'mmdet', 'mmcv', 'transformers'}
 
 
+def test_only_the_kernels_for_models_know_of_fast_forms():
+    """Models and reference operations stand alone; ``use_cpu_kernels`` swaps both."""
+    wrong = [
+        '.'.join(_name(path))
+        for path in _MODULES
+        if _name(path)[1:2] in (('ops',), ('models',)) and 'cpu' not in _name(path)
+        for imported in _imported(path)
+        if imported[:1] == ('glip',) and 'cpu' in imported
+    ]
+    assert not wrong
+
+
 def test_matplotlib_waits_until_something_is_drawn():
     """It takes long to import, and most runs draw nothing."""
     for path in _MODULES:
@@ -112,7 +124,7 @@ def test_loading_a_detector_imports_nothing_of_training_or_evaluation():
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
     assert 'glip.apis' in loaded
-    unwanted = {'config', 'datasets', 'engine', 'evaluation', 'report', 'register'}
+    unwanted = {'config', 'datasets', 'engine', 'evaluation', 'report'}
     assert not loaded & {f'glip.{room}' for room in unwanted}
 
 

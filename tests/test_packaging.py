@@ -52,7 +52,7 @@ def test_this_environment_has_what_is_required():
 
 
 def test_no_upper_bounds():
-    for name in ('runtime', 'nlp', 'stream', 'tests', 'lint', 'docs'):
+    for name in ('runtime', 'nlp', 'page', 'serve', 'stream', 'tests', 'lint', 'docs'):
         for requirement in _requirements(name):
             operators = {part.operator for part in requirement.specifier}
             assert operators <= {'>='}, requirement

@@ -1,9 +1,12 @@
-"""Config of the smallest GLIP that has all of its parts, for tests to change."""
+"""The smallest GLIP that has all of its parts, for tests to change."""
 
 import copy
 from typing import Any
 
+import torch
 from mmengine.config import Config
+
+from glip.apis import Detector, build_model
 
 _MODEL = dict(
     type='GLIP',
@@ -55,3 +58,30 @@ def tiny_model(changes: dict[str, Any] | None = None) -> dict[str, Any]:
     cfg = Config(dict(model=copy.deepcopy(_MODEL)))
     cfg.merge_from_dict({f'model.{k}': v for k, v in (changes or {}).items()})
     return cfg.model.to_dict()
+
+
+def tiny_detector(
+    changes: dict[str, Any] | None = None, scale: tuple[int, int] = (96, 160)
+) -> Detector:
+    """The model with random weights, ready to be called; every box passes.
+
+    Args:
+        changes: As :func:`tiny_model` takes them.
+        scale: Pictures are resized into.
+    """
+    torch.manual_seed(0)
+    pipeline = [
+        dict(type='LoadImageFromFile', imdecode_backend='pillow'),
+        dict(type='FixScaleResize', scale=scale, keep_ratio=True, backend='pillow'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='PackDetInputs'),
+    ]
+    cfg = Config(
+        dict(
+            default_scope='glip',
+            model=tiny_model(changes),
+            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
+            default_threshold=0.0,
+        )
+    )
+    return Detector(build_model(cfg).eval(), cfg)

@@ -2,19 +2,7 @@
 # dist_train.sh CONFIG GPUS [arguments of train.py]
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
 
-if [ "$#" -lt 2 ]; then
-    echo "usage: $0 CONFIG GPUS [arguments of train.py]" >&2
-    exit 2
-fi
-CONFIG=$1
-GPUS=$2
-TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-
-PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$GPUS" \
-    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"
+need_words 2 'CONFIG GPUS [arguments of train.py]' "$@"
+with_torchrun "$2" train.py "$1" "${@:3}"

@@ -1,6 +1,6 @@
 """Whether both sides compute the same, which is asked before anything is timed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -114,25 +114,46 @@ def losses_agree(subjects: Subjects, draw: Callable[[], dict]) -> str:
     Raises:
         Disagreement: They differ by more than rounding.
     """
-    losses, lengths = [], []
-    for model in (subjects.ours, subjects.peer):
-        model.eval()  # neither dropout nor stochastic depth
-        data = model.data_preprocessor(draw(), True)
-        terms = model(**data, mode='loss')
-        sum(terms.values()).backward()
-        losses.append(torch.stack([terms[key].detach() for key in sorted(terms)]))
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        lengths.append(float(nn.utils.get_total_norm(gradients)))
-        model.zero_grad()
-        model.train()
-    loss = float(((losses[0] - losses[1]).abs() / losses[1].abs()).max())
-    gradient = abs(lengths[0] - lengths[1]) / lengths[1]
+    terms, lengths = zip(
+        *(losses_of(model, draw()) for model in (subjects.ours, subjects.peer))
+    )
+    loss, gradient = relative(terms, lengths)
     seen = f'losses {loss:.0e}, gradients {gradient:.0e}'
     if not loss <= LOSSES or not gradient <= GRADIENTS:
         raise Disagreement(
             f'{seen} relative: at most {LOSSES:.0e} and {GRADIENTS:.0e} are allowed'
         )
     return seen
+
+
+def losses_of(model: nn.Module, batch: dict) -> tuple[torch.Tensor, float]:
+    """Losses, by their sorted names, of a step without dropout and stochastic depth.
+
+    Args:
+        model: Left in training mode, without gradients.
+        batch: Raw pictures with boxes.
+
+    Returns:
+        The losses, and the length of all gradients together.
+    """
+    model.eval()
+    data = model.data_preprocessor(batch, True)
+    terms = model(**data, mode='loss')
+    sum(terms.values()).backward()
+    losses = torch.stack([terms[key].detach() for key in sorted(terms)])
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    length = float(nn.utils.get_total_norm(gradients))
+    model.zero_grad()
+    model.train()
+    return losses, length
+
+
+def relative(
+    losses: Sequence[torch.Tensor], lengths: Sequence[float]
+) -> tuple[float, float]:
+    """Differences of two models' losses and gradients, relative to the second's."""
+    loss = float(((losses[0] - losses[1]).abs() / losses[1].abs()).max())
+    return loss, abs(lengths[0] - lengths[1]) / lengths[1]
 
 
 @contextmanager

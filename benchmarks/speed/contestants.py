@@ -80,6 +80,8 @@ def contestants(job: Job, subjects: Subjects) -> list[Contestant]:
         entrants.append(
             Contestant(f'{name}, plain', subjects.ours, True, half, plain_path)
         )
+    if 'float32' in job.peers:
+        entrants.append(Contestant('ours, float32', subjects.ours, True))
     entrants.append(Contestant(name, subjects.ours, False, half))
     if job.compile:
         compiled = copy.deepcopy(subjects.ours)

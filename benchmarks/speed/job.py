@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .cases import CASES, Case
 
 PRECISIONS = ('fp32', 'bf16')
-PEERS = ('mmdet', 'plain')
+PEERS = ('mmdet', 'plain', 'float32')
 # The second one records CUDA graphs.
 MODES = ('default', 'reduce-overhead')
 
@@ -21,7 +21,8 @@ class Job:
         precision: Of ours, ``fp32`` or ``bf16`` (autocast); mmdet runs in float32, and
             in bf16 as well where ours does.
         compile: Also measure ours under ``torch.compile`` in this mode.
-        peers: Whom ours is measured against.
+        peers: Whom ours is measured against: mmdet, ours without fast kernels, or ours
+            in float32.
         runs: Rounds; None for as many as the case says.
         budget: Seconds after which no further round begins.
         threads: Of torch; None for its default.

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from glip.errors import ImageError
+from glip.errors import ConfigError, ImageError
 from glip.formats import coco, csv_table, cvat, label_studio, voc, yolo
 from glip.formats.boxes import class_list, rows, shortest
 from glip.images import load_image
 from glip.ops import batched_nms
 from glip.runtime.extra import require
-from glip.runtime.values import check_score
+from glip.runtime.values import check_count, check_score, is_number
 from glip.visualization.drawing import blur_boxes, draw_detections
 
 
@@ -118,7 +118,11 @@ class Detections:
             iou: Intersection over union, from 0 to 1.
             class_agnostic: Compare boxes of different classes as well, so that a thing
                 has one name.
+
+        Raises:
+            ConfigError: ``iou`` is no number from 0 to 1.
         """
+        iou = check_score(iou, 'iou')
         labels = np.zeros_like(self.labels) if class_agnostic else self.labels
         kept_boxes = batched_nms(
             torch.from_numpy(self.boxes),
@@ -129,12 +133,22 @@ class Detections:
         return self[kept_boxes.numpy()]
 
     def top(self, count: int) -> Detections:
-        """Keep the ``count`` best."""
+        """Keep the ``count`` best.
+
+        Raises:
+            ConfigError: ``count`` is no whole number from 0 on.
+        """
         order = np.argsort(-self.scores, kind='stable')
-        return self[order[:count]]
+        return self[order[: check_count(count, 'count', least=0)]]
 
     def larger_than(self, side: float) -> Detections:
-        """Keep boxes whose width and height are at least ``side`` pixels."""
+        """Keep boxes whose width and height are at least ``side`` pixels.
+
+        Raises:
+            ConfigError: ``side`` is no number.
+        """
+        if not is_number(side):
+            raise ConfigError(f'side must be a number of pixels, not {side!r:.60}')
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
         return self[(sides >= side).all(1)]
 

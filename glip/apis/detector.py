@@ -27,7 +27,12 @@ from glip.models.language import TunedPrompt
 from glip.runtime.ahead import computed_ahead
 from glip.runtime.feature_cache import FeatureCache, Recent
 from glip.runtime.precision import autocasting, half_precision
-from glip.runtime.values import check_count, check_score
+from glip.runtime.values import (
+    DEFAULT,
+    Threshold,
+    check_count,
+    check_threshold,
+)
 from glip.text import TextPrompt
 
 OnError = Literal['raise', 'return']
@@ -76,7 +81,7 @@ class Detector:
         text: Text | None = None,
         *,
         texts: Iterable[Text] | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = DEFAULT,
         batch_size: int = 1,
         custom_entities: bool | None = None,
         tokens_positive: Any = None,
@@ -94,8 +99,8 @@ class Detector:
                 ``['bench', 'car']``, a sentence, ``'$: coco'``, a mapping from prompt
                 text to class name, or a ``TextPrompt``.
             texts: Instead of ``text``, one such prompt per picture.
-            threshold: Score from 0 to 1; detections that score less are left out. None,
-                the default, takes :attr:`default_threshold`.
+            threshold: Score from 0 to 1; detections that score less are left out.
+                ``'default'`` takes :attr:`default_threshold`.
             batch_size: Pictures in memory at a time; what is found does not depend on
                 it, but with ``test_cfg.joint_batch``.
             custom_entities: True takes a string as class names, never as a sentence;
@@ -144,7 +149,7 @@ class Detector:
         text: Text | None = None,
         *,
         texts: Iterable[Text] | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = DEFAULT,
         batch_size: int = 1,
         custom_entities: bool | None = None,
         tokens_positive: Any = None,
@@ -164,9 +169,9 @@ class Detector:
         check_count(batch_size, 'batch_size')
         if chunked_size is not None:
             check_count(chunked_size, 'chunked_size (-1: as many as fit)', least=-1)
-        if threshold is None:
-            threshold = self.default_threshold
-        threshold = check_score(threshold, 'threshold')
+        least_score = check_threshold(threshold)
+        if isinstance(least_score, str):
+            least_score = self.default_threshold
         if not isinstance(images, Iterable):
             raise ImageError(
                 f'{type(images).__name__} is neither a picture nor a list of them'
@@ -186,9 +191,10 @@ class Detector:
             self.model.prompts_of(DetDataSample(metainfo=words))
         pairs = paired(images, prompts)
         # Pictures that are awaited, such as those of a camera, are not looked ahead to.
-        ahead = batch_size + 1 if isinstance(images, Sequence) else 0
+        several = isinstance(images, Sequence) and len(images) > batch_size
+        ahead = batch_size + 1 if several else 0
         return self._run(
-            pairs, threshold, batch_size, chunked_size, tuned, on_error, rgb, ahead
+            pairs, least_score, batch_size, chunked_size, tuned, on_error, rgb, ahead
         )
 
     def load_prompt(self, source: str | os.PathLike[str]) -> TunedPrompt:

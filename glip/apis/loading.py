@@ -16,7 +16,7 @@ from glip.apis.config_files import read_config
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, load_tuned, zoo
 from glip.checkpoints.empty import Undrawn
-from glip.errors import ConfigError, GLIPError
+from glip.errors import ConfigError, GLIPError, reason_of
 from glip.export.sessions import is_onnx, load_onnx
 from glip.models.cpu import use_cpu_kernels
 from glip.paths import config_root
@@ -108,7 +108,7 @@ def build_model(cfg: Config) -> nn.Module:
         except Exception as error:  # noqa: BLE001
             raise ConfigError(
                 f'{cfg.filename or "the config"}: its model cannot be built '
-                f'({_one_line(error)})'
+                f'({reason_of(error)})'
             ) from error
 
 
@@ -159,10 +159,6 @@ def weights_of(name: str | os.PathLike[str]) -> str:
             f'{os.fspath(name)} has no weights of its own: name a checkpoint behind it'
         )
     return known.name
-
-
-def _one_line(error: BaseException) -> str:
-    return ' '.join(str(error).split())
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:

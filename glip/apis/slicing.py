@@ -11,6 +11,7 @@ from glip.apis.detections import Detections
 from glip.errors import GLIPError
 from glip.images import ImageSource, load_image
 from glip.runtime.extra import require
+from glip.runtime.values import DEFAULT, Threshold
 from glip.text import TextPrompt
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def detect_in_slices(
     *,
     size: int = 640,
     overlap: float = 0.2,
-    threshold: float | None = None,
+    threshold: Threshold = DEFAULT,
     iou: float = 0.5,
 ) -> Detections:
     """Detect in overlapping parts of a picture and in the whole, and merge the boxes.

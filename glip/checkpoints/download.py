@@ -77,7 +77,7 @@ def fetch_file(
                         _check(part, url, sha256_prefix)
                     _stamp(target)
         if sha256_prefix and not _is_stamped(target):
-            _check_found(target, sha256_prefix)
+            _check_cached(target, sha256_prefix)
             with suppress(OSError):  # a cache we may only read is checked each time
                 _stamp(target)
     except OSError as error:
@@ -189,11 +189,11 @@ def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
 
 def _check(part: Path, url: str, sha256_prefix: str | None) -> None:
     """Refuse, and delete, a download that is not the file it should be."""
-    found = _sha256(part)
-    if sha256_prefix and not found.startswith(sha256_prefix):
+    digest = _sha256(part)
+    if sha256_prefix and not digest.startswith(sha256_prefix):
         part.unlink()
         raise CheckpointError(
-            f'{url} gave another file than the published one: SHA-256 {found[:8]} '
+            f'{url} gave another file than the published one: SHA-256 {digest[:8]} '
             f'instead of {sha256_prefix}; it was deleted, try again'
         )
     kind = sniff(part)
@@ -202,12 +202,12 @@ def _check(part: Path, url: str, sha256_prefix: str | None) -> None:
         raise CheckpointError(f'{url} gave no weights: it is {kind}')
 
 
-def _check_found(target: Path, sha256_prefix: str) -> None:
+def _check_cached(target: Path, sha256_prefix: str) -> None:
     """Refuse a file somebody put into the cache that is not the published one."""
-    found = _sha256(target)
-    if not found.startswith(sha256_prefix):
+    digest = _sha256(target)
+    if not digest.startswith(sha256_prefix):
         raise CheckpointError(
-            f'{target} is damaged or another file: SHA-256 {found[:8]} instead of '
+            f'{target} is damaged or another file: SHA-256 {digest[:8]} instead of '
             f'{sha256_prefix}; delete it and try again'
         )
 

@@ -154,9 +154,9 @@ def reorder_patch_merging(tensor: Tensor) -> Tensor:
 
 def _number_fpn(names: Iterable[str]) -> dict[tuple[str, int], str]:
     """(kind, number in the original's name) to our prefix of that convolution."""
-    found = {(m[1], int(m[2])) for m in map(_FPN.match, names) if m}
-    levels = sorted(number for kind, number in found if kind == 'fpn_layer')
-    extra = sorted(number for kind, number in found if kind == 'top_blocks.p')
+    convs = {(m[1], int(m[2])) for m in map(_FPN.match, names) if m}
+    levels = sorted(number for kind, number in convs if kind == 'fpn_layer')
+    extra = sorted(number for kind, number in convs if kind == 'top_blocks.p')
     prefixes = {}
     for index, number in enumerate(levels):
         prefixes['fpn_inner', number] = f'neck.lateral_convs.{index}.conv.'
@@ -164,7 +164,7 @@ def _number_fpn(names: Iterable[str]) -> dict[tuple[str, int], str]:
     for index, number in enumerate(extra, start=len(levels)):
         prefixes['top_blocks.p', number] = f'neck.fpn_convs.{index}.conv.'
     # A lateral convolution without its output one is not ours to guess.
-    return {key: prefixes.get(key, f'backbone.fpn.{key[0]}{key[1]}.') for key in found}
+    return {key: prefixes.get(key, f'backbone.fpn.{key[0]}{key[1]}.') for key in convs}
 
 
 def _common(names: Iterable[str], prefixes: tuple[str, ...]) -> str | None:

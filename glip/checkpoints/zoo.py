@@ -47,8 +47,8 @@ def _finetuned(name: str, variant: str, run: str) -> ZooEntry:
 
 def hash_in_name(name: str) -> str | None:
     """The SHA-256 prefix a file name ends with, or None."""
-    found = _HASH.search(name)
-    return found[1] if found else None
+    match = _HASH.search(name)
+    return match[1] if match else None
 
 
 _TINY = 'glip_atss_swin-t'

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from glip.cli import check, detect, export, label, models, tools, train
+from glip.cli import check, detect, export, label, models, page, serve, tools, train
 from glip.errors import GLIPError, one_line
 
 _STOPPED = 130  # exit code of a program that Ctrl-C ended
@@ -23,7 +23,9 @@ app.command('label')(label.label)
 app.command('train')(train.train)
 for _name in tools.NAMES:
     tools.add_tool(app, _name)
+app.command('page')(page.page)
 app.command('export')(export.export)
+app.command('serve')(serve.serve)
 app.command('models')(models.models)
 app.command('check')(check.check)
 

@@ -17,7 +17,9 @@ _OPTIONAL = {
     'supervision': ('formats', 'to_supervision(), --slice'),
     'pandas': ('formats', 'to_pandas()'),
     'onnxruntime': ('onnx', 'detecting with ONNX files'),
+    'gradio': ('page', 'glip page'),
     'onnxscript': ('onnx', 'glip export'),
+    'fastapi': ('serve', 'glip serve'),
     'spacy': ('nlp', 'noun phrases of captions by spaCy'),
     'webdataset': ('stream', 'training on tar shards'),
 }

@@ -95,6 +95,7 @@ def detect(
 ) -> int:
     """Find what words name in pictures, folders, videos and streams."""
     # Heavy, and not needed for --help.
+    from glip.formats.writers import check_names
     from glip.sources import Sampling, expand_sources
 
     usual, single = read_thresholds(threshold)
@@ -105,6 +106,7 @@ def detect(
     prompt = None if text is None and tuned else parse_words(text)
     if prompt is not None:
         filters.check_names(prompt.names)
+        check_names(formats, prompt.names)
 
     import glip.apis
     from glip.cli.run import Looks, Run
@@ -115,6 +117,7 @@ def detect(
     detector = glip.apis.load(model, weights, device, amp=amp, prompt=tuned)
     prompt = prompt or detector.words
     filters.check_names(prompt.names)
+    check_names(formats, prompt.names)
     alone = len(listed.items) == 1 and listed.items[0].kind in ('picture', 'stdin')
     run = Run(
         Looks(

@@ -21,6 +21,9 @@ def export(
     ] = False,
     kind: Annotated[str, typer.Option('--format', help='onnx')] = 'onnx',
     opset: Annotated[int, typer.Option(help='of ONNX', min=18)] = 20,
+    precision: Annotated[
+        str, typer.Option(help='of the stored weights: fp32, fp16, int8')
+    ] = 'fp32',
 ) -> None:
     """Write a model as ONNX, its words as an input or, with --text, in the graph."""
     if kind != 'onnx':
@@ -39,6 +42,7 @@ def export(
         prompt=prompt,
         with_nms=not no_nms,
         opset=opset,
+        precision=precision,
     )
     for file in files:
         typer.echo(f'{file}: {file.stat().st_size / 1e6:.1f} MB')

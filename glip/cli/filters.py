@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from glip.errors import GLIPError
+from glip.runtime.values import (
+    DEFAULT,
+    Threshold,
+    check_count,
+    check_score,
+    check_threshold,
+    is_number,
+)
 
 if TYPE_CHECKING:
     from glip.apis.detections import Detections
@@ -14,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Filters:
-    """Limits that boxes must meet; what is None does not limit.
+    """Limits that boxes must meet; an overlap, number or size of None does not limit.
 
     Attributes:
-        threshold: Lowest score; None for the model's own.
+        threshold: Lowest score; ``'default'`` for the model's own.
         class_thresholds: The same for single classes, by name.
         iou: Overlap above which the weaker of two boxes goes.
         class_agnostic: Compare boxes of all classes: one thing, one name.
@@ -28,7 +36,7 @@ class Filters:
         GLIPError: A limit is out of range.
     """
 
-    threshold: float | None = None
+    threshold: Threshold = DEFAULT
     class_thresholds: Mapping[str, float] = field(default_factory=dict)
     iou: float | None = None
     class_agnostic: bool = False
@@ -36,15 +44,16 @@ class Filters:
     min_size: float | None = None
 
     def __post_init__(self) -> None:
-        shares = {'threshold': self.threshold, 'iou': self.iou, **self.class_thresholds}
-        for name, value in shares.items():
-            # Written so that NaN fails.
-            if value is not None and not 0 <= value <= 1:
-                raise GLIPError(f'{name}: must be from 0 to 1, not {value}')
-        if self.max_boxes is not None and self.max_boxes < 1:
-            raise GLIPError(f'max-boxes must be at least 1, not {self.max_boxes}')
-        if self.min_size is not None and not self.min_size >= 0:
-            raise GLIPError(f'min-size must be at least 0, not {self.min_size}')
+        check_threshold(self.threshold)
+        for name, value in self.class_thresholds.items():
+            check_score(value, f'threshold of {name}')
+        if self.iou is not None:
+            check_score(self.iou, 'iou')
+        if self.max_boxes is not None:
+            check_count(self.max_boxes, 'max-boxes')
+        size = self.min_size
+        if size is not None and (not is_number(size) or size < 0):
+            raise GLIPError(f'min-size must be a number from 0 on, not {size!r:.60}')
 
     def check_names(self, names: tuple[str, ...]) -> None:
         """Refuse thresholds of classes that nobody asks for.
@@ -58,10 +67,13 @@ class Filters:
                     f'threshold of {name!r}: the words ask for {", ".join(names[:20])}'
                 )
 
+    def _usual(self, default: float) -> float:
+        """The score that classes need that have no threshold of their own."""
+        return default if isinstance(self.threshold, str) else self.threshold
+
     def lowest(self, default: float) -> float:
         """The score below which no class needs boxes."""
-        usual = default if self.threshold is None else self.threshold
-        return min([usual, *self.class_thresholds.values()])
+        return min([self._usual(default), *self.class_thresholds.values()])
 
     def __call__(self, detections: Detections, default: float) -> Detections:
         """Keep what meets all limits.
@@ -70,7 +82,7 @@ class Filters:
             detections: Of one picture.
             default: Threshold where none is given.
         """
-        usual = default if self.threshold is None else self.threshold
+        usual = self._usual(default)
         if self.class_thresholds:
             limits = dict.fromkeys(detections.names, usual) | dict(
                 self.class_thresholds
@@ -86,16 +98,18 @@ class Filters:
         return detections if self.max_boxes is None else detections.top(self.max_boxes)
 
 
-def read_thresholds(text: str | None) -> tuple[float | None, dict[str, float]]:
+def read_thresholds(text: str | None) -> tuple[Threshold, dict[str, float]]:
     """Read ``0.4``, or ``0.4,person=0.6,dog=0.3``, as it stands on a command line.
 
     Returns:
-        The threshold of all classes, None if there is none, and those of single ones.
+        The threshold of all classes, ``'default'`` where none is named, and those of
+        single ones.
 
     Raises:
         GLIPError: It is neither.
     """
-    usual, single = None, {}
+    usual: Threshold = DEFAULT
+    single: dict[str, float] = {}
     for part in (text or '').split(','):
         if not part.strip():
             continue

@@ -57,6 +57,7 @@ def label(
     """
     from glip.cli.data_set import LAYOUTS, write_data_set, write_review
     from glip.cli.labelling import label_pictures, labelled_pictures
+    from glip.formats.writers import check_names
     from glip.text import parse_text
 
     if (text is None) == (label_map is None):
@@ -71,6 +72,7 @@ def label(
         read_map(label_map) if label_map else text, custom_entities=True
     )
     filters.check_names(prompt.names)
+    check_names([save], prompt.names)
     out = out or folder.with_name(f'{folder.resolve().name}_labelled')
     counts = label_pictures(
         folder,

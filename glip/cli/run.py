@@ -20,8 +20,7 @@ from glip.cli.filters import Filters
 from glip.cli.names import output_names
 from glip.errors import GLIPError, ImageError, one_line
 from glip.formats.writers import ResultWriter
-from glip.runtime.atomic import atomic_write
-from glip.runtime.writing import make_folder, writing_to
+from glip.runtime.writing import make_folder, write_picture
 from glip.sources import Picture, Sampling, Source, pictures_of
 from glip.sources.annotated import AnnotatedVideo
 from glip.sources.video import VideoReader
@@ -253,8 +252,11 @@ class Run:
                 self.files.append(opened['video'].path)
             damaged = opened['reader'].damaged if 'reader' in opened else 0
             if damaged:
+                ended = opened['reader'].ended
+                why = f', the last one as it broke off ({ended})' if ended else ''
                 tqdm.write(
-                    f'{source.name}: {damaged} damaged places left out', file=sys.stderr
+                    f'{source.name}: {damaged} damaged places left out{why}',
+                    file=sys.stderr,
                 )
 
     def _keep(self, detections: Detections, name: str) -> None:
@@ -281,9 +283,7 @@ class Run:
         if source is not None and os.path.exists(source) and path.exists():
             if os.path.samefile(source, path):
                 raise GLIPError(f'{path}: would overwrite its own input; name --out')
-        with writing_to(path), atomic_write(path) as part:
-            drawn.save(part, 'JPEG', quality=95)
-        self.files.append(path)
+        self.files.append(write_picture(path, drawn, quality=95))
 
     def _report(self, error: GLIPError) -> None:
         self.counts.failed += 1

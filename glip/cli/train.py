@@ -14,7 +14,7 @@ def train(
     config: Annotated[str | None, typer.Argument(help='config file')] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help='instead of a config: a folder in COCO format, with train/'),
+        typer.Option(help='instead of a config: a COCO file, or a folder with train/'),
     ] = None,
     model: Annotated[
         str, typer.Option('--model', '-m', help='with --data: what to start from')
@@ -84,7 +84,9 @@ def write_config(
     """Write the config of a training on a folder, to keep and to change.
 
     Args:
-        data: Has ``train/`` and, for evaluation, ``valid/`` or ``test/``.
+        data: Has ``train/`` and, for evaluation, ``valid/`` or ``test/``; or a COCO
+            file, whose pictures are named from its folder on and which nothing
+            evaluates.
         model: Zoo name or config file to start from.
         epochs: Of the training; None leaves the model's own.
         batch_size: Likewise.
@@ -101,15 +103,20 @@ def write_config(
     from glip.config.coco_folders import find_sets
     from glip.runtime.writing import write_text
 
-    sets = find_sets(data, 'train')
-    if not any(each.split for each in sets):
-        raise ConfigError(
-            f'{data}: no training data in COCO format; looked for '
-            f'{sets[0].path} and the like'
-        )
+    custom: dict[str, Any]
+    if data.is_file():
+        custom = dict(data_root=str(data.resolve().parent))
+        custom['train'] = dict(ann_file=data.name)
+    else:
+        sets = find_sets(data, 'train')
+        if not any(each.split for each in sets):
+            raise ConfigError(
+                f'{data}: no training data in COCO format; looked for '
+                f'{sets[0].path} and the like'
+            )
+        custom = dict(folder=str(data.resolve()), train_split='train')
+        custom['split'] = ['val', 'test']
     base, start = training_config_of(model)
-    custom: dict[str, Any] = dict(folder=str(data.resolve()), train_split='train')
-    custom['split'] = ['val', 'test']
     if batch_size is not None:
         custom['batch_size'] = batch_size
     lines = [f'_base_ = {str(base.resolve())!r}', f'custom_data = {custom!r}']
@@ -117,7 +124,8 @@ def write_config(
         lines.append(f'epochs = {epochs}')
     if start is not None:
         lines.append(f'load_from = {start!r}')
-    folder = work_dir or Path('work_dirs', data.resolve().name or 'data')
+    home = data.resolve().parent if data.is_file() else data.resolve()
+    folder = work_dir or Path('work_dirs', home.name or 'data')
     path = folder / f'{folder.name}.py'
     write_text(path, '\n'.join(lines) + '\n')
     typer.echo(f'config: {path}')

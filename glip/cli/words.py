@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from glip.errors import PromptError
+from glip.runtime.values import single_keys
 
 
 def read_texts(texts: str | None) -> Any:
@@ -14,14 +15,15 @@ def read_texts(texts: str | None) -> Any:
 
     Raises:
         PromptError: They are missing, or JSON of an unusable kind.
+        ConfigError: A prompt stands for two classes.
     """
     if texts is None:
         raise PromptError("say what to find, for example --texts 'bench. car'")
     if not texts.lstrip().startswith(('{', '[')):
         return texts
     try:
-        value = json.loads(texts)
-    except json.JSONDecodeError as error:
+        value = json.loads(texts, object_pairs_hook=single_keys)
+    except (json.JSONDecodeError, RecursionError) as error:
         if texts.lstrip().startswith('['):
             return texts  # a name may begin with a bracket
         raise PromptError(f'--texts: not a JSON object ({error})') from error

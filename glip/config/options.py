@@ -136,9 +136,9 @@ def _place_of(cfg: Config, name: str, value: Any) -> str | None:
     places = [
         place
         for root in sorted(_READ & plain.keys())
-        for place, found in _walk(plain[root], root)
+        for place, part in _walk(plain[root], root)
         if place.rpartition('.')[2] == name
-        or (isinstance(value, (dict, list)) and value and found == value)
+        or (isinstance(value, (dict, list)) and value and part == value)
     ]
     return min(places, key=_order, default=None)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -21,13 +20,13 @@ from glip.datasets.sample import (
     DetectionSample,
     Dropped,
     GroundingSample,
-    Phrase,
+    Sample,
 )
+from glip.datasets.sample_bytes import from_bytes, to_bytes
 from glip.errors import DatasetError, ImageError
 from glip.received import path_below
 from glip.runtime.reading import listed, warn
 
-Sample = DetectionSample | GroundingSample
 PROBED = 16  # pictures looked for before a wrong folder is reported
 
 
@@ -111,7 +110,7 @@ class PromptedDataset(BaseDetDataset):
             of_sample, crowds_of_sample = _counts(sample)
             boxes, crowds = boxes + of_sample, crowds + crowds_of_sample
             if self.serialize_data:
-                packed += pickle.dumps(_pack(sample), protocol=5)
+                packed += to_bytes(sample)
                 ends.append(len(packed))
             else:
                 self.data_list.append(sample)
@@ -144,7 +143,7 @@ class PromptedDataset(BaseDetDataset):
             return self.data_list[idx]
         begin = int(self.data_address[idx - 1]) if idx else 0
         end = int(self.data_address[idx])
-        return _unpack(pickle.loads(memoryview(self.data_bytes[begin:end])))
+        return from_bytes(memoryview(self.data_bytes[begin:end]))
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """The record of one picture as the pipeline works on it.
@@ -386,27 +385,3 @@ def _whole(caption: str) -> tuple[int, int]:
     """The span of all words."""
     begin = len(caption) - len(caption.lstrip())
     return begin, len(caption.rstrip())
-
-
-def _pack(sample: Sample) -> tuple[Any, ...]:
-    """Plain tuples, which pickle to a third of what objects would."""
-    head = (sample.file_name, sample.width, sample.height, sample.image_id)
-    if isinstance(sample, DetectionSample):
-        return (*head, sample.boxes, sample.labels, sample.ignored, sample.scores)
-    phrases = tuple((p.spans, p.boxes, p.scores, p.types) for p in sample.phrases)
-    return (*head, sample.caption, phrases, sample.dataset_name)
-
-
-def _unpack(packed: tuple[Any, ...]) -> Sample:
-    """What was packed."""
-    name, width, height, image_id, *rest = packed
-    if not isinstance(rest[0], str):
-        boxes, labels, ignored, scores = rest
-        return DetectionSample(
-            name, width, height, boxes, labels, image_id, ignored, scores
-        )
-    caption, phrases, dataset_name = rest
-    unpacked = tuple(Phrase(*fields) for fields in phrases)
-    return GroundingSample(
-        name, width, height, caption, unpacked, image_id, dataset_name
-    )

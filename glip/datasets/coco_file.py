@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from glip.datasets.coco_boxes import area_of, usable_box
+from glip.datasets.coco_boxes import area_of, is_crowd, usable_box
 from glip.datasets.sample import Dropped
 from glip.errors import DatasetError
 from glip.runtime.reading import check_names, listed, read_json, warn
@@ -254,7 +254,8 @@ def _without_empty_super_categories(
             'it in metainfo.classes)',
             logger='current',
         )
-    return [i for i in categories if i not in dropped]
+    left_out = set(dropped)
+    return [i for i in categories if i not in left_out]
 
 
 def _without_nameless(
@@ -278,7 +279,7 @@ def _without_nameless(
 
 
 def _renamed(
-    categories: Mapping[int, str],
+    categories: dict[int, str],
     used: Sequence[int],
     names: Sequence[str],
     path: str,
@@ -295,7 +296,7 @@ def _renamed(
             'each is needed, in the order of their ids'
         )
     new = dict(zip(before, map(str, names), strict=True))
-    return {i: new[name] if i in ids else name for i, name in categories.items()}
+    return categories | {i: new[categories[i]] for i in ids}
 
 
 def _choose(
@@ -344,7 +345,7 @@ def _group(
             continue
         # In place: a copy of each of 27 million is what some machines cannot hold.
         annotation['bbox'] = box
-        annotation['iscrowd'] = int(annotation.get('iscrowd') in (1, '1'))
+        annotation['iscrowd'] = int(is_crowd(annotation))
         annotation['area'] = area_of(annotation, box)
         by_image[annotation['image_id']].append(annotation)
     _leave_out(stray, 'belong to pictures that it does not list', path, dropped)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from glip.datasets.base import PROBED, PromptedDataset
+from glip.datasets.coco_boxes import is_crowd
 from glip.datasets.coco_file import checked_images, is_id, read_sections, section
 from glip.datasets.phrases import merge_phrases
 from glip.datasets.picture_sizes import with_sizes
@@ -95,7 +96,7 @@ class MDETRDataset(PromptedDataset):
             image_id = annotation.get('image_id')
             if not is_id(image_id) or image_id not in known:
                 self.dropped.add('boxes of pictures that are not listed', where)
-            elif annotation.get('iscrowd'):
+            elif is_crowd(annotation):
                 self.dropped.add('boxes of crowds', where)
             else:
                 grouped[annotation['image_id']].append(annotation)

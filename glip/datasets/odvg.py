@@ -9,13 +9,14 @@ from typing import Any
 
 from mmengine.utils import is_abs
 
-from glip.datasets.base import PromptedDataset, Sample
+from glip.datasets.base import PromptedDataset
 from glip.datasets.coco_file import BACKGROUND
 from glip.datasets.phrases import find_phrases, merge_phrases
 from glip.datasets.sample import (
     DetectionSample,
     GroundingSample,
     Phrase,
+    Sample,
     is_finite,
 )
 from glip.errors import DatasetError

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from glip.errors import ImageError
 from glip.images import PictureHeader, read_header
 
+_ODD = re.compile(r'[\\%]|[^\0-\x7f]')  # what may be spelt in other ways
 _TAILS = (2, 1)  # last parts of a file name to try where the whole is not there
 
 
@@ -17,8 +20,9 @@ class PictureFiles:
 
     File names of Objects365 and LVIS begin with folders that are often not those on
     disk, so shorter names are tried. Tools on Windows write back-slashes, and those
-    that serve pictures to a browser ``%20`` for a blank: where such a name is not
-    there, it is read as what was meant.
+    that serve pictures to a browser ``%20`` for a blank or ``file://``, and macOS takes
+    letters and their accents apart: where such a name is not there, it is read as what
+    was meant.
 
     Args:
         folder: What names start from.
@@ -36,7 +40,7 @@ class PictureFiles:
         Returns:
             Whether one of the pictures is there; also where that cannot be looked at.
         """
-        if not self.local or not names or '://' in names[0]:
+        if not self.local or not names or _is_address(names[0]):
             return True
         for parts in (0, *_TAILS):
             self._parts = parts
@@ -47,8 +51,11 @@ class PictureFiles:
 
     def path_of(self, name: str) -> str:
         """Where a picture is."""
+        if self.local and _is_address(name):
+            return name
+        name = name.removeprefix('file://')
         path = self._joined(name)
-        if self.local and ('\\' in name or '%' in name) and not os.path.exists(path):
+        if self.local and _ODD.search(name) and not os.path.exists(path):
             others = map(self._joined, _spellings(name))
             path = next(filter(os.path.exists, others), path)
         return path
@@ -73,3 +80,10 @@ def _spellings(name: str) -> Iterator[str]:
     yield name.replace('\\', '/')
     yield unquote(name)
     yield unquote(name).replace('\\', '/')
+    for form in ('NFC', 'NFD'):
+        yield unicodedata.normalize(form, name)
+
+
+def _is_address(name: str) -> bool:
+    """Whether a name says how to reach it, and not only where it lies."""
+    return '://' in name and not name.startswith('file://')

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from glip.datasets.coco_file import CocoFile, is_id
 from glip.datasets.sample import Dropped, GroundingSample, Phrase
 from glip.errors import DatasetError
 from glip.received import check_is_file, parse_json
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads lists, mappings, strings and numbers; a file with more is refused.
-
-    Code in a pickle runs through names of functions or classes that it looks up. No
-    name is ever looked up here, so nothing can run.
-    """
-
-    def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
-        raise DatasetError(
-            f'the pickle asks for {module_name}.{global_name}; those of RefCOCO hold '
-            'plain lists and strings only, so this one is not read'
-        )
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise DatasetError('the pickle refers to other files; it is not read')
+from glip.runtime.plain_pickle import RefusedError, load_plain
 
 
 def read_refs(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -49,14 +32,16 @@ def read_refs(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
                 refs = parse_json(file.read())
             else:
                 # Written by Python 2, whose strings are bytes.
-                unpickler = _PlainUnpickler(file, encoding='utf-8', errors='replace')
-                refs = unpickler.load()
+                refs = load_plain(file, encoding='utf-8', errors='replace')
     except FileNotFoundError as error:
         raise DatasetError(f'file not found: {os.path.abspath(path)}') from error
     except OSError as error:
         raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
-    except DatasetError as error:
-        raise DatasetError(f'{path}: {error}') from error
+    except RefusedError as error:
+        raise DatasetError(
+            f'{path} asks for {error}; those of RefCOCO hold plain lists and strings '
+            'only, so this one is not read'
+        ) from error
     # A damaged pickle calls what it names with anything.
     except Exception as error:  # noqa: BLE001
         raise DatasetError(
@@ -125,12 +110,12 @@ def read_referring(
         if image is None:
             dropped.add('references to pictures that are not listed', where)
             continue
-        found = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
-        if not found:
+        of_reference = [boxes[i] for i in _listed(ref['ann_id']) if i in boxes]
+        if not of_reference:
             # gRefCOCO has sentences that mean nothing in the picture, on purpose.
             dropped.add('references to no box', where)
             continue
-        corners = tuple((x, y, x + w, y + h) for x, y, w, h in found)
+        corners = tuple((x, y, x + w, y + h) for x, y, w, h in of_reference)
         for sentence in ref['sentences']:
             caption = sentence['sent']
             yield GroundingSample.checked(

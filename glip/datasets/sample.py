@@ -183,6 +183,9 @@ class DetectionSample:
         )
 
 
+Sample = DetectionSample | GroundingSample
+
+
 class Dropped:
     """Counts of what reading a file leaves out or changes, and why.
 

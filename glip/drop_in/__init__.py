@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 import mmdet.registry as mmdet_registry
+from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as _MMEngineRegistry
 
@@ -53,6 +54,22 @@ def _get(theirs: Callable[[str], type | None], ours: Registry, key: str) -> type
     return ours.module_dict.get(name)
 
 
+def share_kernels() -> None:
+    """Let models of ours compute with our kernels for the CPU, whoever builds them."""
+    for registry_of_models in (MMENGINE_MODELS, mmdet_registry.MODELS):
+        if 'build' not in vars(registry_of_models):
+            build = partial(_build, registry_of_models.build)
+            vars(registry_of_models)['build'] = build
+
+
+def _build(theirs: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The model that a registry builds; if it is ours, with our kernels in it."""
+    model = theirs(*args, **kwargs)
+    if type(model).__module__.startswith('glip.'):
+        import_module('glip.models.cpu').use_cpu_kernels(model)
+    return model
+
+
 def share_weights() -> None:
     """Let mmengine load names of the zoo and ``.safetensors`` as ``glip.load`` does."""
     loader = import_module('mmengine.runner.checkpoint').CheckpointLoader
@@ -67,3 +84,4 @@ def _load_from_glip(filename: str, map_location: Any = None) -> dict[str, Any]:
 
 
 share_registries()
+share_kernels()

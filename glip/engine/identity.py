@@ -7,11 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.model import is_model_wrapper
-
 from glip.checkpoints.digest import digest_of
 from glip.engine.spool import Identity
 from glip.runtime.leaves import iter_leaves
+from glip.runtime.processes import unwrapped
 
 # Arguments of metrics that matter at the end only, not to what is kept of a picture.
 _OUTPUT_OPTIONS = frozenset(
@@ -76,8 +75,7 @@ def difference(old: Identity, new: Identity) -> str:
 
 def digest_of_weights(model: Any) -> str:
     """A digest of all weights of a model, and of its tuned prompt."""
-    while is_model_wrapper(model):
-        model = model.module
+    model = unwrapped(model)
     tensors = dict(model.state_dict())
     inner = getattr(model, 'module', model)  # within TTA
     prompt = getattr(inner, 'tuned_prompt', None)

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from mmengine.dist import broadcast_object_list, get_rank
-
 from glip.errors import ConfigError
 from glip.runtime.lock import only_writer
+from glip.runtime.processes import of_first
 
 
 @contextmanager
@@ -29,14 +28,15 @@ def only_run(work_dir: str | os.PathLike[str], what: str) -> Iterator[None]:
         f'another {what} is running in {work_dir}; wait for it, or give this one '
         'another --work-dir'
     )
-    problems: list[str | None] = [None]
     with ExitStack() as stack:
-        if get_rank() == 0:
+
+        def hold() -> str | None:
             try:
                 stack.enter_context(only_writer(lock, message, ConfigError))
             except ConfigError as error:
-                problems = [str(error)]
-        broadcast_object_list(problems)
-        if problems[0] is not None:
-            raise ConfigError(problems[0])
+                return str(error)
+            return None
+
+        if problem := of_first(hold):
+            raise ConfigError(problem)
         yield

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -12,6 +11,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from glip.errors import ConfigError
 from glip.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from glip.runtime.processes import unwrapped
 
 _RULES = (
     'custom_keys',
@@ -76,8 +76,8 @@ class GLIPOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             prefix: What precedes its parameters' names.
             is_dcn_module: Not used.
         """
-        if is_model_wrapper(module) and not prefix:
-            module = module.module
+        if not prefix:
+            module = unwrapped(module)
         groups: OrderedDict[tuple, dict] = OrderedDict()
         for name, param, in_norm in _trained(module):
             kind, lr_mult, decay_mult = self._terms(f'{prefix}{name}', in_norm)

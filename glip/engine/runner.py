@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import EMAHook
 from mmengine.logging import MMLogger
-from mmengine.model import convert_sync_batchnorm, is_model_wrapper
+from mmengine.model import convert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
@@ -29,6 +29,7 @@ from glip.engine.building import (
     explained,
     require_known,
 )
+from glip.engine.exported import exported_model
 from glip.engine.kept_features import features_kept
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.pretrained_init import skip_pretrained
@@ -37,11 +38,13 @@ from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
 from glip.engine.warmup import cut_warmup
 from glip.errors import CheckpointError, ConfigError
+from glip.export import is_onnx
 from glip.models.cpu import use_cpu_kernels
 from glip.registry import OPTIMIZERS, RUNNERS
 from glip.runtime.atomic import atomic_write
 from glip.runtime.compiling import compile_parts
 from glip.runtime.console import quiet_console, warnings_to_file
+from glip.runtime.processes import unwrapped
 
 _TRAINING_STATE = ('meta', 'message_hub')
 _KEEP_NAMES = [(r'^module.', '')]  # mmengine's default, done when a file is read
@@ -102,7 +105,10 @@ class GLIPRunner(Runner):
 
     @explained
     def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Build the model, with the kernels for the CPU in it."""
+        """Build the model, with the kernels for the CPU in it, or an exported one."""
+        if is_onnx(self._load_from):
+            self._has_loaded = True
+            return exported_model(self.cfg, model)
         return use_cpu_kernels(super().build_model(model))
 
     @explained
@@ -130,6 +136,8 @@ class GLIPRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for DDP; shares of it are made by :meth:`train`."""
+        if is_onnx(self._load_from):
+            return model
         self._sharding = sharding_options(model_wrapper_cfg)
         if self._sharding is None:
             return super().wrap_model(model_wrapper_cfg, model)
@@ -142,8 +150,14 @@ class GLIPRunner(Runner):
         """Train; see :meth:`Runner.train`.
 
         Raises:
-            ConfigError: A model that is shared out shall be averaged.
+            ConfigError: A model that is shared out shall be averaged, or one that was
+                exported be trained.
         """
+        if is_onnx(self._load_from):
+            raise ConfigError(
+                f'{self._load_from}: an ONNX file detects and is evaluated; train the '
+                'weights that it was exported from'
+            )
         if self._sharding is not None and self.distributed:
             if any(isinstance(hook, EMAHook) for hook in self.hooks):
                 raise ConfigError(
@@ -221,8 +235,7 @@ class GLIPRunner(Runner):
         return model
 
     def _maybe_compile(self, target: str) -> None:
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        compile_parts(model, self.cfg.get('compile'))
+        compile_parts(unwrapped(self.model), self.cfg.get('compile'))
 
     def load_or_resume(self) -> None:
         """Load or resume what the config asks for, once."""
@@ -296,8 +309,9 @@ class GLIPRunner(Runner):
         if self._sharded is not None:
             self._sharded.load_state_dict(checkpoint['state_dict'])
         else:
-            model = self.model.module if is_model_wrapper(self.model) else self.model
-            model.load_state_dict(checkpoint['state_dict'], strict=False)
+            unwrapped(self.model).load_state_dict(
+                checkpoint['state_dict'], strict=False
+            )
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint

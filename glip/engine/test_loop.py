@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import barrier, broadcast_object_list, get_dist_info
+from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop as _TestLoop
 from tqdm import tqdm
 
@@ -27,6 +26,7 @@ from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
 from glip.runtime.plain_records import NotPlainError
 from glip.runtime.precision import autocasting, half_precision
+from glip.runtime.processes import of_first, unwrapped
 
 # Below work_dir; the files in it are as large as the detections that are kept.
 SPOOL_FOLDER = 'unfinished_test'
@@ -92,10 +92,7 @@ class TestLoop(_TestLoop):
         Returns:
             The results by name.
         """
-        model = self.runner.model
-        compile_for_inference(
-            model.module if is_model_wrapper(model) else model, self.compile
-        )
+        compile_for_inference(unwrapped(self.runner.model), self.compile)
         with FeatureCache().in_use():
             return self._run()
 
@@ -203,7 +200,7 @@ class TestLoop(_TestLoop):
         folder = Path(self.runner.work_dir, SPOOL_FOLDER)
         rank, _ = get_dist_info()
         with only_run(folder.parent, 'evaluation'):
-            identity, problem = _agreed(lambda: self._prepare(folder))
+            identity, problem = of_first(lambda: self._prepare(folder))
             if problem is not None:
                 raise ConfigError(problem)
             if self.resume:
@@ -294,10 +291,3 @@ def _warn_of_disk(error: OSError) -> None:
 def _refresh() -> float:
     """Seconds between lines of progress: often on a terminal, seldom in a file."""
     return 0.5 if sys.stderr.isatty() else _SECONDS_PER_LINE
-
-
-def _agreed(action: Callable[[], Any]) -> Any:
-    """Do it in the first process and tell all what came out."""
-    values = [action() if get_dist_info()[0] == 0 else None]
-    broadcast_object_list(values)
-    return values[0]

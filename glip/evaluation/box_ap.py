@@ -7,6 +7,7 @@ classes. Classes do not touch each other in either rule, so the numbers are the 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,16 +105,21 @@ class BoxAP:
     """What was reached, by class; -1 where a class has nothing to find.
 
     Attributes:
-        precision: (thresholds, 101 recalls, classes, areas, limits).
-        recall: (thresholds, classes, areas, limits).
+        precision: (thresholds, 101 recalls, judged classes, areas, limits).
+        recall: (thresholds, judged classes, areas, limits).
         thresholds: Of IoU.
         limits: Of detections per picture and class, ascending.
+        judged: Classes that have boxes, ascending; a vocabulary may list a million
+            others.
+        num_classes: All classes.
     """
 
     precision: np.ndarray
     recall: np.ndarray
     thresholds: np.ndarray
     limits: tuple[int, ...]
+    judged: np.ndarray
+    num_classes: int
 
     def ap(
         self,
@@ -125,8 +131,7 @@ class BoxAP:
     ) -> float:
         """Mean precision over thresholds, recalls and classes, -1 for none."""
         values = self.precision[..., AREAS.index(area), self._limit_index(limit)]
-        values = values[self._rows(iou)]
-        return _mean(values if classes is None else values[:, :, list(classes)])
+        return _mean(values[self._rows(iou)][:, :, self._columns(classes)])
 
     def ar(
         self,
@@ -137,7 +142,7 @@ class BoxAP:
     ) -> float:
         """Mean of the highest recalls over thresholds and classes, -1 for none."""
         values = self.recall[..., AREAS.index(area), self._limit_index(limit)]
-        return _mean(values if classes is None else values[:, list(classes)])
+        return _mean(values[:, self._columns(classes)])
 
     def by_class(self, *, iou: float | None = None) -> np.ndarray:
         """AP of each class over thresholds and recalls, NaN where nothing is there."""
@@ -145,7 +150,20 @@ class BoxAP:
         there = values > -1
         counts = there.sum(axis=(0, 1))
         sums = np.where(there, values, 0).sum(axis=(0, 1))
-        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        values = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        return self.of_all_classes(values)
+
+    def of_all_classes(self, values: np.ndarray) -> np.ndarray:
+        """Values of the judged classes (J, ...) as those of all, NaN of the others."""
+        everywhere = np.full((self.num_classes, *values.shape[1:]), np.nan)
+        everywhere[self.judged] = values
+        return everywhere
+
+    def _columns(self, classes: Sequence[int] | None) -> np.ndarray:
+        """Which of the judged classes are among some."""
+        if classes is None:
+            return np.ones(len(self.judged), dtype=bool)
+        return np.isin(self.judged, list(classes))
 
     def _limit_index(self, limit: int | None) -> int:
         return -1 if limit is None else self.limits.index(limit)
@@ -183,17 +201,25 @@ def box_ap(
         classes: Those to evaluate, by default all.
     """
     limits = tuple(sorted(limits))
-    shape = (len(thresholds), 101, len(coco.names), len(AREAS), len(limits))
-    precision, recall = np.full(shape, -1.0), np.full((shape[0], *shape[2:]), -1.0)
     images = _Images(coco, detections.ids, federated)
-    for labels, _, evaluation in _evaluations(images, detections, classes):
+    judged = np.array(sorted(images.boxes), dtype=np.int64)
+    if classes is not None:
+        judged = judged[np.isin(judged, list(classes))]
+    shape = (len(thresholds), 101, len(judged), len(AREAS), len(limits))
+    precision, recall = np.full(shape, -1.0), np.full((shape[0], *shape[2:]), -1.0)
+    for labels, _, evaluation in _evaluations(images, detections, judged):
+        columns = np.searchsorted(judged, labels)
         evaluation.params.maxDets = list(limits)
         evaluation.params.iouThrs = np.asarray(thresholds)
         evaluation.evaluate()
         evaluation.accumulate()
-        precision[:, :, labels] = evaluation.eval['precision']
-        recall[:, labels] = evaluation.eval['recall']
-    return BoxAP(precision, recall, np.asarray(thresholds), limits)
+        precision[:, :, columns] = evaluation.eval['precision']
+        recall[:, columns] = evaluation.eval['recall']
+    return BoxAP(
+        *(precision, recall, np.asarray(thresholds), limits),
+        judged=judged,
+        num_classes=len(coco.names),
+    )
 
 
 def box_hits(
@@ -223,7 +249,8 @@ def box_hits(
     counted = np.zeros_like(hits)
     groups = detections.images * len(coco.names) + detections.labels
     counted[_best(groups, detections.scores, limit)] = True
-    for _, rows, evaluation in _evaluations(images, detections):
+    judged = np.array(sorted(images.boxes), dtype=np.int64)
+    for _, rows, evaluation in _evaluations(images, detections, judged):
         evaluation.params.maxDets = [limit]
         evaluation.params.iouThrs = np.array([iou])
         evaluation.params.areaRng = evaluation.params.areaRng[:1]
@@ -246,14 +273,14 @@ def box_hits(
 
 
 class _Images:
-    """The truth, by class and picture."""
+    """The truth, by class and picture; classes that have nothing are absent."""
 
     def __init__(self, coco: CocoFile, ids: Sequence[Any], federated: bool) -> None:
         self.federated = federated
-        self.boxes: list[list[tuple[int, Mapping[str, Any]]]] = [[] for _ in coco.names]
-        self.positive: list[set[int]] = [set() for _ in coco.names]
-        self.negative: list[set[int]] = [set() for _ in coco.names]
-        self.partial: list[set[int]] = [set() for _ in coco.names]
+        self.boxes: dict[int, list[tuple[int, Mapping[str, Any]]]] = defaultdict(list)
+        self.positive: dict[int, set[int]] = defaultdict(set)
+        self.negative: dict[int, set[int]] = defaultdict(set)
+        self.partial: dict[int, set[int]] = defaultdict(set)
         records = {image['id']: image for image in coco.images} if federated else {}
         for number, image_id in enumerate(ids):
             for box in coco.boxes[image_id]:
@@ -320,16 +347,18 @@ class _Images:
 
 
 def _evaluations(
-    images: _Images, detections: DetectionRows, classes: Sequence[int] | None = None
+    images: _Images, detections: DetectionRows, judged: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, COCOeval_faster]]:
     """Classes, rows of their detections, and an evaluator that is ready to run.
 
-    Classes without any box are left out.
+    Args:
+        images: The truth.
+        detections: Of any class.
+        judged: Classes that have boxes, ascending.
     """
-    chosen = np.arange(len(images.boxes)) if classes is None else np.asarray(classes)
     size = max(1, _PAIRS // max(1, len(detections.ids)))
-    for labels in np.split(chosen, range(size, len(chosen), size)):
-        if not any(images.boxes[label] for label in labels.tolist()):
+    for labels in np.split(judged, range(size, len(judged), size)):
+        if not len(labels):
             continue
         rows = np.flatnonzero(np.isin(detections.labels, labels))
         numbers = images.numbers(labels)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from glip.datasets.coco_file import CocoFile
+from glip.evaluation.predictions import as_array
 from glip.runtime.atomic import atomic_write
 
 
@@ -52,12 +51,7 @@ def compact(sample: Mapping[str, Any]) -> dict[str, Any]:
     instances = sample['pred_instances']
     return {
         'img_id': sample['img_id'],
-        'bboxes': _numbers(instances['bboxes']).reshape(-1, 4),
-        'scores': _numbers(instances['scores']),
-        'labels': np.asarray(instances['labels'].cpu()),
+        'bboxes': as_array(instances['bboxes']).reshape(-1, 4),
+        'scores': as_array(instances['scores']),
+        'labels': as_array(instances['labels']),
     }
-
-
-def _numbers(values: Tensor) -> np.ndarray:
-    values = values.detach().cpu()
-    return (values if values.dtype == torch.float64 else values.float()).numpy()

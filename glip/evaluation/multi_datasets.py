@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from mmengine.dist import broadcast_object_list, collect_results, is_main_process
+from mmengine.dist import collect_results
 from mmengine.evaluator import Evaluator
 from mmengine.evaluator.metric import _to_cpu
 from mmengine.logging import MMLogger, print_log
@@ -18,6 +18,7 @@ from mmengine.structures import BaseDataElement
 from glip.errors import ConfigError, one_line
 from glip.evaluation.set_table import SetRow, SetTable
 from glip.registry import EVALUATOR
+from glip.runtime.processes import of_first
 
 
 @EVALUATOR.register_module()
@@ -116,13 +117,10 @@ class MultiDatasetsEvaluator(Evaluator):
         first = self.metrics[0]
         results = collect_results(first.results, size, first.collect_device)
         first.results.clear()
-        values: list[Any] = [None]
-        if is_main_process():
-            values[0] = self._by_part(_to_cpu(results))
-        broadcast_object_list(values)
+        values = of_first(lambda: self._by_part(_to_cpu(results)))
         for metric in self.metrics[len(self.dataset_prefixes) :]:
-            values[0] |= metric.evaluate(size)
-        return values[0]
+            values |= metric.evaluate(size)
+        return values
 
     def _by_part(self, results: list[Any]) -> dict[str, float]:
         """Split by the order the samples were shown in, which is the data set's."""

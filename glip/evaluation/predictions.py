@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,32 +11,8 @@ import numpy as np
 import torch
 
 from glip.errors import DatasetError
+from glip.runtime.plain_pickle import RefusedError, load_plain
 
-_PLAIN = {
-    ('collections', 'OrderedDict'),
-    ('torch._utils', '_rebuild_tensor_v2'),
-    ('torch', 'Size'),
-    ('torch', 'device'),
-    ('numpy', 'ndarray'),
-    ('numpy', 'dtype'),
-    ('_codecs', 'encode'),
-    ('builtins', 'set'),
-    ('builtins', 'frozenset'),
-    ('builtins', 'slice'),
-    ('builtins', 'complex'),
-    ('builtins', 'bytearray'),
-    ('pathlib', 'PosixPath'),
-    ('pathlib', 'PurePosixPath'),
-    *(
-        (f'numpy.{core}.{module}', name)
-        for core in ('core', '_core')
-        for module, name in (
-            ('multiarray', '_reconstruct'),
-            ('multiarray', 'scalar'),
-            ('numeric', '_frombuffer'),
-        )
-    ),
-}
 _BOX_FIELDS = ('bboxes', 'scores', 'labels')
 
 
@@ -67,12 +41,12 @@ def read_predictions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
                 f'prediction file {path} {what}; tools/test.py --out X.pkl writes one'
             )
         with path.open('rb') as file:
-            content = _PlainUnpickler(file).load()
+            content = load_plain(file, arrays=True)
     except OSError as error:
         raise DatasetError(
             f'prediction file {path} cannot be read: {error.strerror or error}'
         ) from error
-    except _Refused as error:
+    except RefusedError as error:
         raise DatasetError(
             f'{path} holds {error}, which predictions do not need and which could run '
             'code, so it is refused; write it anew with tools/test.py --out'
@@ -139,28 +113,6 @@ def check_pictures(
             )
 
 
-class _Refused(Exception):
-    """Something in the file is no plain data."""
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('torch.storage', '_load_from_bytes'):
-            return _storage
-        is_plain_torch = module == 'torch' and (
-            name.endswith('Storage') or isinstance(getattr(torch, name, 0), torch.dtype)
-        )
-        if (module, name) not in _PLAIN and not is_plain_torch:
-            if not (module == 'numpy.dtypes' and name.endswith('DType')):
-                raise _Refused(f'{module}.{name}')
-        return super().find_class(module, name)
-
-
-def _storage(data: bytes) -> Any:
-    """The numbers of a tensor; torch's own way would unpickle anything."""
-    return torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
-
-
 def _checked(content: Any, path: Path) -> list[dict[str, Any]]:
     """Entries that have what an evaluation needs."""
     wrong = f'{path} holds no predictions of tools/test.py --out'
@@ -185,9 +137,17 @@ def _checked(content: Any, path: Path) -> list[dict[str, Any]]:
     return content
 
 
-def as_array(values: Any, kind: type) -> np.ndarray:
-    """A tensor, a box structure or numbers as an array of one type."""
+def as_array(values: Any, kind: type | None = None) -> np.ndarray:
+    """A tensor, a box structure or numbers as an array.
+
+    Args:
+        values: On any device.
+        kind: Type of the numbers; by default theirs, float32 for half precision.
+    """
     values = getattr(values, 'tensor', values)
     if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
+        values = values.detach().cpu()
+        if values.is_floating_point() and values.itemsize < 4:
+            values = values.float()
+        values = values.numpy()
     return np.asarray(values, dtype=kind)

@@ -14,7 +14,7 @@ from torchvision.ops import nms
 
 from glip.models.language import TextFeatures
 from glip.models.postprocess import EntityScores
-from glip.ops.inclusive_boxes import clip_inclusive, decode_inclusive
+from glip.ops.inclusive_boxes import clip_inclusive, decode_inclusive, half_open
 
 
 class WordsGraph(nn.Module):
@@ -118,7 +118,7 @@ class BakedGraph(nn.Module):
         anchors = self._anchors(height, width, image)
         boxes = decode_inclusive(anchors[rows], deltas[rows])
         boxes = clip_inclusive(boxes, height, width)
-        boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
+        boxes = half_open(boxes)
         best, labels = best.sqrt(), labels[index]
         real = (best > 0).nonzero()[:, 0]
         boxes, best, labels = boxes[real], best[real], labels[real]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from glip.errors import CheckpointError, PromptError, one_line
 from glip.export.metadata import KEY, WORDS, unpacked
+from glip.models.cpu.head import Predictor
 from glip.models.dense_heads import PictureFeatures
-from glip.models.dense_heads.prediction import Predictor
 from glip.models.detectors import GLIP
 from glip.models.language import TextFeatures
-from glip.models.postprocess import Candidates, EntityScores, select_candidates
+from glip.models.postprocess import Candidates, EntityScores
 from glip.models.preprocessing import DetDataPreprocessor
-from glip.ops import clip_inclusive
+from glip.ops import clip_inclusive, half_open
 from glip.registry import MODELS, build_light
 from glip.runtime.extra import require
 from glip.text import EncodedPrompt
@@ -33,11 +33,14 @@ def is_onnx(name: object) -> bool:
     return isinstance(name, (str, os.PathLike)) and os.fspath(name).endswith('.onnx')
 
 
-def load_onnx(path: str | os.PathLike[str]) -> tuple[nn.Module, Config]:
+def load_onnx(
+    path: str | os.PathLike[str], test_cfg: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, Config]:
     """Read what :func:`glip.export.export_onnx` has written.
 
     Args:
         path: The graph of pictures; that of words lies beside it.
+        test_cfg: Thresholds and limits in place of those in the file.
 
     Returns:
         A model for :class:`glip.Detector`, and its config.
@@ -47,9 +50,9 @@ def load_onnx(path: str | os.PathLike[str]) -> tuple[nn.Module, Config]:
         GLIPError: onnxruntime is not installed.
     """
     path = Path(path)
-    session = _session(path)
+    session = Session(path)
     try:
-        about = unpacked(session.get_modelmeta().custom_metadata_map[KEY])
+        about = unpacked(session.metadata[KEY])
     except (KeyError, ValueError) as error:
         raise CheckpointError(
             f'{path}: not written by `glip export`: it has no metadata of a GLIP'
@@ -57,9 +60,11 @@ def load_onnx(path: str | os.PathLike[str]) -> tuple[nn.Module, Config]:
     if 'config' not in about:
         raise CheckpointError(f'{path}: is the graph of words; name {_of_words(path)}')
     cfg = Config(about['config'])
+    if test_cfg is not None:
+        cfg.model.test_cfg = test_cfg
     words = None
     if about['names'] is None:
-        words = _session(path.with_suffix(WORDS))
+        words = Session(path.with_suffix(WORDS))
     return _assembled(cfg, session, words, about), cfg
 
 
@@ -67,25 +72,57 @@ def _of_words(path: Path) -> str:
     return path.name.removesuffix(WORDS) + '.onnx'
 
 
-def _session(path: Path) -> Any:
-    """Open a file for as many threads as torch uses."""
-    runtime = require('onnxruntime', 'onnx')
-    if not path.is_file():
-        raise CheckpointError(f'{path}: no such file')
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    try:
-        return runtime.InferenceSession(
-            str(path), options, providers=['CPUExecutionProvider']
-        )
-    except Exception as error:  # noqa: BLE001 (the runtime's own kinds)
-        raise CheckpointError(
-            f'{path}: cannot be opened by onnxruntime ({one_line(error)[:200]})'
-        ) from error
+class Session:
+    """A graph that is ready to run, with as many threads as torch uses.
+
+    A copy is the session itself, and one that was pickled reads its file again.
+
+    Args:
+        path: Of the graph.
+
+    Attributes:
+        inputs: Names of its inputs.
+        metadata: What the file says of itself.
+
+    Raises:
+        CheckpointError: The file is missing or no graph that onnxruntime can run.
+        GLIPError: onnxruntime is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        runtime = require('onnxruntime', 'onnx')
+        if not path.is_file():
+            raise CheckpointError(f'{path}: no such file')
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        try:
+            self._session = runtime.InferenceSession(
+                str(path), options, providers=['CPUExecutionProvider']
+            )
+        except Exception as error:  # noqa: BLE001 (the runtime's own kinds)
+            raise CheckpointError(
+                f'{path}: cannot be opened by onnxruntime ({one_line(error)[:200]})'
+            ) from error
+        self.path = path
+        self.inputs = {entry.name for entry in self._session.get_inputs()}
+        self.metadata = self._session.get_modelmeta().custom_metadata_map
+
+    def __deepcopy__(self, memo: Any) -> Session:
+        return self
+
+    def __reduce__(self) -> tuple[type[Session], tuple[Path]]:
+        return Session, (self.path,)
+
+    def run(self, **inputs: Tensor) -> list[Tensor]:
+        """Outputs for inputs, of which those the graph has not are left out."""
+        arrays = {k: v.numpy() for k, v in inputs.items() if k in self.inputs}
+        return [torch.from_numpy(array) for array in self._session.run(None, arrays)]
 
 
-def _assembled(cfg: Config, session: Any, words: Any, about: dict[str, Any]) -> GLIP:
+def _assembled(
+    cfg: Config, session: Session, words: Session | None, about: dict[str, Any]
+) -> GLIP:
     """A GLIP whose networks are sessions."""
     with DefaultScope.overwrite_default_scope('glip'):
         with torch.device('meta'):  # of the networks only their shapes are used
@@ -110,7 +147,7 @@ def _assembled(cfg: Config, session: Any, words: Any, about: dict[str, Any]) -> 
 class SessionWords(nn.Module):
     """Language model of a session; None where the words are in the graph."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Session | None) -> None:
         super().__init__()
         self.session = session
         # Where a model lies is asked of its parameters.
@@ -121,10 +158,8 @@ class SessionWords(nn.Module):
         if self.session is None:
             empty = torch.zeros(*input_ids.shape, 1)
             return empty, empty
-        hidden, embedded = self.session.run(
-            None, {'input_ids': input_ids.numpy(), 'attention_mask': mask.numpy()}
-        )
-        return torch.from_numpy(hidden), torch.from_numpy(embedded)
+        hidden, embedded = self.session.run(input_ids=input_ids, attention_mask=mask)
+        return hidden, embedded
 
 
 class SessionPredictor(Predictor):
@@ -134,7 +169,7 @@ class SessionPredictor(Predictor):
         session: onnxruntime's, of the graph of pictures.
     """
 
-    session: Any = None
+    session: Session
 
     def encode_pictures(self, visual: Any) -> PictureFeatures:
         """The picture itself: the graph takes picture and words together."""
@@ -151,19 +186,17 @@ class SessionPredictor(Predictor):
     ) -> Iterator[tuple[Candidates, Tensor]]:
         row = 0
         for picture, of_picture in enumerate(scores_of):
-            image = pictures.levels[0][picture : picture + 1].float().numpy()
+            image = pictures.levels[0][picture : picture + 1].float()
             for scores in of_picture:
                 words = text.take([row], [scores.num_tokens])
                 row += 1
-                fields = dict(hidden=words.hidden, embedded=words.embedded)
-                inputs = {name: field.numpy() for name, field in fields.items()}
-                inputs |= dict(image=image, mask=words.mask.numpy())
-                wanted = {entry.name for entry in self.session.get_inputs()}
-                raw = self.session.run(
-                    None, {name: inputs[name] for name in inputs if name in wanted}
+                logits, deltas, centerness = self.session.run(
+                    image=image,
+                    hidden=words.hidden,
+                    embedded=words.embedded,
+                    mask=words.mask,
                 )
-                logits, deltas, centerness = map(torch.from_numpy, raw)
-                candidates = select_candidates(
+                candidates = self.select(
                     logits[:, scores.tokens],
                     centerness.sigmoid(),
                     scores,
@@ -243,14 +276,13 @@ class BakedHead(SessionHead):
                 )
         results = []
         for picture, meta in enumerate(img_metas):
-            image = pictures.levels[0][picture : picture + 1].float().numpy()
-            raw = self.predictor.session.run(None, {'image': image})
-            boxes, scores, labels = map(torch.from_numpy, raw)
+            image = pictures.levels[0][picture : picture + 1].float()
+            boxes, scores, labels = self.predictor.session.run(image=image)
             boxes = torch.cat((boxes[:, :2], boxes[:, 2:] - 1), 1)
             boxes = clip_inclusive(boxes, *meta['img_shape'][:2])
             if rescale:
                 width, height = meta.get('scale_factor', (1.0, 1.0))
                 boxes = boxes / torch.tensor([width, height, width, height])
-            boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
+            boxes = half_open(boxes)
             results.append(InstanceData(bboxes=boxes, scores=scores, labels=labels))
         return results

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from glip.export.graphs import (
     attention_written_out,
 )
 from glip.export.metadata import KEY, WORDS, packed
+from glip.export.precision import PRECISIONS, write_smaller
 from glip.ops import plain_path
 from glip.runtime.atomic import atomic_write
 from glip.runtime.extra import require
@@ -37,6 +39,7 @@ def export_onnx(
     prompt: TextPrompt | None = None,
     with_nms: bool = True,
     opset: int = _OPSET,
+    precision: str = 'fp32',
 ) -> list[Path]:
     """Write a model as ONNX, for any picture size.
 
@@ -51,16 +54,22 @@ def export_onnx(
         prompt: Words to put into the graph.
         with_nms: With a prompt, suppress boxes that overlap in the graph.
         opset: Of ONNX.
+        precision: Of the weights in the files, one of
+            :data:`~glip.export.precision.PRECISIONS`, see
+            :func:`~glip.export.precision.write_smaller`.
 
     Returns:
         The files.
 
     Raises:
         GLIPError: onnxscript is missing, or the graph or file cannot be written.
-        ConfigError: The name does not end in ``.onnx``, or there is no such opset.
+        ConfigError: The name does not end in ``.onnx``, or there is no such opset or
+            precision.
     """
     if out.suffix != '.onnx':
         raise ConfigError(f'{out}: the name must end with .onnx')
+    if precision not in PRECISIONS:
+        raise ConfigError(f'precision {precision!r}: one of {", ".join(PRECISIONS)}')
     newest = require('onnx', 'onnx').defs.onnx_opset_version()
     require('onnxscript', 'onnx')
     if not _OLDEST <= opset <= newest:
@@ -74,23 +83,25 @@ def export_onnx(
         caption=None if prompt is None else prompt.caption,
         nms=with_nms,
     )
-    size = (1, 3, 224, 320)
-    image = torch.zeros(size)
+    # More than one window at every level and side: one would be traced as the only one.
+    window = cfg.model.backbone.get('window_size', 7)
+    image = torch.zeros(1, 3, 32 * (window + 1), 32 * (window + 3))
     # As the preprocessing pads: then every level but the last has an even size.
     sides = {2: 32 * torch.export.Dim('rows'), 3: 32 * torch.export.Dim('columns')}
     out.parent.mkdir(parents=True, exist_ok=True)
+    write = partial(_write, opset=opset, precision=precision)
     with torch.no_grad(), plain_path(), attention_written_out():
         if prompt is not None:
             graph = _baked(model, prompt, with_nms)
             names = ['boxes', 'scores', 'labels']
-            _write(out, graph, (image,), ['image'], names, (sides,), about, opset)
+            write(out, graph, (image,), ['image'], names, (sides,), about)
             return [out]
         ids = torch.ones(1, 12, dtype=torch.int64)
         mask = torch.ones(1, 12, dtype=torch.bool)
         dims = model.language_model.language_dim
         features = torch.randn(1, 12, dims)
         tokens = {1: torch.export.Dim.DYNAMIC}
-        _write(
+        write(
             out,
             PictureGraph(model),
             (image, features, features + 1, mask),
@@ -98,11 +109,10 @@ def export_onnx(
             ['logits', 'deltas', 'centerness'],
             (sides, tokens, tokens, tokens),
             about,
-            opset,
         )
         words = out.with_suffix(WORDS)
         both = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-        _write(
+        write(
             words,
             WordsGraph(model),
             (ids.repeat(2, 1), mask.repeat(2, 1)),
@@ -110,7 +120,6 @@ def export_onnx(
             ['hidden', 'embedded'],
             (both, both),
             dict(kind='words'),
-            opset,
         )
     return [out, words]
 
@@ -132,7 +141,9 @@ def _write(
     output_names: Sequence[str],
     dynamic: tuple[Any, ...],
     about: dict[str, Any],
+    *,
     opset: int,
+    precision: str,
 ) -> None:
     """Trace a graph and write it with its metadata."""
     try:
@@ -156,7 +167,10 @@ def _write(
     program.model.metadata_props[KEY] = packed(about)
     try:
         with atomic_write(path) as part:
-            program.save(str(part), external_data=False)
+            if precision == 'fp32':
+                program.save(str(part), external_data=False)
+            else:
+                write_smaller(program.model_proto, part, precision)
     except OSError as error:
         raise GLIPError(f'{path}: cannot be written ({error.strerror})') from error
 

@@ -53,6 +53,29 @@ def _task(
     image = picture.image
     if image is None or '://' not in image or picture.frame is not None:
         image = prefix + file_name(picture, number)
+    return {
+        'data': {'image': image},
+        'predictions': [prediction(picture, image, model_version=model_version)],
+    }
+
+
+def prediction(
+    picture: PictureBoxes,
+    image: str,
+    *,
+    model_version: str,
+    from_name: str = _FROM,
+    to_name: str = _TO,
+) -> dict[str, Any]:
+    """Build the prediction of a task.
+
+    Args:
+        picture: Its boxes.
+        image: What the task calls the picture; the ids of the boxes depend on it.
+        model_version: Shown beside the prediction.
+        from_name: Name of the labelling interface's ``RectangleLabels``.
+        to_name: Name of its ``Image``.
+    """
     width, height = picture.size
     result = []
     for position, (box, score, name) in enumerate(
@@ -64,8 +87,8 @@ def _task(
             {
                 'id': hashlib.sha256(key).hexdigest()[:10],
                 'type': 'rectanglelabels',
-                'from_name': _FROM,
-                'to_name': _TO,
+                'from_name': from_name,
+                'to_name': to_name,
                 'original_width': width,
                 'original_height': height,
                 'image_rotation': 0,
@@ -81,5 +104,4 @@ def _task(
             }
         )
     best = max((shortest(score) for score in picture.scores), default=0.0)
-    prediction = {'model_version': model_version, 'score': best, 'result': result}
-    return {'data': {'image': image}, 'predictions': [prediction]}
+    return {'model_version': model_version, 'score': best, 'result': result}

@@ -9,8 +9,8 @@ from typing import Any
 
 from glip.errors import GLIPError
 from glip.formats import coco, csv_table, cvat, label_studio, yolo
-from glip.runtime.atomic import atomic_write
-from glip.runtime.writing import make_folder, safe_name, write_text, writing_to
+from glip.formats.xml_text import xml_safe
+from glip.runtime.writing import make_folder, safe_name, write_picture, write_text
 
 # What writes one text file per picture: its folder, its ending, and the text.
 _PER_PICTURE: dict[str, tuple[str, str, Callable[[Any, Sequence[str]], str]]] = {
@@ -20,7 +20,26 @@ _PER_PICTURE: dict[str, tuple[str, str, Callable[[Any, Sequence[str]], str]]] = 
 }
 # What is one file for all, or has one beside those of the pictures.
 _FOR_THE_RUN = {'coco', 'csv', 'cvat', 'label-studio', 'yolo'}
+_XML = {'voc', 'cvat', 'label-studio'}
 FORMATS = ('json', 'coco', 'yolo', 'csv', 'voc', 'label-studio', 'cvat', 'crops')
+
+
+def check_names(formats: Sequence[str], names: Sequence[str]) -> None:
+    """Look before a long run whether its files can hold the names of the classes.
+
+    Raises:
+        GLIPError: One cannot.
+    """
+    for name in names:
+        if 'yolo' in formats:
+            yolo.check_name(name)
+        for kind in _XML.intersection(formats):
+            if xml_safe(name) != name:
+                raise GLIPError(
+                    f'{kind} cannot hold the name {name!r}: XML has no such characters'
+                )
+        if 'csv' in formats and '\0' in name:
+            raise GLIPError(f'csv cannot hold the name {name!r}')
 
 
 class ResultWriter:
@@ -90,7 +109,7 @@ class ResultWriter:
             The files.
 
         Raises:
-            GLIPError: One cannot be written.
+            GLIPError: One cannot be written; the others are.
         """
         pictures = self._pictures
         classes = self.classes
@@ -112,11 +131,16 @@ class ResultWriter:
                 )
             },
         }
-        files = []
+        files: list[Path] = []
+        failed: GLIPError | None = None
         for kind in self.formats:
             for name, text_of in texts.get(kind, {}).items():
-                write_text(self.folder / name, text_of())
-                files.append(self.folder / name)
+                try:
+                    files.append(write_text(self.folder / name, text_of()))
+                except GLIPError as error:
+                    failed = failed or error
+        if failed is not None:
+            raise failed
         return files
 
     def _write_crops(self, picture: Any, name: str) -> list[Path]:
@@ -127,9 +151,7 @@ class ResultWriter:
         ):
             folder = make_folder(self.folder / 'crops' / safe_name(words))
             path = folder / f'{name}_{number:03d}.jpg'
-            with writing_to(path), atomic_write(path) as part:
-                crop.save(part, 'JPEG', quality=95)
-            files.append(path)
+            files.append(write_picture(path, crop, quality=95))
         return files
 
 

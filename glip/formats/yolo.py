@@ -39,6 +39,16 @@ def to_yolo(
     return ''.join(lines)
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that ``data.yaml`` cannot hold.
+
+    Raises:
+        GLIPError: It has a line break.
+    """
+    if len(name.splitlines()) > 1:
+        raise GLIPError(f'YOLO cannot hold the name {name!r}: it has a line break')
+
+
 def data_yaml(classes: Sequence[str], splits: dict[str, str]) -> str:
     """Write Ultralytics' ``data.yaml``.
 
@@ -49,9 +59,8 @@ def data_yaml(classes: Sequence[str], splits: dict[str, str]) -> str:
     Raises:
         GLIPError: A name holds a line break, which the format cannot hold.
     """
-    broken = next((name for name in classes if len(name.splitlines()) > 1), None)
-    if broken is not None:
-        raise GLIPError(f'YOLO cannot hold the name {broken!r}: it has a line break')
+    for name in classes:
+        check_name(name)
     # A JSON string is a YAML string.
     names = [
         f'  {number}: {json.dumps(name, ensure_ascii=False)}\n'

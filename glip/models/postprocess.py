@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glip.errors import ConfigError
-from glip.ops import batched_nms_inclusive, is_plain
+from glip.ops import batched_nms_inclusive
 from glip.text import EncodedPrompt
 
 AGGREGATIONS = ('MEAN', 'MAX', 'POWER', 'ONEHOT')
@@ -119,10 +119,7 @@ def select_candidates(
     score_thr: float,
     nms_pre: int,
 ) -> Candidates:
-    """Candidates of one picture and one prompt.
-
-    On a CPU only positions that can pass the threshold are looked at; on a GPU the host
-    would have to wait for how many they are.
+    """Candidates of one picture and one prompt, as many per level whatever they score.
 
     Args:
         logits: Of the tokens that matter, (N, U), all levels one after the other.
@@ -132,21 +129,7 @@ def select_candidates(
         score_thr: Least entity score, before centerness.
         nms_pre: Most candidates per level, after centerness; <= 0 keeps all.
     """
-    sparse = logits.device.type == 'cpu' and not is_plain()
-    select = _select_among_few if sparse else _select_among_all
-    return select(logits.float(), centerness, scores_of, sizes, score_thr, nms_pre)
-
-
-def _select_among_all(
-    logits: Tensor,
-    centerness: Tensor,
-    scores_of: EntityScores,
-    sizes: Sequence[int],
-    score_thr: float,
-    nms_pre: int,
-) -> Candidates:
-    """As the original goes about it, with a fixed number of candidates per level."""
-    scores = scores_of(logits)
+    scores = scores_of(logits.float())
     entities = scores.shape[1]
     joint = scores * centerness[:, None]
     joint = joint.where(scores > score_thr, joint.new_tensor(-1.0))
@@ -161,41 +144,6 @@ def _select_among_all(
         candidates.append((places, best, scores_of.labels[index % entities]))
         start += level.numel() // entities
     return Candidates(*map(torch.cat, zip(*candidates, strict=True)))
-
-
-def _select_among_few(
-    logits: Tensor,
-    centerness: Tensor,
-    scores_of: EntityScores,
-    sizes: Sequence[int],
-    score_thr: float,
-    nms_pre: int,
-) -> Candidates:
-    """The same candidates, less those that are none.
-
-    No entity scores more than its best token, so a position whose tokens are all below
-    the threshold has none; on most positions that is so.
-    """
-    threshold = torch.tensor(score_thr).logit() if score_thr > 0 else -torch.inf
-    rows = (logits.amax(1) > threshold - 1e-3).nonzero()[:, 0]
-    scores = scores_of(logits[rows])
-    row, entity = (scores > score_thr).nonzero().unbind(1)
-    places = rows[row]
-    joint = scores[row, entity] * centerness[places]
-    if nms_pre > 0:
-        ends = torch.tensor(sizes).cumsum(0)
-        counts = torch.searchsorted(places, ends).diff(prepend=ends.new_zeros(1))
-        parts, start = [], 0
-        for count in counts.tolist():
-            part = slice(start, start + count)
-            if count > nms_pre:
-                parts.append(joint[part].topk(nms_pre).indices + start)
-            else:
-                parts.append(torch.arange(start, start + count))
-            start += count
-        strongest = torch.cat(parts)
-        places, joint, entity = places[strongest], joint[strongest], entity[strongest]
-    return Candidates(places, joint, scores_of.labels[entity])
 
 
 def merge_candidates(

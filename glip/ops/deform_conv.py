@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 from glip.compat.mmcv_ext.deform_conv import match_output, without_gradient_outside
-from glip.ops.cpu.gather_deform_conv import gather_deform_conv2d
-from glip.ops.plain import is_plain
 
 
 def modulated_deform_conv2d(
@@ -22,10 +20,6 @@ def modulated_deform_conv2d(
     padding: int = 1,
 ) -> Tensor:
     """Modulated deformable convolution (DCNv2, arXiv 1811.11168).
-
-    The kernel is picked here and nowhere else: the gather form on the CPU, where
-    torchvision samples on one thread, and torchvision's kernel elsewhere and on the
-    plain path.
 
     Args:
         x: Input, shape (B, C, H, W).
@@ -41,65 +35,39 @@ def modulated_deform_conv2d(
         Shape (B, O, Ho, Wo), of the type of ``x`` except under autocast, where it is
         left in float32 for the norm that follows, as in the original. Positions are
         computed in float32 always, as half precision cannot tell neighbouring pixels
-        apart; the product of a bfloat16 autocast is one of bfloat16 on the CPU, like
-        that of other convolutions, and else it is in float32 too.
+        apart.
 
     Raises:
         ValueError: If the offset field is smaller than the output.
     """
-    kernel = weight.shape[-1]
-    height = (x.shape[2] + 2 * padding - kernel) // stride + 1
-    width = (x.shape[3] + 2 * padding - kernel) // stride + 1
-    offset = match_output(offset, height, width)
-    mask = match_output(mask, height, width)
+    offset, mask = fields_of_output(x, offset, mask, weight, stride, padding)
     dtype, device = x.dtype, x.device.type
     mixed = torch.is_autocast_enabled(device)
-    x = deform_conv_input(x)
     with torch.autocast(device, enabled=False) if mixed else nullcontext():
-        if device == 'cpu' and not is_plain():
-            out = gather_deform_conv2d(
-                x,
-                _wide(offset),
-                _wide(mask),
-                weight,
-                bias,
-                stride=stride,
-                padding=padding,
+        if mixed or device == 'cpu' or dtype is torch.bfloat16:
+            x, offset, mask, weight = map(in_float32, (x, offset, mask, weight))
+            bias = None if bias is None else in_float32(bias)
+        if offset.requires_grad:
+            offset = without_gradient_outside(
+                offset, x, weight, stride=(stride, stride), padding=(padding, padding)
             )
-        else:
-            if mixed or device == 'cpu' or dtype is torch.bfloat16:
-                x, offset, mask, weight = map(_wide, (x, offset, mask, weight))
-                bias = None if bias is None else _wide(bias)
-            if offset.requires_grad:
-                offset = without_gradient_outside(
-                    offset,
-                    x,
-                    weight,
-                    stride=(stride, stride),
-                    padding=(padding, padding),
-                )
-            kernels = import_module('torchvision.ops')  # takes a second, rarely used
-            out = kernels.deform_conv2d(
-                x, offset, weight, bias, stride=stride, padding=padding, mask=mask
-            )
+        kernels = import_module('torchvision.ops')  # takes a second, rarely used
+        out = kernels.deform_conv2d(
+            x, offset, weight, bias, stride=stride, padding=padding, mask=mask
+        )
     return out if mixed else out.to(dtype)
 
 
-def deform_conv_input(x: Tensor) -> Tensor:
-    """A map in the type in which :func:`modulated_deform_conv2d` reads it.
-
-    That function does this itself; to be called where several convolutions read a map,
-    which is then copied only once.
-    """
-    device = x.device.type
-    if device != 'cpu' or is_plain() or x.dtype is torch.float64:
-        return x
-    autocast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device)
-    if autocast is torch.bfloat16:
-        return x.bfloat16()
-    return x.float() if x.dtype is torch.float16 else x
+def fields_of_output(
+    x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, stride: int, padding: int
+) -> tuple[Tensor, Tensor]:
+    """Offsets and mask in the size of the output, see ``match_output``."""
+    kernel = weight.shape[-1]
+    height = (x.shape[2] + 2 * padding - kernel) // stride + 1
+    width = (x.shape[3] + 2 * padding - kernel) // stride + 1
+    return match_output(offset, height, width), match_output(mask, height, width)
 
 
-def _wide(tensor: Tensor) -> Tensor:
-    """At least float32."""
+def in_float32(tensor: Tensor) -> Tensor:
+    """The tensor, in float32 where its type is narrower."""
     return tensor.float() if tensor.itemsize < 4 else tensor

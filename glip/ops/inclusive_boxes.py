@@ -54,6 +54,11 @@ def clip_inclusive(boxes: Tensor, height: int, width: int) -> Tensor:
     return torch.stack((x, y), -1).flatten(-2)
 
 
+def half_open(boxes: Tensor) -> Tensor:
+    """Inclusive boxes (N, 4) as those that end where their last pixel ends."""
+    return torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
+
+
 def iou_inclusive(one: Tensor, other: Tensor) -> Tensor:
     """IoU of boxes with the "+1" sizes of the original; shapes (..., 4) broadcast."""
     low = torch.maximum(one[..., :2], other[..., :2])
@@ -69,11 +74,10 @@ def batched_nms_inclusive(
 ) -> Tensor:
     """Per-label NMS with the "+1" areas of the original's CUDA kernel.
 
-    Adding 1 to x2 and y2 turns inclusive boxes into the half-open ones whose plain
-    areas and intersections are the "+1" ones, so torchvision's kernel serves.
+    Of half-open boxes the plain areas and intersections are the "+1" ones, so
+    torchvision's kernel serves.
 
     Returns:
         Indices kept, in descending order of score.
     """
-    half_open = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), dim=1)
-    return batched_nms(half_open, scores, labels, iou_threshold)
+    return batched_nms(half_open(boxes), scores, labels, iou_threshold)

@@ -80,6 +80,23 @@ def packed_linear(matrix: Tensor) -> Callable[[Tensor, Tensor | None], Tensor]:
     return lambda rows, bias: product(rows, packed, bias, 'none', [], '')
 
 
+def onednn_linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``F.linear`` by oneDNN, without gradients.
+
+    Args:
+        rows: Shape (n, K), any strides, on the CPU, in a type that oneDNN multiplies.
+        weight: Shape (N, K), any strides.
+        bias: Shape (N,) or None.
+
+    Returns:
+        Shape (n, N).
+    """
+    product = packed_linear_operator()
+    if product is None:
+        return F.linear(rows, weight, bias)
+    return product(rows, weight, bias, 'none', [], '')
+
+
 def packed_convolution(
     conv: nn.Conv2d, shape: tuple[int, ...], slope: float | None
 ) -> Callable[[Tensor, Tensor | None], Tensor]:

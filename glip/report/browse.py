@@ -14,9 +14,8 @@ from glip.errors import ConfigError, DatasetError
 from glip.report.page import PageWriter
 from glip.report.samples import SampleBrowser, counted, relative
 from glip.report.tap import Seen
-from glip.runtime.atomic import atomic_write
 from glip.runtime.progress import track
-from glip.runtime.writing import make_folder, safe_name, writing_to
+from glip.runtime.writing import make_folder, safe_name, write_picture
 from glip.visualization.picture import render, stack
 
 FORMATS = ('html', 'images')
@@ -142,8 +141,7 @@ def browse(
                 image = as_image(shown)
                 if as_images:
                     name = f'{shown.index:06d}_{safe_name(Path(shown.path).stem)}.jpg'
-                    with writing_to(folder / name), atomic_write(folder / name) as part:
-                        image.save(part, 'JPEG', quality=_QUALITY)
+                    write_picture(folder / name, image, quality=_QUALITY)
                 if show:
                     show(image, relative(shown.path))
     except KeyboardInterrupt:

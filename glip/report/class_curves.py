@@ -70,12 +70,14 @@ def class_curves(
         of_class = labels == label
         best[label] = _best(scores[of_class], hits[of_class], int(counts[label]))
     precision = evaluation.precision[0, :, :, AREAS.index('all'), -1].T
+    precision = evaluation.of_all_classes(precision)
+    precision[counts == 0] = np.nan
     return ClassCurves(
         counts=counts,
         ap=evaluation.by_class(),
         ap50=evaluation.by_class(iou=0.5),
         ap75=evaluation.by_class(iou=0.75),
-        precision=np.where(counts[:, None] > 0, precision, np.nan),
+        precision=precision,
         best_score=best[:, 0],
         best_precision=best[:, 1],
         best_recall=best[:, 2],

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from glip.errors import ConfigError
+from glip.errors import ConfigError, reason_of
 from glip.report.figures import new_figure
 from glip.report.logs import TrainingLog, read_entries
 from glip.runtime.atomic import atomic_write
@@ -77,8 +77,7 @@ def draw_keys(
             with atomic_write(out) as part:
                 figure.savefig(part, format=Path(out).suffix[1:] or 'png', dpi=130)
         except (OSError, ValueError) as error:
-            reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
-            raise ConfigError(f'cannot write {out}: {reason}') from error
+            raise ConfigError(f'cannot write {out}: {reason_of(error)}') from error
     return Path(out)
 
 

@@ -18,9 +18,8 @@ from glip.evaluation.box_ap import DetectionRows, box_ap
 from glip.evaluation.predictions import check_pictures, entry_of
 from glip.evaluation.truth import Truth, TruthSet
 from glip.images import load_image
-from glip.runtime.atomic import atomic_write
 from glip.runtime.leaves import iter_leaves
-from glip.runtime.writing import make_folder, safe_name
+from glip.runtime.writing import make_folder, safe_name, write_picture
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import Scene
 
@@ -151,10 +150,9 @@ def draw_best_and_worst(
             if file in files:  # pictures of one name in several folders
                 file = home / f'{stem}_{one.number}_{one.ap:.3f}.jpg'
             try:
-                with atomic_write(file) as part:
-                    image.save(part, 'JPEG', quality=_QUALITY)
-            except OSError as error:  # the others may be written nevertheless
-                trouble.append(f'{file}: {error.strerror or error}')
+                write_picture(file, image, quality=_QUALITY)
+            except ConfigError as error:  # the others may be written nevertheless
+                trouble.append(one_line(error))
                 continue
             files.append(file)
             if show:

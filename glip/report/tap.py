@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from glip.errors import ConfigError, DatasetError, GLIPError, one_line
+from glip.evaluation.predictions import as_array
 from glip.runtime.leaves import iter_paths
 from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
 
@@ -207,7 +208,7 @@ def _of_record(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes (N, 4), labels and ignore flags on their way through a pipeline."""
     if 'gt_bboxes' in record:
-        boxes = _plain(record['gt_bboxes'])
+        boxes = as_array(record['gt_bboxes'])
         labels = record.get('gt_bboxes_labels', np.zeros(len(boxes)))
         ignored = record.get('gt_ignore_flags', np.zeros(len(boxes)))
     else:
@@ -225,15 +226,10 @@ def _of_sample(sample: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         part = sample.get(key)
         if part is None or 'bboxes' not in part or 'labels' not in part:
             continue
-        boxes.append(_plain(part.bboxes).reshape(-1, 4))
-        labels.append(_plain(part.labels))
+        boxes.append(as_array(part.bboxes).reshape(-1, 4))
+        labels.append(as_array(part.labels))
         ignored.append(np.full(len(labels[-1]), key == 'ignored_instances'))
     return np.concatenate(boxes), np.concatenate(labels), np.concatenate(ignored)
-
-
-def _plain(values: Any) -> np.ndarray:
-    """Boxes or labels, whatever holds them, as an array."""
-    return np.asarray(getattr(values, 'tensor', values))
 
 
 def _look_alike(one: Scene, other: Scene) -> bool:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from glip.errors import ConfigError
 from glip.received import check_is_file
 from glip.runtime.atomic import atomic_write
@@ -69,6 +71,29 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
         with atomic_write(path) as part:
             # Lines end alike on all systems; names of files may be no text.
             part.write_bytes(text.encode(errors='backslashreplace'))
+    return path
+
+
+def write_picture(
+    path: str | os.PathLike[str], image: Image.Image, *, quality: int
+) -> Path:
+    """Write a picture whole or not at all, in the type that its ending says.
+
+    Args:
+        path: In a folder that exists.
+        image: What to write.
+        quality: Of JPEG, 1 to 95.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    path = Path(path)
+    # Not by Pillow, which leaves half a JPEG on a full disk and does not say so.
+    data = io.BytesIO()
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    image.save(data, kind, quality=quality)
+    with writing_to(path), atomic_write(path) as part:
+        part.write_bytes(data.getvalue())
     return path
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import os
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ _H264 = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
 class AnnotatedVideo:
     """Writes frames with the times they had; a context manager.
 
-    The file appears when all is written.
+    The file appears when all is written, or Ctrl-C ends a stream that has no end.
 
     Args:
         path: Without ending; see :attr:`path` for the one it gets.
@@ -28,7 +29,7 @@ class AnnotatedVideo:
             they are, so nothing of it is lost.
 
     Raises:
-        GLIPError: It cannot be written.
+        GLIPError: It cannot be written, or would be its own source.
     """
 
     def __init__(self, path: Path, reader: VideoReader) -> None:
@@ -39,6 +40,11 @@ class AnnotatedVideo:
         if self._kind == 'matroska':
             extension = '.mkv'
         self.path = path.with_name(path.name + extension)
+        if self.path.exists() and os.path.exists(reader.source.name):
+            if os.path.samefile(self.path, reader.source.name):
+                raise GLIPError(
+                    f'{self.path}: would overwrite its own input; name --out'
+                )
         self._reader = reader
         self._stack = ExitStack()
         self._video: Any = None
@@ -59,10 +65,19 @@ class AnnotatedVideo:
     def __enter__(self) -> AnnotatedVideo:
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        if error[0] is None and self._video is not None:
-            self._mux(self._video.encode())
-        self._stack.__exit__(*error)
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        if kind is not None and not issubclass(kind, KeyboardInterrupt):
+            # Closing may fail as well, for the same reason.
+            with suppress(OSError):
+                self._stack.__exit__(kind, *error)
+            return
+        try:
+            if self._video is not None:
+                self._mux(self._video.encode())
+            # With no error, so that the file takes its place.
+            self._stack.__exit__(None, None, None)
+        except OSError as failure:
+            raise GLIPError(f'{self.path}: {one_line(failure)}') from failure
 
     def write(self, picture: Image.Image, pts: int) -> None:
         """Append a frame.

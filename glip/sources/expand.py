@@ -13,12 +13,22 @@ from urllib.parse import urlsplit
 
 from glip.errors import ImageError
 from glip.images import EXTENSIONS, is_url
+from glip.runtime.fetching import content_type
 
 Kind = Literal['picture', 'video', 'stream', 'camera', 'stdin']
 
 VIDEO_EXTENSIONS = frozenset(
     '.mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .m2v .wmv .asf .flv .f4v .ts .mts .m2ts '
     '.3gp .3g2 .ogv .vob .mxf .mjpeg .mjpg .y4m'.split()
+)
+# What servers call pictures one after the other, and lists of parts of a video.
+_STREAM_TYPES = frozenset(
+    (
+        'multipart/x-mixed-replace',
+        'application/vnd.apple.mpegurl',
+        'application/x-mpegurl',
+        'application/dash+xml',
+    )
 )
 # A list of pictures is text; this is far more than any.
 _LARGEST_LIST = 256 * 2**20
@@ -105,7 +115,15 @@ def _kind_of_address(address: str) -> Kind:
     extension = Path(urlsplit(address).path).suffix.lower()
     if extension in ('.m3u8', '.mpd'):
         return 'stream'
-    return 'video' if extension in VIDEO_EXTENSIONS else 'picture'
+    if extension in VIDEO_EXTENSIONS:
+        return 'video'
+    if extension in EXTENSIONS:
+        return 'picture'
+    # Cameras of a network have addresses like http://host/video_feed.
+    answer = content_type(address)
+    if answer in _STREAM_TYPES:
+        return 'stream'
+    return 'video' if answer.startswith('video/') else 'picture'
 
 
 def _kind_of_file(name: str) -> Kind:

@@ -64,7 +64,8 @@ class Frame(NamedTuple):
 class VideoReader:
     """Decodes one video; a context manager.
 
-    Damaged frames are left out and counted in ``damaged``.
+    Damaged frames are left out and counted in ``damaged``; ``ended`` says why a stream
+    broke off.
 
     Args:
         source: A file, an address or a camera.
@@ -77,6 +78,7 @@ class VideoReader:
         self.av: Any = require('av', 'video')
         self.source = source
         self.damaged = 0
+        self.ended = ''
         self.sound: Callable[[Any], None] | None = None
         name, options = self._address()
         try:
@@ -151,8 +153,9 @@ class VideoReader:
             if taken == sampling.limit:
                 return
         if number < 0:
-            damaged = f' ({self.damaged} damaged)' if self.damaged else ''
-            raise ImageError(f'{self.source.name}: the video has no frames{damaged}')
+            damaged = f'{self.damaged} damaged' if self.damaged else ''
+            why = f' ({self.ended or damaged})' if damaged else ''
+            raise ImageError(f'{self.source.name}: the video has no frames{why}')
 
     def _decoded(self) -> Iterator[Any]:
         """Frames in order; packets of sound go to ``sound``."""
@@ -169,6 +172,7 @@ class VideoReader:
                 if isinstance(error, self.av.error.EOFError):
                     return
                 # What was read stays; the rest of a cut file cannot be had.
+                self.ended = self._cause(error)
                 self.damaged += 1
                 return
             if packet.stream is not self._stream:
@@ -208,7 +212,12 @@ class VideoReader:
         kind, pattern = _CAMERAS[sys.platform]
         return pattern.format(self.source.name), {'format': kind}
 
-    @staticmethod
-    def _reason(error: Exception) -> str:
-        text = getattr(error, 'strerror', None) or one_line(error)
-        return f'cannot be read as a video ({text})'
+    def _reason(self, error: Exception) -> str:
+        what = 'camera' if self.source.kind == 'camera' else 'video'
+        return f'cannot be read as a {what} ({self._cause(error)})'
+
+    def _cause(self, error: Exception) -> str:
+        # How FFmpeg says that it was called off, which is done after a silence.
+        if isinstance(error, self.av.error.ExitError):
+            return f'no data for {_PATIENCE:.0f} seconds'
+        return getattr(error, 'strerror', None) or one_line(error)

@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 _SEPARATOR = re.compile(
     r'\.+(?=\s|$)|(?<=\s)\.+(?!\d)|[;|\n\r\u3002\uff0e\uff0c\u3001\uff1b\uff5c]+'
 )
-_GLUED = re.compile(r'[^\W\d_]{2,}(?:[./\\][^\W\d_]{2,})+')
-_DATASET = re.compile(r'\s*\$\s*:\s*(.*?)\s*')
+# Only where a word begins, as a long one would be gone through from each letter.
+_GLUED = re.compile(r'(?<![^\W\d_])[^\W\d_]{2,}(?:[./\\][^\W\d_]{2,})+')
 
 
 def parse_text(
@@ -72,9 +72,9 @@ def parse_text(
             f'text is {type(text).__name__}; give a string, a list of class names '
             'or a {prompt: class} mapping'
         )
-    dataset = _DATASET.fullmatch(text)
-    if dataset:
-        names = dataset_classes(dataset.group(1))
+    sign, colon, dataset = (part.strip() for part in text.partition(':'))
+    if colon and sign == '$' and '\n' not in dataset:
+        names = dataset_classes(dataset)
         return TextPrompt.from_classes(names, caption_prompt=caption_prompt)
     parts = [part.strip() for part in _SEPARATOR.split(text)]
     entities = [part for part in parts if part]

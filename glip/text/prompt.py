@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from glip.errors import PromptError
@@ -270,7 +271,6 @@ class TextPrompt:
         if ruled_out:
             words = tuple(caption[begin:end] for begin, end in ruled_out)
             _warn_once(
-                ('ruled out', words),
                 '%s: not looked for, as the text rules it out; what else it names is '
                 'found with it and without',
                 ', '.join(map(repr, words)),
@@ -323,13 +323,9 @@ def _override_piece(name: str, cleaned: str, override: Mapping[str, str]) -> Pie
     return Piece(prefix + words + suffix, begin, begin + len(words))
 
 
-_warned: set[object] = set()
-
-
-def _warn_once(key: object, message: str, *args: object) -> None:
-    if key not in _warned:
-        _warned.add(key)
-        logger.warning(message, *args)
+@lru_cache(maxsize=1024)
+def _warn_once(message: str, *args: str) -> None:
+    logger.warning(message, *args)
 
 
 def _warn_unused(overrides: Mapping[str, object], given: Iterable[str]) -> None:
@@ -337,7 +333,6 @@ def _warn_unused(overrides: Mapping[str, object], given: Iterable[str]) -> None:
     unused = tuple(sorted(str(key) for key in overrides if key not in known))
     if unused:
         _warn_once(
-            ('unused', unused),
             'caption_prompt names classes that are not asked for: %s',
             ', '.join(unused),
         )
@@ -355,7 +350,6 @@ def _warn_alike(
             alike.append(f'{first_name!r} and {name!r}')
     if alike:
         _warn_once(
-            ('alike', *alike),
             'the model reads the same words for %s; each keeps its own label, but they '
             'cannot be told apart',
             ', '.join(alike),

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 _PACKAGED = {
     'bert-base-uncased': Path(__file__).parent / 'vocab' / 'bert-base-uncased.txt'
 }
+_LONGEST_WORD = 100  # characters; the vocabulary knows no longer one
 _SPECIAL = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')
 
 
@@ -120,18 +121,20 @@ class Tokenizer:
             PromptError: Over the budget, or a class of which the vocabulary
                 leaves nothing.
         """
-        ids, offsets = self.tokenize(prompt.caption)
         room = max_tokens - 2
         if room < 1:
             raise PromptError(f'a budget of {max_tokens} tokens has no room for a word')
+        caption = self._beginning(prompt.caption, room) if truncate else prompt.caption
+        ids, offsets = self.tokenize(caption)
         if len(ids) > room and not truncate:
             raise PromptError(self._too_long(prompt, len(ids) + 2, max_tokens))
-        at = _tokens_at(offsets, len(prompt.caption))
+        at = _tokens_at(offsets, len(caption))
         rows = []
         for spans in prompt.spans:
             row: set[int] = set()
             for span in spans:
-                row.update(_span_tokens(offsets, at, span, room))
+                if span[1] <= len(caption):
+                    row.update(_span_tokens(offsets, at, span, room))
             rows.append(tuple(sorted(row)))
         self._check_rows(prompt, ids, rows, truncate)
         return EncodedPrompt(
@@ -139,6 +142,20 @@ class Tokenizer:
             input_ids=(self.cls_id, *ids[:room], self.sep_id),
             entity_tokens=tuple(tuple(i + 1 for i in row) for row in rows),
         )
+
+    def _beginning(self, caption: str, room: int) -> str:
+        """As much of a caption as decides its first ``room`` tokens.
+
+        What a cut may change are tokens of the last word, which are no more than it
+        has characters. A list of a million classes need not be read to its end.
+        """
+        length = 16 * (room + _LONGEST_WORD)
+        while length < len(caption):
+            beginning = caption[:length]
+            if len(self.tokenize(beginning)[0]) > room + _LONGEST_WORD:
+                return beginning
+            length *= 4
+        return caption
 
     def _check_rows(
         self,
@@ -172,8 +189,8 @@ class Tokenizer:
 @lru_cache(maxsize=1024)
 def _warn_unknown(vocabulary: str, name: str) -> None:
     logger.warning(
-        'no word of %r is in the vocabulary of %s; the model cannot know it',
-        name,
+        'no word of %s is in the vocabulary of %s; the model cannot know it',
+        f'{name!r:.60}',
         vocabulary,
     )
 
@@ -295,7 +312,7 @@ def _word_piece(
     chinese: bool = True,
 ) -> tokenizers.Tokenizer:
     backend = tokenizers.Tokenizer(
-        WordPiece(vocab, unk_token='[UNK]', max_input_chars_per_word=100)
+        WordPiece(vocab, unk_token='[UNK]', max_input_chars_per_word=_LONGEST_WORD)
     )
     backend.normalizer = BertNormalizer(
         clean_text=True,

@@ -136,6 +136,8 @@ class LoadImageFromFile(_MMCVLoadImageFromFile):
         """Open a picture through mmengine's file backends."""
         try:
             data = read_bytes(path, backend_args=self.backend_args)
+        except KeyError as error:  # of the table of backends
+            raise ImageError(f'{path}: no way to read such an address') from error
         except OSError as error:
             raise ImageError(f'{path}: cannot be read ({error})') from error
         return _opened(data, path)

@@ -46,10 +46,10 @@ class ColorFinder(BaseModel):
         height, width = sample.img_shape
         pixels = image[:, :height, :width].permute(1, 2, 0)
         boxes, scores, labels = [], [], []
-        for label, name in enumerate(sample.text.names):
-            if name not in COLORS:
+        for word, label in _words(sample.text):
+            if word not in COLORS:
                 continue
-            near = (pixels - torch.tensor(COLORS[name])).abs().amax(-1) < 64
+            near = (pixels - torch.tensor(COLORS[word])).abs().amax(-1) < 64
             if not near.any():
                 continue
             ys, xs = torch.nonzero(near, as_tuple=True)
@@ -63,6 +63,16 @@ class ColorFinder(BaseModel):
             scores=torch.tensor(scores),
             labels=torch.tensor(labels, dtype=torch.long),
         )
+
+
+def _words(prompt):
+    """Words of a prompt, each with the label that it stands for."""
+    if not prompt.pieces:
+        return [(name, label) for label, name in enumerate(prompt.names)]
+    return [
+        (piece.text[piece.begin : piece.end], label)
+        for piece, label in zip(prompt.pieces, prompt.labels)
+    ]
 
 
 def make_config(default_scope: str = 'glip') -> Config:

@@ -36,6 +36,19 @@ def test_thresholds_per_class(detections):
     assert kept_boxes.scores.tolist() == pytest.approx([0.5, 0.8, 0.3])
 
 
+@pytest.mark.parametrize('value', [None, float('nan'), '0.5', True])
+def test_what_is_no_limit_is_refused(detections, value):
+    for keep in (
+        detections.above,
+        detections.nms,
+        detections.top,
+        detections.larger_than,
+        lambda score: detections.above({'cat': score}),
+    ):
+        with pytest.raises(GLIPError):
+            keep(value)
+
+
 def test_filters_together(detections):
     filters = Filters(0.35, {'dog': 0.9}, class_agnostic=True, max_boxes=1)
     assert filters.lowest(0.3) == 0.35
@@ -49,11 +62,14 @@ def test_filters_together(detections):
     'wrong',
     [
         dict(threshold=1.5),
-        dict(threshold=float('nan')),
+        *(dict(threshold=value) for value in (float('nan'), None, True, '0.5', '')),
         dict(iou=-0.1),
+        dict(iou=True),
         dict(max_boxes=0),
+        dict(max_boxes=1.5),
         dict(min_size=float('nan')),
         dict(class_thresholds={'a': 2}),
+        dict(class_thresholds={'a': None}),
     ],
 )
 def test_limits_out_of_range(wrong):
@@ -62,7 +78,7 @@ def test_limits_out_of_range(wrong):
 
 
 def test_thresholds_of_a_command_line():
-    assert read_thresholds(None) == (None, {})
+    assert read_thresholds(None) == ('default', {})
     assert read_thresholds('0.4, straw hat=0.6') == (0.4, {'straw hat': 0.6})
     with pytest.raises(GLIPError, match='high'):
         read_thresholds('high')

@@ -15,6 +15,7 @@ from glip.errors import ConfigError, ImageError, PromptError
 from glip.text import TextPrompt
 
 WORDS = 'red. green. blue'
+NO_SCORES = (None, float('nan'), float('inf'), -0.1, 1.5, '0.3', '', True)
 
 
 def box_of(found: Detections, name: str) -> list[float]:
@@ -63,7 +64,7 @@ def test_a_default_threshold_that_is_no_score_is_refused(detector, threshold):
 @pytest.mark.parametrize(
     'options',
     [
-        *({'threshold': value} for value in (float('nan'), -0.1, 1.5, '0.3', True)),
+        *({'threshold': value} for value in NO_SCORES),
         *({'batch_size': value} for value in (0, -1, 1.5, float('nan'), '2', None)),
         *({'chunked_size': value} for value in (-2, 1.5, '7')),
     ],
@@ -86,6 +87,7 @@ def test_threshold(detector):
     picture = scene(200, 200, red=(0, 0, 100, 100), blue=(150, 150, 200, 200))
     assert detector(picture, WORDS, threshold=0.2).names == ['red']
     assert detector(picture, WORDS).names == []  # 0.3 unless told
+    assert detector(picture, WORDS, threshold='default').names == []
     assert len(detector(picture, WORDS, threshold=0.0)) == 2
 
 

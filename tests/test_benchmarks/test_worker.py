@@ -173,9 +173,9 @@ def test_each_side_runs_with_the_memory_of_its_users(
 
 
 def test_the_plain_path_can_be_a_peer(fresh, case):
-    job = Job(case('single'), peers=('mmdet', 'plain'))
+    job = Job(case('single'), peers=('mmdet', 'plain', 'float32'))
     entrants = {one.label: one for one in contestants(job, fresh)}
-    assert [one.peer for one in entrants.values()] == [True, True, False]
+    assert [one.peer for one in entrants.values()] == [True, True, True, False]
     plain = []
     handle = fresh.ours.backbone.register_forward_hook(
         lambda *_: plain.append(is_plain())

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from clip_files import write_video
 from PIL import Image
 
 from glip.cli.app import main
@@ -177,6 +178,80 @@ def test_bad_input_is_one_line(detect, pictures, words):
     lines = [line for line in re.split('[\\r\\n]', err) if 'picture/s' not in line]
     (line,) = filter(str.strip, lines)
     assert code == 1 and line.startswith('error: ')
+
+
+def test_a_video_is_not_written_over_itself(detect, tmp_path):
+    (tmp_path / 'o/vis').mkdir(parents=True)
+    path = tmp_path / 'o/vis/a.mp4'
+    write_video(path)
+    before = path.read_bytes()
+    code, _, err = detect(path, '--text', 'red', '--out', 'o')
+    assert code == 1 and 'own input' in err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ('save', 'name'),
+    [('yolo', 'red\nthing'), ('voc', 'red\x01'), ('cvat', '\x02red'), ('csv', 'red\0')],
+)
+def test_names_that_a_format_cannot_hold_come_before_the_model(
+    detect, pictures, monkeypatch, save, name
+):
+    import glip.apis
+
+    monkeypatch.setattr(glip.apis, 'load', None)
+    words = [pictures / 'one.png', '--text', json.dumps([name]), '--save', save]
+    code, _, err = detect(*words)
+    assert code == 1 and save in err.lower() and err.count('\n') == 1
+
+
+def test_a_prompt_for_two_classes_is_refused(detect, pictures):
+    code, _, err = detect(
+        pictures / 'one.png', '--text', '{"red": "apple", "red": "cherry"}'
+    )
+    assert code == 1 and 'apple' in err and 'cherry' in err
+
+
+def test_one_file_of_the_run_that_fails_leaves_the_others(detect, pictures, tmp_path):
+    (tmp_path / 'o/coco.json').mkdir(parents=True)
+    words = [pictures, '--text', 'red', '--save', 'coco,csv', '--out', 'o']
+    code, _, err = detect(*words, '--no-pictures')
+    assert code == 1 and 'coco.json' in err
+    assert len((tmp_path / 'o/boxes.csv').read_text().splitlines()) == 2
+
+
+@pytest.fixture
+def full_disk():
+    """Files of more than 600 bytes cannot be written."""
+    resource = pytest.importorskip('resource')
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_a_line_for_each_file(detect, pictures, tmp_path, full_disk):
+    code, out, err = detect(pictures, '--text', 'red. blue', '--save', 'json,csv')
+    lines = [line for line in re.split('[\r\n]', err) if line.startswith('error')]
+    assert len(lines) == 2 and all('too large' in line.lower() for line in lines)
+    # What is small is there, and nothing by halves.
+    assert len((tmp_path / 'outputs/boxes.csv').read_text().splitlines()) == 3
+    assert not list((tmp_path / 'outputs/vis').iterdir())
+
+
+def test_a_full_disk_under_a_video_is_one_line(detect, tmp_path):
+    resource = pytest.importorskip('resource')
+    write_video(tmp_path / 'a.mp4')
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, before[1]))
+    try:
+        code, _, err = detect('a.mp4', '--text', 'red', '--save', 'none')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    lines = [line for line in re.split('[\r\n]', err) if 'picture/s' not in line]
+    (line,) = filter(str.strip, lines)
+    assert code == 1 and line.startswith('error: ') and 'a.mp4' in line
+    assert not list((tmp_path / 'outputs/vis').iterdir())
 
 
 def test_a_missing_extra_is_named(detect, pictures, monkeypatch):

@@ -3,8 +3,10 @@
 import json
 
 import coco_folder
+import numpy as np
 import pytest
 import set_folders
+from pycocotools import mask as masks
 
 from glip.datasets import read_coco
 from glip.datasets.sample import Dropped
@@ -230,8 +232,51 @@ def test_box_of_an_outline(tmp_path, box, outline):
     assert coco.boxes[1][0]['area'] == 480
 
 
+@pytest.mark.parametrize('packed', [False, True])
+def test_box_of_a_mask(tmp_path, packed):
+    pixels = np.zeros((40, 50), np.uint8, order='F')
+    pixels[6:30, 4:24] = 1
+    mask = masks.encode(pixels)
+    mask['counts'] = mask['counts'].decode()
+    if not packed:  # columns from above, beginning with what is no part of it
+        runs = [4 * 40 + 6, *([24, 16] * 20)]
+        mask = {'size': [40, 50], 'counts': [*runs[:-1], 26 * 40 + 10]}
+    annotations = coco_folder.content()['annotations']
+    annotations[0] |= {'bbox': None, 'segmentation': mask}
+    coco = read_coco(write(tmp_path, annotations=annotations))
+    assert coco.boxes[1][0]['bbox'] == [4, 6, 20, 24]
+
+
 @pytest.mark.parametrize(
-    'outline', [[], [[]], [[1, 2, 3]], {'counts': 'x'}, 'x', [[1]]]
+    ('value', 'crowd'),
+    [(1, 1), (True, 1), (2, 1), ('1', 1), ('true', 1), ('1.0', 1)]
+    + [(0, 0), (None, 0), ('0', 0), ('false', 0), ('', 0), ([], 0)],
+)
+def test_crowds_as_tools_write_them(tmp_path, value, crowd):
+    annotations = coco_folder.content()['annotations']
+    annotations[0]['iscrowd'] = value
+    coco = read_coco(write(tmp_path, annotations=annotations))
+    assert coco.boxes[1][0]['iscrowd'] == crowd
+
+
+@pytest.mark.parametrize(
+    'outline',
+    [[], [[]], [[1, 2, 3]], {'counts': 'x'}, 'x', [[1]]]
+    + [
+        {'size': size, 'counts': counts}
+        for size, counts in [
+            ([40, 50], 'PPPP'),  # ends within a number
+            ([40, 50], 'caf\xe9'),
+            ([40, 50], ''),
+            ([40, 50], []),
+            ([40, 50], [2000]),
+            ([40, 50], [-1, 5]),
+            ([40, 50], [10**12]),
+            ([0, 50], [5, 5]),
+            ([40], [5, 5]),
+            ([10**9, 10**9], [5, 5]),
+        ]
+    ],
 )
 def test_outlines_without_a_box(tmp_path, outline):
     annotations = coco_folder.content()['annotations']

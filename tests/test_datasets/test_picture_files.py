@@ -14,6 +14,9 @@ from glip.datasets.picture_files import PictureFiles
         ('images/a b.jpg', 'images%5Ca%20b.jpg'),
         ('images/a b.jpg', 'C:\\data\\images\\a b.jpg'),
         ('a b.jpg', 'C:\\data\\images\\a b.jpg'),
+        ('images/a b.jpg', 'file:///images/a%20b.jpg'),
+        ('M\xfcll.jpg', 'Mu\u0308ll.jpg'),
+        ('Mu\u0308ll.jpg', 'M\xfcll.jpg'),
         ('100%25.jpg', '100%25.jpg'),  # a name that is there is no escape
         ('a\\b.jpg', 'a\\b.jpg'),
     ],

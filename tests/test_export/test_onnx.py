@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
-import torch
-from mmengine.config import Config
-from tiny_model import tiny_model
+from tiny_model import tiny_detector
 
 import glip
-from glip.apis import Detector, build_model
+from glip.apis import Detector
 from glip.cli.app import main
 from glip.errors import CheckpointError, ConfigError, GLIPError, PromptError
 from glip.export import export_onnx
+from glip.export.precision import write_smaller
 from glip.text import parse_text
 
+onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxscript')
 pytest.importorskip('onnxruntime')
 pytestmark = pytest.mark.slow  # each trace takes some ten seconds
@@ -23,23 +26,11 @@ WORDS = 'dog. red bicycle. car'
 
 
 def make_detector(early_fuse: bool) -> Detector:
-    """A small Swin GLIP with random weights and all that a real one has."""
-    torch.manual_seed(0)
-    pipeline = [
-        dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-        dict(type='FixScaleResize', scale=(96, 160), keep_ratio=True, backend='pillow'),
-        dict(type='LoadAnnotations', with_bbox=True),
-        dict(type='PackDetInputs'),
-    ]
-    cfg = Config(
-        dict(
-            default_scope='glip',
-            model=tiny_model({'bbox_head.early_fuse': early_fuse}),
-            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
-            default_threshold=0.0,
-        )
-    )
-    return Detector(build_model(cfg).eval(), cfg)
+    """With fusion its windows are those of GLIP-L, of which a picture has several."""
+    changes = {'bbox_head.early_fuse': early_fuse}
+    if not early_fuse:
+        return tiny_detector(changes)
+    return tiny_detector(changes | {'backbone.window_size': 12}, scale=(448, 480))
 
 
 def pictures():
@@ -85,7 +76,7 @@ def test_encoded_pictures_and_chunks(exported):
 
 
 def test_words_in_the_graph(tmp_path):
-    detector = make_detector(True)
+    detector = tiny_detector()
     path = tmp_path / 'baked.onnx'
     prompt = parse_text(WORDS)
     (file,) = export_onnx(detector.model, detector.cfg, path, prompt=prompt)
@@ -94,6 +85,35 @@ def test_words_in_the_graph(tmp_path):
         same(detector(picture, WORDS), session(picture, WORDS))
     with pytest.raises(PromptError, match='red bicycle'):
         session(pictures()[0], 'cat')
+
+
+@pytest.mark.parametrize(
+    'precision, share, apart', [('fp16', 0.75, 0.01), ('int8', 0.85, 0.1)]
+)
+def test_smaller_weights(exported, tmp_path, precision, share, apart):
+    detector, path = exported
+    out = tmp_path / 'small.onnx'
+    sizes = []
+    for name, smaller in (
+        (path, out),
+        (path.with_suffix('.words.onnx'), tmp_path / 'small.words.onnx'),
+    ):
+        write_smaller(onnx.load(str(name)), smaller, precision)
+        sizes.append((smaller.stat().st_size, name.stat().st_size))
+    small, large = map(sum, zip(*sizes))
+    assert small < share * large
+    picture = pictures()[0]
+    ours, theirs = detector(picture, WORDS), glip.load(str(out))(picture, WORDS)
+    difference = abs(ours.scores.max() - theirs.scores.max())
+    assert 0 < difference < apart
+
+
+def test_copies(exported):
+    detector, path = exported
+    session = glip.load(str(path))
+    picture = pictures()[0]
+    for other in (copy.deepcopy(session), pickle.loads(pickle.dumps(session))):
+        same(session(picture, WORDS), other(picture, WORDS))
 
 
 def test_files_that_are_none(exported, tmp_path):
@@ -114,6 +134,8 @@ def test_files_that_are_none(exported, tmp_path):
         glip.load(str(path), amp=True)
     with pytest.raises(ConfigError, match=r'\.onnx'):
         export_onnx(detector.model, detector.cfg, tmp_path / 'model.pt')
+    with pytest.raises(ConfigError, match='int4'):
+        export_onnx(detector.model, detector.cfg, tmp_path / 'a.onnx', precision='int4')
     with pytest.raises(GLIPError, match='opset'):
         export_onnx(detector.model, detector.cfg, tmp_path / 'a.onnx', opset=99)
 

@@ -11,7 +11,8 @@ from transformers import BertConfig
 from glip.models.cpu import use_cpu_kernels
 from glip.models.language import BertLayer, TextFeatures
 from glip.models.layers import DyConv, DyReLU, VLFuse
-from glip.ops import modulated_deform_conv2d, plain_path
+from glip.ops import plain_path
+from glip.ops.cpu import modulated_deform_conv2d
 from glip.text import TextPrompt
 
 from .conftest import build, tiny

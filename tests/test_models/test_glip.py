@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from glip.errors import ConfigError, DatasetError, GLIPError, PromptError
-from glip.models.dense_heads import prediction
+from glip.models.cpu.head import Predictor
 from glip.models.postprocess import select_candidates
 from glip.ops import plain_path
 from glip.runtime.feature_cache import FeatureCache
@@ -404,7 +404,7 @@ def test_under_autocast_what_follows_the_tower_is_in_full_precision(
         seen.extend((logits, centerness))
         return select_candidates(logits, centerness, *args, **fields)
 
-    monkeypatch.setattr(prediction, 'select_candidates', noted)
+    monkeypatch.setattr(Predictor, 'select', staticmethod(noted))
     torch.manual_seed(0)
     model = build(tiny(**{'bbox_head.early_fuse': early_fuse})).eval()
     with torch.autocast('cpu', torch.bfloat16):

@@ -14,7 +14,7 @@ from glip.models.layers import BiAttention, DyConv, DyReLU, VLFuse
 from glip.models.layers.fusion import BiMultiHeadAttention
 from glip.ops import plain_path
 
-bi_attention = importlib.import_module('glip.ops.bi_attention')
+absorbed = importlib.import_module('glip.ops.cpu.absorbed_attention')
 
 
 def randomise(module):
@@ -107,9 +107,9 @@ def test_fusion_learns_as_its_plain_form_does():
 def test_checkpointed_fusion_recomputes_only_what_is_cheap(monkeypatch):
     """The norms of positions always, the projections of tokens when it is to save."""
     calls = []
-    usual = bi_attention.linear
+    usual = absorbed.linear
     monkeypatch.setattr(
-        bi_attention, 'linear', lambda *args: calls.append('tokens') or usual(*args)
+        absorbed, 'linear', lambda *args: calls.append('tokens') or usual(*args)
     )
     counts = {}
     for saving in (False, True):

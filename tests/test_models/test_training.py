@@ -187,7 +187,7 @@ def test_each_block_is_recomputed(batch):
             return hook
 
         for module in model.modules():
-            if type(module) is DeformConv3x3:
+            if isinstance(module, DeformConv3x3):
                 module.register_forward_hook(count(DeformConv3x3))
             for kind in inner:
                 if isinstance(module, kind):

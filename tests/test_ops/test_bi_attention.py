@@ -4,21 +4,14 @@ In float64 both agree to 1e-10; in float32, where they round differently, to 1e-
 values of order one, and gradients to 1e-4 of the largest.
 """
 
-import importlib
-
 import pytest
 import torch
 
-from glip.ops import (
-    BiProjections,
-    absorbed_bi_attention,
-    plain_bi_attention,
-    plain_path,
-    takes_absorbed_form,
-)
+from glip.ops import BiProjections, plain_bi_attention, plain_path
+from glip.ops.cpu import absorbed_bi_attention, takes_absorbed_form
 from glip.ops.cpu import tiled_attention as tiles
+from glip.ops.cpu.absorbed_attention import absorption_pays
 
-bi_module = importlib.import_module('glip.ops.bi_attention')
 SIZES = {
     # channels, token channels, embed_dim, heads, tokens, positions per level
     'as GLIP': (16, 24, 64, 4, 7, (300, 70, 3)),
@@ -317,19 +310,23 @@ def test_form_is_chosen():
         assert not takes_absorbed_form(*inputs, heads)
     with torch.autocast('cpu', torch.bfloat16):
         assert not takes_absorbed_form(*inputs, heads)
+        with torch.no_grad():
+            assert takes_absorbed_form(*inputs, heads)
 
 
 def test_absorbed_form_is_left_where_it_multiplies_more():
-    pays = bi_module.absorption_pays
+    pays = absorption_pays
     assert pays(256, 2048, 8, 5) and pays(256, 2048, 8, 256)  # GLIP, always
     # Heads of 64 channels for positions of 256: short prompts only.
     assert pays(256, 512, 8, 90) and not pays(256, 512, 8, 100)
 
 
-def test_half_precision_goes_the_plain_way():
+@pytest.mark.parametrize('form', [plain_bi_attention, absorbed_bi_attention])
+def test_half_precision(form):
     fields = draw('as GLIP', torch.float32)
     with torch.autocast('cpu', torch.bfloat16):
-        found = results(plain_bi_attention, fields)
+        found = results(form, fields)
+    assert all(level.dtype is torch.float32 for level in found[:-1])
     expected = results(plain_bi_attention, fields)
     for one, other in zip(found, expected, strict=True):
         assert (one - other).abs().max() < 0.05 * other.abs().max()

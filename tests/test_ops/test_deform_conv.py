@@ -1,7 +1,5 @@
 """Deformable convolution against its definition, torchvision and the recorded one."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import official
 import pytest
@@ -9,8 +7,11 @@ import torch
 import torch.nn.functional as F
 from torchvision.ops import deform_conv2d
 
-from glip.ops import gather_deform_conv2d, modulated_deform_conv2d
-from glip.ops.plain import plain_path
+from glip.ops import cpu, plain_path
+from glip.ops import modulated_deform_conv2d as reference
+from glip.ops.cpu import gather_deform_conv2d
+
+FORMS = pytest.mark.parametrize('form', [reference, cpu.modulated_deform_conv2d])
 
 
 def inputs(batch=2, channels=3, height=7, width=6, out=4, stride=1, seed=0):
@@ -77,15 +78,13 @@ def test_equals_torchvision_forward_and_backward(stride, shape):
         torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize('kernel', [gather_deform_conv2d, modulated_deform_conv2d])
+@pytest.mark.parametrize('kernel', [gather_deform_conv2d, reference])
 @pytest.mark.parametrize('stride', [1, 2])
 def test_taps_outside_do_not_pull(kernel, stride):
     """Of offsets that are 0, as at the start of a training, those of the padding."""
     x, offset, mask, weight, bias = inputs(height=5, width=5, stride=stride)
     offset = torch.zeros_like(offset, requires_grad=True)
-    # The second takes the first's form on the CPU, but for the plain path.
-    with plain_path() if kernel is modulated_deform_conv2d else nullcontext():
-        out = kernel(x, offset, mask, weight, bias, stride=stride)
+    out = kernel(x, offset, mask, weight, bias, stride=stride)
     (grad,) = torch.autograd.grad(out.sum(), offset)
     grad = grad.unflatten(1, (3, 3, 2))
     assert (grad[:, 0, :, :, 0] == 0).all() and (grad[:, :, 0, :, :, 0] == 0).all()
@@ -97,11 +96,10 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(gather_deform_conv2d, args)
 
 
-def test_zero_offsets_are_a_plain_convolution():
+@FORMS
+def test_zero_offsets_are_a_plain_convolution(form):
     x, offset, mask, weight, bias = (a.detach() for a in inputs())
-    found = modulated_deform_conv2d(
-        x, torch.zeros_like(offset), torch.ones_like(mask), weight, bias
-    )
+    found = form(x, torch.zeros_like(offset), torch.ones_like(mask), weight, bias)
     torch.testing.assert_close(found, F.conv2d(x, weight, bias, padding=1))
 
 
@@ -111,22 +109,24 @@ def test_positions_far_outside_read_zero():
     torch.testing.assert_close(found, bias.view(1, -1, 1, 1).expand_as(found))
 
 
-def test_a_larger_field_is_read_flat():
+@FORMS
+def test_a_larger_field_is_read_flat(form):
     x, _, _, weight, bias = (a.detach() for a in inputs(height=4, width=5))
     field = torch.randn(2, 27, 8, 10, dtype=torch.float64)
     offset, mask = field[:, :18], field[:, 18:].sigmoid()
     flat_offset = torch.stack([o.reshape(-1)[: 18 * 20].view(18, 4, 5) for o in offset])
     flat_mask = torch.stack([m.reshape(-1)[: 9 * 20].view(9, 4, 5) for m in mask])
     torch.testing.assert_close(
-        modulated_deform_conv2d(x, offset, mask, weight, bias),
-        modulated_deform_conv2d(x, flat_offset, flat_mask, weight, bias),
+        form(x, offset, mask, weight, bias),
+        form(x, flat_offset, flat_mask, weight, bias),
     )
 
 
-def test_a_smaller_field_is_refused():
+@FORMS
+def test_a_smaller_field_is_refused(form):
     x, offset, mask, weight, bias = inputs()
     with pytest.raises(ValueError, match='smaller than the output'):
-        modulated_deform_conv2d(x, offset[..., :2], mask[..., :2], weight, bias)
+        form(x, offset[..., :2], mask[..., :2], weight, bias)
 
 
 def both_ways(args, upstream_seed=1, **geometry):
@@ -207,6 +207,13 @@ def test_is_one_operation_to_the_compiler():
     )
 
 
+def test_the_plain_path_is_the_reference():
+    args = [a.detach() for a in inputs()]
+    with plain_path():
+        found = cpu.modulated_deform_conv2d(*args)
+    assert torch.equal(found, reference(*args))
+
+
 def relative(one, other):
     return ((one - other).norm() / other.norm()).item()
 
@@ -220,10 +227,10 @@ def test_autocast_keeps_positions_in_float32_with_gradients(dtype):
     """
     full = [a.detach().float() for a in inputs(height=3, width=600)]
     exact, mixed = ([a.clone().requires_grad_() for a in full] for _ in range(2))
-    expected = modulated_deform_conv2d(*exact)
+    expected = cpu.modulated_deform_conv2d(*exact)
     with torch.autocast('cpu', dtype):
-        found = modulated_deform_conv2d(*mixed)
-        also = modulated_deform_conv2d(mixed[0].to(dtype), *mixed[1:])
+        found = cpu.modulated_deform_conv2d(*mixed)
+        also = cpu.modulated_deform_conv2d(mixed[0].to(dtype), *mixed[1:])
     assert found.dtype is also.dtype is torch.float32
     bound = 6e-3 if dtype is torch.bfloat16 else 1e-3
     assert relative(found, expected) < (bound if dtype is torch.bfloat16 else 1e-6)
@@ -239,14 +246,15 @@ def test_autocast_keeps_positions_in_float32_with_gradients(dtype):
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_models_keep_their_type(dtype):
     args = [a.detach().to(dtype).requires_grad_() for a in inputs()]
-    found = modulated_deform_conv2d(*args)
+    found = cpu.modulated_deform_conv2d(*args)
     assert found.dtype == dtype
-    expected = modulated_deform_conv2d(*(a.detach().float() for a in args))
+    expected = cpu.modulated_deform_conv2d(*(a.detach().float() for a in args))
     assert relative(found.float(), expected) < 8e-3
     found.sum().backward()
     assert all(a.grad.dtype == dtype and a.grad.isfinite().all() for a in args)
 
 
+@FORMS
 @pytest.mark.parametrize(
     ('tag', 'shape', 'stride'),
     [
@@ -255,13 +263,13 @@ def test_half_models_keep_their_type(dtype):
         ('low', (10, 13, 5, 7), 2),
     ],
 )
-def test_recorded_kernel(tag, shape, stride):
+def test_recorded_kernel(form, tag, shape, stride):
     height, width, field_height, field_width = shape
 
     def unit(name, *size):
         return official.unit(f'dcn.{name}', size)
 
-    found = modulated_deform_conv2d(
+    found = form(
         unit(f'{tag}.x', 2, 6, height, width).float(),
         (1.5 * unit(f'{tag}.offset', 2, 18, field_height, field_width)).float(),
         unit(f'{tag}.mask', 2, 9, field_height, field_width).sigmoid().float(),
@@ -277,8 +285,8 @@ def test_recorded_kernel(tag, shape, stride):
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
 def test_gpu_equals_cpu(dtype):
     args = [a.detach().float() for a in inputs()]
-    expected = modulated_deform_conv2d(*args)
-    found = modulated_deform_conv2d(*(a.to('cuda', dtype) for a in args))
+    expected = cpu.modulated_deform_conv2d(*args)
+    found = cpu.modulated_deform_conv2d(*(a.to('cuda', dtype) for a in args))
     torch.testing.assert_close(
         found.cpu().float(),
         expected,

@@ -64,6 +64,19 @@ def test_failures_of_others_are_no_error(tmp_path):
     assert main([str(tmp_path), '--only', 'e']) == 0
 
 
+def test_a_group_that_kills_its_process_is_one_failure(tmp_path, capsys):
+    killed = 'import os, signal\n\ndef test_a(): os.kill(os.getpid(), signal.SIGKILL)'
+    write(
+        tmp_path / 'tests' / 'test_ops',
+        test_roi_align=killed,
+        test_roi_pool='def test_b(): ...',
+    )
+    main([str(tmp_path), '--only', 'roi'])
+    table = capsys.readouterr().out
+    assert '| roi_align | 0 | 1 | 0 | 0 |' in table
+    assert '| roi_pool | 1 | 0 | 0 | 0 |' in table
+
+
 def test_the_checkout_stays(tmp_path):
     write(tmp_path / 'a' / 'tests' / 'test_ops', test_nms='x = "cuda"')
     copy = on_the_cpu(tmp_path / 'a', tmp_path)

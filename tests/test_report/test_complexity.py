@@ -10,7 +10,7 @@ from torchvision.ops import deform_conv2d
 from glip.errors import ConfigError
 from glip.models.layers.dyhead import DeformConv3x3
 from glip.models.layers.fusion import BiMultiHeadAttention
-from glip.ops import modulated_deform_conv2d
+from glip.ops.cpu import modulated_deform_conv2d
 from glip.ops.cpu.packed_product import packed_product
 from glip.report.complexity import (
     count_macs,

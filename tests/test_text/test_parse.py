@@ -175,7 +175,9 @@ def test_data_sets(text, count, first):
     assert first is None or prompt.names[0] == first
 
 
-@pytest.mark.parametrize('text', ['$: cocoo', '$:', '$: coco. cat'])
+@pytest.mark.parametrize(
+    'text', ['$: cocoo', '$:', '$: coco. cat', '$:' + ' ' * 100_000 + 'x']
+)
 def test_unknown_data_set_lists_the_known(text):
     with pytest.raises(PromptError, match=r'no data set .*coco.*lvis'):
         parse_text(text)

@@ -8,7 +8,7 @@ import pytest
 from glip.errors import PromptError
 from glip.text import TextPrompt
 from glip.text.names import clean_name
-from glip.text.prompt import _warned
+from glip.text.prompt import _warn_once
 
 
 def slices(prompt):
@@ -35,7 +35,7 @@ class TestFromClasses:
         assert prompt.names == ('cat', 'dog', 'cat')
 
     def test_names_that_clean_to_the_same_stay_apart(self, caplog):
-        _warned.clear()
+        _warn_once.cache_clear()
         with caplog.at_level(logging.WARNING):
             for _ in range(3):
                 prompt = TextPrompt.from_classes(['bow_(weapon)', 'Bow (ribbon)'])
@@ -107,7 +107,7 @@ class TestCaptionPrompt:
         assert slices(prompt) == [['bird feeder']]
 
     def test_unused_keys_are_told(self, caplog):
-        _warned.clear()
+        _warn_once.cache_clear()
         TextPrompt.from_classes(['dog'], caption_prompt={'dgo': {'prefix': 'a '}})
         assert 'dgo' in caplog.text
 

@@ -189,6 +189,9 @@ class TestEncode:
         assert encoded.input_ids[1] == bert.unk_id
         assert len(caplog.records) == 1
         assert '🦡' in caplog.text
+        with caplog.at_level(logging.WARNING):
+            bert.encode(TextPrompt.from_classes(['🦡' * 2000]))
+        assert len(caplog.records) == 2 and len(caplog.records[-1].getMessage()) < 300
 
     def test_budget_counts_cls_and_sep(self, bert):
         prompt = TextPrompt.from_classes(['cat', 'dog'])

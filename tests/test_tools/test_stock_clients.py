@@ -79,6 +79,8 @@ def test_the_inferencer_of_mmdet_detects_what_glip_does(config, tiny, tmp_path):
     )
     parts = (inferencer.model, inferencer.model.backbone, inferencer.model.bbox_head)
     assert {type(part).__module__.split('.')[0] for part in parts} == {'glip'}
+    modules = {type(part).__module__ for part in inferencer.model.modules()}
+    assert 'glip.models.cpu.swin' in modules  # by the kernels that `glip.load` takes
     picture = str(tiny / 'valid' / '0.png')
     (theirs,) = inferencer(
         picture, texts='red . green', custom_entities=True, no_save_vis=True

@@ -155,7 +155,8 @@ def _read(
         names = coco.names
         if all(isinstance(category_id, int) for category_id in coco.category_ids):
             names = tuple(name for _, name in sorted(zip(coco.category_ids, names)))
-    unknown = [name for name in coco.names if name not in names]
+    listed_names = set(names)
+    unknown = [name for name in coco.names if name not in listed_names]
     if unknown:
         raise DatasetError(
             f'{path} has the category {unknown[0]!r}, which COCO does not; convert it '

@@ -18,7 +18,7 @@ from glip.datasets.converters.records import xywh
 from glip.datasets.converters.result import Result, require
 from glip.datasets.converters.write import check_files
 from glip.datasets.odvg import ODVGDataset
-from glip.datasets.sample import DetectionSample, Dropped, GroundingSample
+from glip.datasets.sample import DetectionSample, Dropped, GroundingSample, Sample
 from glip.errors import DatasetError
 from glip.runtime.progress import count_lines, track
 from glip.runtime.reading import json_lines, listed
@@ -182,7 +182,7 @@ def _tracked(dataset: ODVGDataset, path: str) -> Iterator[Any]:
     yield from track(dataset.samples(), count_lines(path), 'records')
 
 
-def _picture(sample: DetectionSample | GroundingSample) -> dict[str, Any]:
+def _picture(sample: Sample) -> dict[str, Any]:
     return {
         'file_name': sample.file_name,
         'height': sample.height,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from glip.datasets.sample import Box, DetectionSample, GroundingSample, Phrase
+from glip.datasets.sample import (
+    Box,
+    DetectionSample,
+    GroundingSample,
+    Phrase,
+    Sample,
+)
 
 _DECIMALS = 6  # undoes x + w = 44.57000000000001, and no annotation is finer
 
@@ -53,7 +59,7 @@ def xywh(box: Box) -> list[float]:
     return rounded((x1, y1, x2 - x1, y2 - y1))
 
 
-def _head(sample: DetectionSample | GroundingSample) -> dict[str, Any]:
+def _head(sample: Sample) -> dict[str, Any]:
     head: dict[str, Any] = {
         'filename': sample.file_name,
         'height': sample.height,

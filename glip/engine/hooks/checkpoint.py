@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.runner import (
     BaseLoop,
@@ -19,6 +19,7 @@ from glip.engine.killed import ValidatedSteps, clear_leftovers
 from glip.engine.pretrained_init import skip_pretrained
 from glip.errors import ConfigError
 from glip.registry import HOOKS
+from glip.runtime.processes import of_first
 
 
 @HOOKS.register_module()
@@ -44,7 +45,7 @@ class CheckpointHook(_CheckpointHook):
         if is_main_process():
             clear_leftovers(self.out_dir, self._best_checkpoints())
             steps.forget_after(runner.iter)
-        if _agreed(lambda: _is_due(runner) and runner.iter not in steps.read()):
+        if of_first(lambda: _is_due(runner) and runner.iter not in steps.read()):
             runner.logger.info(
                 f'the validation after step {runner.iter} was cut off: it is done first'
             )
@@ -115,13 +116,6 @@ def _is_due(runner: Runner) -> bool:
     loop._decide_current_val_interval()
     regular = step % loop.val_interval == 0 or step == last
     return step >= loop.val_begin and regular
-
-
-def _agreed(decide: Callable[[], bool]) -> bool:
-    """What the first process decides."""
-    values = [decide() if is_main_process() else None]
-    broadcast_object_list(values)
-    return bool(values[0])
 
 
 class _LateDeletion:

@@ -6,7 +6,6 @@ import copy
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
@@ -14,6 +13,7 @@ from glip.checkpoints import load_into
 from glip.errors import ConfigError
 from glip.models import SelfTaughtGLIP
 from glip.registry import HOOKS
+from glip.runtime.processes import unwrapped
 
 
 @HOOKS.register_module()
@@ -39,8 +39,7 @@ class SelfTeacherHook(Hook):
             ConfigError: The model takes no teacher.
             CheckpointError: The weights are missing or of another model.
         """
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrapped(runner.model)
         if not isinstance(model, SelfTaughtGLIP):
             raise ConfigError(
                 f'SelfTeacherHook needs a SelfTaughtGLIP, not {type(model).__name__}'

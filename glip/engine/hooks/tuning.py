@@ -8,7 +8,6 @@ from typing import Any
 
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from glip.checkpoints.tuned import TunedWeights, save_tuned, tuned_state
 from glip.errors import ConfigError
 from glip.models.detectors import is_tuned
 from glip.registry import HOOKS
+from glip.runtime.processes import unwrapped
 from glip.text import EncodedPrompt
 
 # What EMAHook puts before the names of the weights that it does not average.
@@ -82,7 +82,7 @@ class TuningHook(Hook):
             PromptError: A prompt is tuned, and the words do not fit into one.
         """
         for sample in data_batch['data_samples']:
-            self._note_words(sample, _inner(runner.model))
+            self._note_words(sample, unwrapped(runner.model))
 
     def _note_words(self, sample: Any, model: Any) -> None:
         is_first = self._words is None
@@ -114,7 +114,7 @@ class TuningHook(Hook):
         for sample in data_batch['data_samples']:
             if tuple(sample.get(field) for field in _WORDS) == self._words:
                 continue
-            prompts = _inner(runner.model).prompts_of(sample)
+            prompts = unwrapped(runner.model).prompts_of(sample)
             if [prompt.input_ids for prompt in prompts] != [self._prompt.input_ids]:
                 self._has_warned = True
                 print_log(
@@ -191,7 +191,7 @@ class TuningHook(Hook):
             tuning=self.tuning,
             state=state,
             model=Path(
-                runner.cfg.filename or _inner(runner.model).__class__.__name__
+                runner.cfg.filename or unwrapped(runner.model).__class__.__name__
             ).stem,
             fingerprint=self._fingerprint,
             text=self._prompt and self._prompt.prompt,
@@ -201,10 +201,6 @@ class TuningHook(Hook):
         print_log(
             f'tuned weights: {path} ({path.stat().st_size / 1024:.0f} kB)', 'current'
         )
-
-
-def _inner(model: Any) -> Any:
-    return model.module if is_model_wrapper(model) else model
 
 
 def _source(load_from: Any) -> str | None:

@@ -22,10 +22,11 @@ from glip.apis.threshold import default_threshold_of
 from glip.datasets.seeding import drawn_with
 from glip.engine.hooks.watching import first_with_boxes, undisturbed
 from glip.errors import ConfigError, GLIPError, ImageError
+from glip.evaluation.predictions import as_array
 from glip.images import load_image
 from glip.registry import HOOKS
-from glip.runtime.atomic import atomic_write
 from glip.runtime.values import check_score
+from glip.runtime.writing import write_picture
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
 
@@ -210,9 +211,7 @@ class DetVisualizationHook(_MMDetVisualizationHook):
                 np.asarray(drawn), win_name=name, wait_time=self.wait_time
             )
         if path is not None:
-            with atomic_write(path) as part:
-                kind = Image.registered_extensions()[path.suffix.lower()]
-                drawn.save(part, kind, quality=_QUALITY)
+            write_picture(path, drawn, quality=_QUALITY)
         else:
             self._visualizer.add_image(name, np.asarray(drawn), step)
 
@@ -221,12 +220,12 @@ class DetVisualizationHook(_MMDetVisualizationHook):
     ) -> tuple[str, Scene]:
         """Heading and scene of what the model detects."""
         detections = sample.pred_instances
-        boxes = _plain(detections.bboxes)
+        boxes = as_array(detections.bboxes)
         if as_seen:  # the model gives boxes in the size before the resize
             boxes = boxes * np.tile(sample.get('scale_factor', (1.0, 1.0)), 2)
-        scores = _plain(detections.scores)
+        scores = as_array(detections.scores)
         kept = scores >= self.score_thr
-        labels = _plain(detections.labels)
+        labels = as_array(detections.labels)
         scene = self._scene(image, sample, boxes[kept], labels[kept], scores[kept])
         heading = 'found'
         if not kept.any():
@@ -241,8 +240,8 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         truth = sample.get('gt_instances')
         if truth is None or 'bboxes' not in truth or 'labels' not in truth:
             return None
-        boxes = _plain(truth.bboxes).reshape(-1, 4) + [0, 0, as_seen, as_seen]
-        return self._scene(image, sample, boxes, _plain(truth.labels))
+        boxes = as_array(truth.bboxes).reshape(-1, 4) + [0, 0, as_seen, as_seen]
+        return self._scene(image, sample, boxes, as_array(truth.labels))
 
     def _scene(
         self,
@@ -296,11 +295,6 @@ def _surviving(runner: Runner) -> Iterator[None]:
         yield
     except (GLIPError, OSError) as error:
         runner.logger.warning(f'no picture of predictions is drawn: {error}')
-
-
-def _plain(values: Any) -> np.ndarray:
-    """Boxes or labels, wherever they are, as an array."""
-    return getattr(values, 'tensor', values).detach().float().cpu().numpy()
 
 
 def _file_name(sample: DetDataSample) -> str:

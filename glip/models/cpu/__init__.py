@@ -13,17 +13,24 @@ from torch import nn
 from glip.models.backbones import csp as plain_csp
 from glip.models.backbones import swin_blocks as plain_swin
 from glip.models.cpu.csp import LeakyConv
-from glip.models.cpu.dyhead import DyConv, FrozenDyConv
+from glip.models.cpu.dyhead import DeformConv3x3, DyConv, FrozenDyConv
 from glip.models.cpu.fusion import BiAttention, BiMultiHeadAttention
+from glip.models.cpu.head import ATSSVLFusionHead, VLFusionModule
 from glip.models.cpu.swin import PatchMerging, SwinBlock
+from glip.models.dense_heads import atss_vlfusion_head as plain_head
+from glip.models.dense_heads import tower as plain_tower
+from glip.models.language import BertLayer
 from glip.models.layers import dyhead as plain_dyhead
 from glip.models.layers import fusion as plain_fusion
-from glip.ops import Linear
+from glip.ops.cpu import Linear
 
 Model = TypeVar('Model', bound=nn.Module)
 
 _KERNELS: dict[type[nn.Module], type[nn.Module]] = {
+    plain_dyhead.DeformConv3x3: DeformConv3x3,
     plain_dyhead.DyConv: DyConv,
+    plain_head.ATSSVLFusionHead: ATSSVLFusionHead,
+    plain_tower.VLFusionModule: VLFusionModule,
     plain_fusion.BiAttention: BiAttention,
     plain_fusion.BiMultiHeadAttention: BiMultiHeadAttention,
     plain_swin.PatchMerging: PatchMerging,
@@ -56,7 +63,7 @@ def use_cpu_kernels(model: Model, *, frozen: bool = False) -> Model:
     kernels = _KERNELS | (_KERNELS_OF_FROZEN if frozen else {})
     for module in model.modules():
         module.__class__ = kernels.get(type(module), type(module))
-        if isinstance(module, SwinBlock):
+        if isinstance(module, (SwinBlock, BertLayer)):
             for layer in module.modules():
                 if type(layer) is nn.Linear:
                     layer.__class__ = Linear

@@ -7,16 +7,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glip.models.layers import dyhead
-from glip.ops import (
+from glip.ops.cpu import (
     deform_conv_input,
     fold_group_norm,
     folding_applies,
     higher_line,
+    modulated_deform_conv2d,
     packing_once,
     resampled_mean,
 )
 from glip.ops.cpu.packed_convolution import packed_conv2d, packing_applies
 from glip.ops.torch_internals import is_recorded
+
+
+class DeformConv3x3(dyhead.DeformConv3x3):
+    """As the plain one, by :mod:`glip.ops.cpu.deform_conv`."""
+
+    def _deformed(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+        return modulated_deform_conv2d(
+            x, offset, mask, self.weight, self.bias, stride=self.stride
+        )
 
 
 class DyConv(dyhead.DyConv):

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from glip.models.layers import fusion
-from glip.ops import absorbed_bi_attention, recomputed, takes_absorbed_form
+from glip.ops import recomputed
+from glip.ops.cpu import absorbed_bi_attention, takes_absorbed_form
 
 
 class BiMultiHeadAttention(fusion.BiMultiHeadAttention):
-    """As the plain one, by :func:`glip.ops.absorbed_bi_attention` where that pays."""
+    """As the plain one, by the absorbed form of :mod:`glip.ops.cpu` where that pays."""
 
     def absorbs(self, levels: Sequence[Tensor], l: Tensor) -> bool:  # noqa: E741
         """Whether the absorbed form is taken for such inputs."""
@@ -34,7 +35,7 @@ class BiMultiHeadAttention(fusion.BiMultiHeadAttention):
             l: Tokens, shape (B, T, l_dim).
             mask: True where a token is real, shape (B, T); None if all are.
             scale: Layer scale of the positions, shape (v_dim,) or (B, v_dim).
-            recompute: See :func:`glip.ops.absorbed_bi_attention`.
+            recompute: See :func:`glip.ops.cpu.absorbed_bi_attention`.
 
         Returns:
             The levels plus their scaled updates, and the update of the tokens.

@@ -5,7 +5,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from glip.models.backbones import swin_blocks as swin
-from glip.ops import (
+from glip.ops.cpu import (
     AttentionWeights,
     AttentionWindows,
     FeedForwardWeights,
@@ -61,7 +61,7 @@ class SwinBlock(swin.SwinBlock):
 
 
 class PatchMerging(swin.PatchMerging):
-    """As the plain one, by :func:`glip.ops.linear`."""
+    """As the plain one, by :func:`glip.ops.cpu.linear`."""
 
     def _project(self, x: Tensor, weight: Tensor) -> Tensor:
         return linear(x, weight)

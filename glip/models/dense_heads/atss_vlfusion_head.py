@@ -83,6 +83,8 @@ class ATSSVLFusionHead(Module):
         ConfigError: A field has no meaning.
     """
 
+    predictor_type = Predictor
+
     def __init__(
         self,
         *,
@@ -157,7 +159,7 @@ class ATSSVLFusionHead(Module):
     @property
     def predictor(self) -> Predictor:
         """From the parts of this head and its ``test_cfg`` to detections."""
-        return Predictor(
+        return self.predictor_type(
             self.head, self.bbox_coder, self.prior_generator, self.test_cfg
         )
 

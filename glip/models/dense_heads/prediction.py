@@ -21,7 +21,7 @@ from glip.models.postprocess import (
     merge_candidates,
     select_candidates,
 )
-from glip.ops import clip_inclusive, linear, to_device
+from glip.ops import clip_inclusive, half_open, to_device
 
 from .anchors import Anchors, inclusive_anchors
 from .tower import VLFusionModule
@@ -73,6 +73,8 @@ class Predictor:
         anchors: Generator of the anchors, one for each position of a level.
         cfg: Complete ``test_cfg`` of :class:`ATSSVLFusionHead`.
     """
+
+    select = staticmethod(select_candidates)
 
     def __init__(
         self,
@@ -214,8 +216,8 @@ class Predictor:
     ) -> tuple[Candidates, Tensor]:
         """Candidates of one picture and prompt, whose keys are (U, C)."""
         with self._full_precision():
-            candidates = select_candidates(
-                linear(positions.rows, keys, bias),
+            candidates = self.select(
+                self.head.product(positions.rows, keys, bias),
                 positions.centerness,
                 scores_of,
                 [height * width for height, width in sizes],
@@ -259,7 +261,7 @@ class Predictor:
         if rescale:
             boxes = boxes / factor
         # Inclusive to half-open, after rescaling: the order of the published numbers.
-        boxes = torch.cat((boxes[:, :2], boxes[:, 2:] + 1), 1)
+        boxes = half_open(boxes)
         return InstanceData(bboxes=boxes, scores=scores, labels=labels)
 
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from glip.models.language import BertConfig, BertLayer, TextFeatures
 from glip.models.layers import DyConv, VLFuse
 from glip.models.module import Module
-from glip.ops import linear
 
 # Token logits are clamped as in the original, which keeps half precision finite.
 _LOGIT_LIMIT = 50000
@@ -228,6 +227,10 @@ class VLFusionModule(Module):
         )
         return deltas, tuple(self.centerness(x) for x in visual)
 
+    def product(self, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Affine map of rows (N, K) by a weight (M, K), to (N, M)."""
+        return F.linear(rows, weight, bias)
+
     def row_boxes(self, rows: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """As :meth:`boxes`, in one product for the positions of all levels.
 
@@ -240,7 +243,7 @@ class VLFusionModule(Module):
         """
         convs = (self.bbox_pred, self.centerness)
         weight = torch.cat([conv.weight for conv in convs]).flatten(1)
-        out = linear(
+        out = self.product(
             rows, weight, torch.cat([cast(Tensor, conv.bias) for conv in convs])
         )
         deltas, centerness = out.split((4, 1), 1)

@@ -1,7 +1,7 @@
 """GLIP: a detector whose classes are the words of a prompt."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -31,6 +31,8 @@ from glip.text import EncodedPrompt, split_prompt
 
 # Prompts that go through the language model together.
 _ENCODED_TOGETHER = 32
+# Fields of a data sample that its prompts are made of.
+_WORDS = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
 
 
 @MODELS.register_module()
@@ -138,8 +140,7 @@ class GLIP(BaseDetector):
             PromptError: If the text is missing, empty or cannot fit, or is not that of
                 its tuned prompt.
         """
-        fields = ('text', 'custom_entities', 'tokens_positive', 'caption_prompt')
-        key = tuple(hashable(sample.get(field)) for field in fields)
+        key = tuple(hashable(sample.get(field)) for field in _WORDS)
         tuned = self._tuned_prompt_of(sample)
         chunk_size = sample.get('chunked_size', self.test_cfg.chunked_size)
         if tuned is not None:
@@ -175,10 +176,15 @@ class GLIP(BaseDetector):
         """
         tokenizer = self.language_model.tokenizer
         budget = self.language_model.max_tokens
-        prompts = [
-            tokenizer.encode(prompt_of(sample), budget, truncate=truncate)
-            for sample in samples
-        ]
+        prompts_by_words: dict[Hashable, EncodedPrompt] = {}
+        prompts = []
+        for sample in samples:
+            words = tuple(hashable(sample.get(field)) for field in _WORDS)
+            if words not in prompts_by_words:
+                prompts_by_words[words] = tokenizer.encode(
+                    prompt_of(sample), budget, truncate=truncate
+                )
+            prompts.append(prompts_by_words[words])
         cut = max(sum(not tokens for tokens in p.entity_tokens) for p in prompts)
         if truncate and cut and not self._warned_of_cut:
             self._warned_of_cut = True

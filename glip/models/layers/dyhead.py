@@ -34,8 +34,11 @@ class DeformConv3x3(nn.Module):
     ) -> Tensor:
         if offset is None or mask is None:
             return F.conv2d(x, self.weight, self.bias, stride=self.stride, padding=1)
+        return self._deformed(x, offset, mask)
+
+    def _deformed(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
         return modulated_deform_conv2d(
-            x, offset, mask, self.weight, self.bias, stride=self.stride, padding=1
+            x, offset, mask, self.weight, self.bias, stride=self.stride
         )
 
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from glip.ops.linear import onednn_is_used
+from glip.ops.cpu.linear import onednn_is_used
 from glip.ops.torch_internals import is_recorded, packed_convolution
 
 _Form = Callable[[Tensor, Tensor | None], Tensor]

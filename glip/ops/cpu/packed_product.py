@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glip.ops.linear import onednn_is_used
+from glip.ops.cpu.linear import onednn_is_used
 from glip.ops.torch_internals import onednn_has_bf16, packed_linear
 
 # With fewer rows, laying out the weight costs more than it gains.
@@ -54,7 +54,7 @@ def packed_product(
 ) -> Callable[[Tensor], Tensor]:
     """A function that maps tiles, of shape (n, K), as ``F.linear`` would.
 
-    On a CPU oneDNN multiplies, as in :func:`~glip.ops.linear`, by a weight in the
+    On a CPU oneDNN multiplies, as in :func:`~glip.ops.cpu.linear`, by a weight in the
     layout that it likes: in tiles that fit a cache as fast as in large ones.
 
     Args:

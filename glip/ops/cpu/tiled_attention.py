@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from glip.ops.cpu.linear import product
+
 # From a shape to True where an entry stays.
 Draw = Callable[[torch.Size], Tensor]
 Rows = TypeVar('Rows', bound='_PerToken')
@@ -43,7 +45,7 @@ class Dropout:
 
     @property
     def kept_share(self) -> float:
-        """Share that stays."""
+        """Share of the probabilities that dropout keeps."""
         return 1 - self._dropped / 2**16
 
     def replay(self) -> Draw:
@@ -71,7 +73,8 @@ def tiled_attention(
     Args:
         levels: Positions, shape (B, N, C) each, attended to as one set. Without
             gradients they may be *overwritten* by the first result.
-        keys: Tokens of each head, shape (B, H, T, C).
+        keys: Tokens of each head, shape (B, H, T, C). In half precision products are
+            made in it, without gradients, and the rest is in that of the levels.
         bias: Added to the scores of a token, shape (B, H, T).
         values: What a position reads from the tokens of a head, shape (B, H, T, C).
         dropout: Rate on the probabilities of both directions.
@@ -191,10 +194,11 @@ def _forward(
     levels: Sequence[Tensor], outs: Sequence[Tensor], tokens: _Tokens, drop: Dropout
 ) -> _Means:
     """Fill ``outs``, and return what tokens have read."""
+    bias = tokens.bias
     read = _Means(
-        torch.zeros_like(tokens.keys),
-        torch.zeros_like(tokens.bias),
-        torch.full_like(tokens.bias, -torch.inf),
+        torch.zeros_like(tokens.keys, dtype=bias.dtype),
+        torch.zeros_like(bias),
+        torch.full_like(bias, -torch.inf),
     )
     draw = drop.replay() if drop else None
     for i in range(len(tokens.keys)):
@@ -235,19 +239,20 @@ def _forward_of_picture(
         heads: Heads of the tokens.
         draw: Dropout of each tile.
     """
-    columns = len(tokens.keys)
+    columns, dtype = len(tokens.keys), tokens.keys.dtype
     rows = _rows_of_tile(columns)
-    scratch = tokens.keys.new_empty(2, columns * rows)
-    tile_means = torch.empty_like(read.means)
+    scratch = read.means.new_empty(columns * rows)
+    values = tokens.values.t()
     for x, out in _tiles(rows, *positions):
-        scores, probs = (s[: columns * len(x)].view(columns, -1) for s in scratch)
-        torch.mm(tokens.keys, x.t(), out=scores)
+        factors = x.to(dtype)
+        scores = product(tokens.keys, factors).to(x.dtype)
+        probs = scratch[: columns * len(x)].view(columns, -1)
         torch.softmax(scores, 1, out=probs)
         # The largest probability of a softmax is one over its sum.
         tile_sums = scores.amax(1, True) - probs.amax(1, True).log()
         if draw:
             probs.mul_(draw(probs.shape))
-        torch.mm(probs, x, out=tile_means)
+        tile_means = product(probs.to(dtype), factors.t()).to(x.dtype)
         total = torch.logaddexp(read.log_sums, tile_sums)
         share = (tile_sums - total).exp_()
         read.log_sums.copy_(total)
@@ -257,7 +262,7 @@ def _forward_of_picture(
         torch.softmax(_by_head(scores, heads), 1, out=_by_head(probs, heads))
         if draw:
             probs.mul_(draw(probs.shape))
-        torch.addmm(x, probs.t(), tokens.values, out=out)
+        torch.add(x, product(probs.to(dtype).t(), values), out=out)
 
 
 def _backward_of_picture(
@@ -284,39 +289,37 @@ def _backward_of_picture(
     """
     columns = len(tokens.keys)
     rows = _rows_of_tile(columns)
-    scratch = tokens.keys.new_empty(4, columns * rows)
+    scratch = tokens.keys.new_empty(2, columns * rows)
     for x, grad_out, grad_x in _tiles(rows, *positions):
-        scores, probs, grad_probs, grad_scores = (
-            s[: columns * len(x)].view(columns, -1) for s in scratch
-        )
-        torch.mm(tokens.keys, x.t(), out=scores)
+        probs, grad_scores = (s[: columns * len(x)].view(columns, -1) for s in scratch)
+        scores = product(tokens.keys, x)
         # Positions under a token.
         torch.exp(torch.sub(scores, read.log_sums, out=probs), out=probs)
-        torch.addmm(arriving.mass, arriving.means, x.t(), out=grad_probs)
+        grad_probs = product(arriving.means, x).add_(arriving.mass)
         if draw:
             kept_entries = draw(probs.shape)
             grad_probs.mul_(kept_entries)
         torch.mul(grad_probs.sub_(arriving.center), probs, out=grad_scores)
         if draw:
             probs.mul_(kept_entries)
-        torch.addmm(grad_out, probs.t(), arriving.means, out=grad_x)
+        torch.add(grad_out, product(probs.t(), arriving.means.t()), out=grad_x)
         # Tokens under a position.
         scores.add_(tokens.bias)
         torch.softmax(_by_head(scores, heads), 1, out=_by_head(probs, heads))
-        torch.mm(tokens.values, grad_out.t(), out=grad_probs)
+        grad_probs = product(tokens.values, grad_out)
+        kept_probs = probs
         if draw:
             kept_entries = draw(probs.shape)
             grad_probs.mul_(kept_entries)
-            grads.values.addmm_(torch.mul(probs, kept_entries, out=scores), grad_out)
-        else:
-            grads.values.addmm_(probs, grad_out)
+            kept_probs = torch.mul(probs, kept_entries, out=scores)
+        grads.values.add_(product(kept_probs, grad_out.t()))
         grad_probs.mul_(probs)
         inner = _by_head(grad_probs, heads).sum(1, True)
         _by_head(grad_probs, heads).addcmul_(_by_head(probs, heads), inner, value=-1)
         grads.bias.add_(grad_probs.sum(1, True))
         grad_scores.add_(grad_probs)
-        grads.keys.addmm_(grad_scores, x)
-        grad_x.addmm_(grad_scores.t(), tokens.keys)
+        grads.keys.add_(product(grad_scores, x.t()))
+        grad_x.add_(product(grad_scores.t(), tokens.keys.t()))
 
 
 def _by_head(scores: Tensor, heads: int) -> Tensor:

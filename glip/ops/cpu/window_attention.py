@@ -96,9 +96,14 @@ class _WindowAttention(TiledBranch):
     def forward(self, pixels, tile, keep):
         qkv = self.queries_keys_values(self.norm(pixels)[0], tile)
         q, k, v = self.heads(qkv, 3)
-        mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=self.added_to_scores(tile), scale=self.options.scale
-        )
+        added = self.added_to_scores(tile)
+        if self.dtype.itemsize == 2:  # of which torch's kernel for CPUs is slower
+            scores = torch.add(added, q @ k.mT, alpha=self.options.scale)
+            mixed = scores.softmax(-1, torch.float32).to(self.dtype) @ v
+        else:
+            mixed = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=added, scale=self.options.scale
+            )
         return self.times('proj', _inside(_joined(mixed), tile)), qkv
 
     def backward(self, pixels, tile, qkv, grad):

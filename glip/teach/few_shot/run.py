@@ -148,7 +148,7 @@ class FewShotRun:
         return FewShotTable(tuple(results), self.about, tuple(notes))
 
     def _result(self, task: Task) -> Result | None:
-        """That of a task, if it is done."""
+        """Result of a task; None until it is done."""
         result = Result.read(self.work_dir / task.folder)
         if result and result.annotations != self._annotations[task.data.name]:
             raise DatasetError(

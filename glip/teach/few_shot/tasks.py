@@ -111,7 +111,7 @@ class Task:
 
     @property
     def folder(self) -> str:
-        """Its place below the work directory."""
+        """Folder of the task, relative to the work directory."""
         if self.shots == 0:
             return os.path.join(self.data.name, 'zero_shot')
         assert self.tuning is not None

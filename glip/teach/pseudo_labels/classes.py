@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glip.errors import ConfigError
+from glip.runtime.values import single_keys
 
 
 def read_classes(given: Sequence[str]) -> list[str] | dict[str, str]:
@@ -41,8 +42,8 @@ def read_classes(given: Sequence[str]) -> list[str] | dict[str, str]:
 
 def _parsed(text: str, source: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return json.loads(text, object_pairs_hook=single_keys)
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(f'{source}: not JSON ({error})') from error
 
 

@@ -13,6 +13,7 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
 from glip.errors import ConfigError
+from glip.runtime.processes import of_first
 from glip.runtime.reading import read_json
 from glip.runtime.writing import write_json
 
@@ -35,9 +36,7 @@ class Stages:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.file = Path(folder, FILE)
-        content: list[Any] = [self._read() if is_main_process() else None]
-        broadcast_object_list(content)
-        self._stages: dict[str, Any] = content[0]
+        self._stages: dict[str, Any] = of_first(self._read)
 
     def run(
         self, name: str, work: Callable[[], Any], about: Mapping[str, Any] | None = None

@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from glip.ops import (
+from glip.ops import plain_path
+from glip.ops.cpu import (
     fold_group_norm,
     folding_applies,
     higher_line,
-    plain_path,
     resampled_mean,
 )
 

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glip.ops.plain import is_plain
+from glip.ops.torch_internals import onednn_has_bf16, onednn_linear
 
 # With fewer rows, preparing a convolution costs more than it gains.
 _LEAST_ROWS = 256
@@ -14,9 +15,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Affine map of the last dimension, as :func:`torch.nn.functional.linear`.
 
     On a CPU float32 goes through oneDNN, which torch uses for convolutions but not for
-    matrix products, as a 1x1 convolution of a picture that is one pixel high: the same
-    sums in another order, and up to 1.5 times faster where MKL does not favour the
-    processor. Everything else goes the usual way.
+    matrix products: the same sums in another order, and up to 2.3 times faster where
+    MKL does not favour the processor. With gradients it is a 1x1 convolution of a
+    picture that is one pixel high. Everything else goes the usual way.
 
     Args:
         x: Shape (..., K).
@@ -28,9 +29,27 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not _by_onednn(x, weight):
         return F.linear(x, weight, bias)
+    if not torch.is_grad_enabled():
+        out = onednn_linear(x.reshape(-1, x.shape[-1]), weight, bias)
+        return out.view(*x.shape[:-1], -1)
+    if x.numel() < _LEAST_ROWS * x.shape[-1]:
+        return F.linear(x, weight, bias)
     rows = x.reshape(1, -1, 1, x.shape[-1])
     out = F.conv2d(rows.permute(0, 3, 1, 2), weight[:, :, None, None], bias)
     return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Product of a matrix (n, K) with a transposed one (m, K), without gradients.
+
+    By oneDNN in float32, and in bfloat16 where the processor has it.
+    """
+    onednn = a.dtype is torch.float32 or (
+        a.dtype is torch.bfloat16 and onednn_has_bf16()
+    )
+    if onednn and onednn_is_used():
+        return onednn_linear(a, b)
+    return torch.mm(a, b.t())
 
 
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
@@ -38,7 +57,7 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
         onednn_is_used()  # first, as sizes that a compiler reads are compiled anew
         and x.device.type == 'cpu'
         and x.dtype is weight.dtype is torch.float32
-        and x.numel() >= _LEAST_ROWS * x.shape[-1]
+        and x.numel() > 0
         and not torch.is_autocast_enabled('cpu')
     )
 

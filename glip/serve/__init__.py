@@ -1,0 +1,1 @@
+"""Detections over HTTP; needs the extra ``serve``."""
