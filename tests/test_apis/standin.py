@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from glip.registry import MODELS
 
 COLORS = {'red': (0, 0, 255), 'green': (0, 255, 0), 'blue': (255, 0, 0)}  # BGR
+COLORS |= {'crimson': COLORS['red'], 'azure': COLORS['blue']}
 
 
 @MODELS.register_module(force=True)
