@@ -191,7 +191,8 @@ class Detector:
             self.model.prompts_of(DetDataSample(metainfo=words))
         pairs = paired(images, prompts)
         # Pictures that are awaited, such as those of a camera, are not looked ahead to.
-        ahead = batch_size + 1 if isinstance(images, Sequence) else 0
+        several = isinstance(images, Sequence) and len(images) > batch_size
+        ahead = batch_size + 1 if several else 0
         return self._run(
             pairs, least_score, batch_size, chunked_size, tuned, on_error, rgb, ahead
         )

@@ -162,7 +162,7 @@ def test_palettes(demo, pictures, tmp_path, palette):
         ('red', ['--tokens-positive', '-1'], ['red']),
         ('red. blue', ['--chunked-size', '1'], ['red']),
         ('red. blue', ['-s', '-1'], ['red']),
-        ('{"crimson": "red"}', [], ['red']),
+        ('{"red": "crimson"}', [], ['crimson']),
     ],
 )
 def test_forms_of_text(demo, pictures, tmp_path, texts, options, names):

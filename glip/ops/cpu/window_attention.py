@@ -91,7 +91,8 @@ class _WindowAttention(TiledBranch):
         if options.shift:
             patterns = shift_patterns(options.window, options.shift)
             self.added = self.added + patterns[:, None].to(self.added)
-        self.added = self.added.to(dtype)
+        if dtype.itemsize > 2:  # else scores are wide
+            self.added = self.added.to(dtype)
 
     def forward(self, pixels, tile, keep):
         qkv = self.queries_keys_values(self.norm(pixels)[0], tile)
@@ -99,7 +100,7 @@ class _WindowAttention(TiledBranch):
         added = self.added_to_scores(tile)
         if self.dtype.itemsize == 2:  # of which torch's kernel for CPUs is slower
             scores = torch.add(added, q @ k.mT, alpha=self.options.scale)
-            mixed = scores.softmax(-1, torch.float32).to(self.dtype) @ v
+            mixed = scores.softmax(-1).to(self.dtype) @ v
         else:
             mixed = F.scaled_dot_product_attention(
                 q, k, v, attn_mask=added, scale=self.options.scale
