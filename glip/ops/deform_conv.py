@@ -1,7 +1,6 @@
 """Modulated deformable 3x3 convolution as DyHead uses it, without a compiled mmcv."""
 
 from contextlib import nullcontext
-from importlib import import_module
 
 import torch
 from torch import Tensor
@@ -51,8 +50,10 @@ def modulated_deform_conv2d(
             offset = without_gradient_outside(
                 offset, x, weight, stride=(stride, stride), padding=(padding, padding)
             )
-        kernels = import_module('torchvision.ops')  # takes a second, rarely used
-        out = kernels.deform_conv2d(
+        # Takes a second, and is rarely used.
+        from torchvision.ops import deform_conv2d
+
+        out = deform_conv2d(
             x, offset, weight, bias, stride=stride, padding=padding, mask=mask
         )
     return out if mixed else out.to(dtype)
