@@ -32,6 +32,7 @@ RECIPES = {
     'glip_nano_csp_minilm_coco_mini': 2,
     'glip_nano_csp_minilm_few_shot': 1,
     'glip_nano_csp_minilm_mixed': 7,
+    'glip_nano_mbv2_minilm': 1,
 }
 
 
