@@ -57,7 +57,7 @@ class CvatFunction:
         """Rectangles of a PIL image, in pixels.
 
         Args:
-            context: CVAT's; its ``conf_threshold`` goes before the own one.
+            context: CVAT's; its ``conf_threshold`` goes before the function's.
             image: Any picture that :func:`glip.apis.load_image` reads.
         """
         (detections,) = self.prompted([image], threshold=context.conf_threshold)

@@ -97,7 +97,7 @@ class PromptedDetector:
 
         Args:
             images: Pictures, as the detector takes them.
-            threshold: Instead of the own one; None is that.
+            threshold: Lowest score of this call; None for :attr:`threshold`.
             rgb: Arrays come in RGB.
             batch_size: Pictures in memory at a time.
 

@@ -148,7 +148,7 @@ class ZeroShotObjectDetectionPipeline:
             return result
         if isinstance(image, (list, tuple)):
             pairs = zip(image, _labels_of_each(labels, len(image)))
-            questions = [_question(item, own, timeout) for item, own in pairs]
+            questions = [_question(item, names, timeout) for item, names in pairs]
             return list(self._run(questions, **options))
         streamed = (_question(item, labels, timeout) for item in _items(image))
         return self._run(streamed, **options)
@@ -190,7 +190,7 @@ def _items(images: Any) -> Iterator[Any]:
 def _labels_of_each(labels: Any, count: int) -> list[Any]:
     """Labels for each of several pictures: the same for all, or a list for each."""
     nested = isinstance(labels, (list, tuple)) and any(
-        isinstance(own, (list, tuple)) for own in labels
+        isinstance(entry, (list, tuple)) for entry in labels
     )
     if not nested:
         return [labels] * count

@@ -87,10 +87,10 @@ def add_finding(kept: KeptDetections, files: Path) -> None:
     results = [drawn, table, summary, record, image]
 
     def results_of(path: str, text: str, score: float, folder: str) -> list[Any]:
-        found = kept.of(path, text)
-        detections = found.above(score)
+        all_boxes = kept.of(path, text)
+        detections = all_boxes.above(score)
         written = write_results(detections, files / folder)
-        count = f'{len(detections)} of {len(found)} boxes'
+        count = f'{len(detections)} of {len(all_boxes)} boxes'
         return [
             str(written.picture),
             written.table,

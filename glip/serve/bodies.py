@@ -34,8 +34,8 @@ def refusal_of(error: ValidationError) -> Refusal:
     """The first thing that is wrong with a body, as one line."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     first = errors[0]
-    place = '.'.join(str(part)[:60] for part in first['loc'])
+    field = '.'.join(str(part)[:60] for part in first['loc'])
     message = first['msg'].removeprefix('Value error, ')
     if first['type'] == 'json_invalid':
         message = f'the body is neither a form with files nor JSON ({message})'
-    return Refusal(f'{place}: {message}' if place else message)
+    return Refusal(f'{field}: {message}' if field else message)

@@ -5,10 +5,13 @@ import pickle
 
 import pytest
 import torch
+from torch import nn
 
 from glip.apis import read_config
 from glip.models.cpu import use_cpu_kernels
+from glip.models.language import BertLayer
 from glip.ops import plain_path
+from glip.ops.cpu import Linear
 from glip.paths import config_root
 from glip.registry import MODELS
 
@@ -54,7 +57,11 @@ def test_names_of_weights_and_kinds_stay(plain_model):
         'PatchMerging',
         'DyConv',
         'BiAttention',
+        'Linear',
     }
+    layers = [m for m in fast.modules() if isinstance(m, BertLayer)]
+    inner = [m for layer in layers for m in layer.modules() if isinstance(m, nn.Linear)]
+    assert inner and {type(linear) for linear in inner} == {Linear}
 
 
 def test_a_second_time_and_a_copy_change_nothing(plain_model):

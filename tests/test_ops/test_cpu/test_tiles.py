@@ -213,6 +213,21 @@ def test_half_precision_is_for_inference_and_keeps_sums_in_full():
         assert not tiles.works_in_tiles(x)
 
 
+def test_half_precision_where_positions_attend_to_few():
+    made = block(7, 3, torch.float32).eval()
+    for parameter in made.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    # Scores far apart, so that their scale and what is added to them decide.
+    nn.init.normal_(made.attn.w_msa.qkv.weight, std=1.0)
+    nn.init.ones_(made.norm1.weight)
+    x = torch.randn(2, 15, 15, 16)
+    with torch.no_grad():
+        exact = made(x)
+        with torch.autocast('cpu', torch.bfloat16):
+            rounded = made(x)
+    assert (rounded - exact).abs().mean() < 0.02 * (exact - x).abs().mean()
+
+
 def test_windows_hold_every_pixel_once():
     for height, width, window, shift in [(21, 28, 7, 0), (20, 31, 7, 3), (1, 5, 4, 2)]:
         found = window_tiles(height, width, window, shift)
