@@ -83,7 +83,6 @@ class BoxAP:
         return everywhere
 
     def _columns(self, classes: Sequence[int] | None) -> np.ndarray:
-        """Which of the judged classes are among some."""
         if classes is None:
             return np.ones(len(self.judged), dtype=bool)
         return np.isin(self.judged, list(classes))
@@ -156,11 +155,11 @@ def box_hits(
     """Tell right detections from wrong ones, as the evaluator counts them.
 
     Args:
-        coco: Annotations of the pictures in ``detections.ids``.
-        detections: Labels index the classes of ``coco``.
+        coco: See :func:`box_ap`.
+        detections: See there.
         iou: Threshold of a hit.
         limit: Detections per picture and class that count.
-        federated: LVIS's rule, see :func:`box_ap`.
+        federated: See there.
 
     Returns:
         Two masks (N,): detections that hit a box of their own, and those that count.
@@ -272,74 +271,48 @@ class _Images:
 def _evaluations(
     images: _Images, detections: DetectionRows, judged: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, COCOeval_faster]]:
-    """Classes, rows of their detections, and an evaluator that is ready to run.
-
-    Args:
-        images: The truth.
-        detections: Of any class.
-        judged: Classes that have boxes, ascending.
-    """
+    """Classes, rows of their detections, and an evaluator that is ready to run."""
     size = max(1, _PAIRS // max(1, len(detections.ids)))
-    for labels in np.split(judged, range(size, len(judged), size)):
-        if not len(labels):
-            continue
+    for start in range(0, len(judged), size):
+        labels = judged[start : start + size]
         rows = np.flatnonzero(np.isin(detections.labels, labels))
         numbers = images.numbers(labels)
         if not images.federated:
             numbers |= set(detections.images[rows].tolist())
         elif len(rows):
             rows = rows[np.isin(detections.images[rows], list(numbers))]
-        yield (
-            labels,
-            rows,
-            _evaluation(images, labels, sorted(numbers), detections, rows),
+        truth = images.dataset(labels, sorted(numbers))
+        evaluation = COCOeval_faster(
+            _indexed(truth),
+            _indexed(dict(truth, annotations=_annotations(detections.take(rows)))),
+            'bbox',
+            print_function=lambda *_: None,
+            lvis_style=images.federated,
         )
+        evaluation.params.catIds = (labels + 1).tolist()
+        evaluation.params.imgIds = [number + 1 for number in sorted(numbers)]
+        yield labels, rows, evaluation
 
 
-def _evaluation(
-    images: _Images,
-    labels: np.ndarray,
-    numbers: Sequence[int],
-    detections: DetectionRows,
-    rows: np.ndarray,
-) -> COCOeval_faster:
-    """An evaluator of some classes; ids of detections are their number in rows + 1."""
-    truth = COCO()
-    truth.dataset = images.dataset(labels, numbers)
-    truth.createIndex()
-    predicted = COCO()
-    predicted.dataset = dict(
-        truth.dataset,
-        annotations=[
-            {
-                'id': detection,
-                'image_id': number + 1,
-                'category_id': label + 1,
-                'bbox': box,
-                'area': box[2] * box[3],
-                'score': score,
-                'iscrowd': 0,
-            }
-            for detection, (number, label, box, score) in enumerate(
-                zip(
-                    detections.images[rows].tolist(),
-                    detections.labels[rows].tolist(),
-                    detections.boxes[rows].tolist(),
-                    detections.scores[rows].tolist(),
-                    strict=True,
-                ),
-                start=1,
-            )
-        ],
-    )
-    predicted.createIndex()
-    evaluation = COCOeval_faster(
-        truth,
-        predicted,
-        'bbox',
-        print_function=lambda *_: None,
-        lvis_style=images.federated,
-    )
-    evaluation.params.catIds = (labels + 1).tolist()
-    evaluation.params.imgIds = [number + 1 for number in numbers]
-    return evaluation
+def _indexed(dataset: dict[str, Any]) -> COCO:
+    coco = COCO()
+    coco.dataset = dataset
+    coco.createIndex()
+    return coco
+
+
+def _annotations(detections: DetectionRows) -> list[dict[str, Any]]:
+    """Detections in COCO's layout; ids count from 1."""
+    rows = zip(*(column.tolist() for column in detections.columns), strict=True)
+    return [
+        {
+            'id': detection,
+            'image_id': number + 1,
+            'category_id': label + 1,
+            'bbox': box,
+            'area': box[2] * box[3],
+            'score': score,
+            'iscrowd': 0,
+        }
+        for detection, (number, label, box, score) in enumerate(rows, start=1)
+    ]

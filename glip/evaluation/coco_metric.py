@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,9 +16,9 @@ from terminaltables import AsciiTable
 from glip.datasets.coco_file import CocoFile, read_coco
 from glip.errors import ConfigError, DatasetError
 from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, box_ap
-from glip.evaluation.coco_results import as_coco, compact, write_results
+from glip.evaluation.coco_results import write_results
 from glip.evaluation.detection_rows import DetectionRows
-from glip.evaluation.predictions import check_labels
+from glip.evaluation.predictions import check_labels, entry_of
 from glip.evaluation.proposals import class_agnostic_ap, fast_recall
 from glip.evaluation.sample_truth import coco_of, truth_of
 from glip.registry import METRICS
@@ -125,7 +126,6 @@ class CocoMetric(BaseMetric):
         return np.atleast_1d(np.asarray(self.iou_thrs))
 
     def _measured(self, metric: str | Sequence[str]) -> list[str]:
-        """Which of the measures are asked for."""
         wanted = [metric] if isinstance(metric, str) else list(metric)
         if unknown := [name for name in wanted if name not in self._MEASURES]:
             raise ConfigError(
@@ -136,8 +136,7 @@ class CocoMetric(BaseMetric):
 
     def _choose(self, metric_items: Sequence[str] | None) -> tuple[str, ...] | None:
         """The results that are asked for, all of which exist; None for the usual."""
-        unknown = set(metric_items or ()) - set(self._items)
-        if unknown:
+        if unknown := set(metric_items or ()) - set(self._items):
             raise ConfigError(
                 f'metric_items {sorted(unknown)} are unknown; there are '
                 f'{list(self._items)}'
@@ -169,7 +168,7 @@ class CocoMetric(BaseMetric):
         """
         for sample in data_samples:
             truth = truth_of(sample) if self.ann_file is None else {}
-            self.results.append(compact(sample) | truth)
+            self.results.append(entry_of(sample, None) | truth)
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Evaluate all detections.
@@ -181,20 +180,24 @@ class CocoMetric(BaseMetric):
         Raises:
             DatasetError: Classes or pictures are not those of the annotation file.
         """
-        coco = self._truth(results)
-        check_results(results, coco)
+        if self.ann_file is None:
+            coco = coco_of(results, (self.dataset_meta or {}).get('classes', ()))
+        else:
+            coco = self._read()
+        check_ids([result['img_id'] for result in results], coco)
+        check_labels(results, len(coco.names), coco.path)
         if self.outfile_prefix:
-            write_results(f'{self.outfile_prefix}.bbox.json', as_coco(results, coco))
+            write_results(f'{self.outfile_prefix}.bbox.json', results, coco)
         values: dict[str, float] = {}
         if self.format_only:
             return values
+        measures = {
+            'bbox': self._boxes,
+            'proposal': self._proposals,
+            'proposal_fast': self._fast_proposals,
+        }
         for measure in self.metrics:
-            if measure == 'bbox':
-                values |= self._boxes(coco, results)
-            elif measure == 'proposal':
-                values |= self._proposals(coco, results)
-            else:
-                values |= self._fast_proposals(coco, results)
+            values |= measures[measure](coco, results)
         return values
 
     def _boxes(
@@ -257,19 +260,22 @@ class CocoMetric(BaseMetric):
         self, evaluation: BoxAP, coco: CocoFile, results: Sequence[Mapping[str, Any]]
     ) -> dict[str, float]:
         """Keep the details, and with ``classwise`` log them and return results."""
-        rows = class_rows(evaluation, coco, [r['img_id'] for r in results])
-        self.details = {
-            'pictures': len(results),
-            'boxes': sum(row['boxes'] for row in rows),
-            'classes': rows,
-        }
-        return by_class(rows) if self.classwise else {}
-
-    def _truth(self, results: Sequence[Mapping[str, Any]]) -> CocoFile:
-        """The annotations of the file, or else of the samples."""
-        if self.ann_file is not None:
-            return self._read()
-        return coco_of(results, (self.dataset_meta or {}).get('classes', ()))
+        boxes = [box for result in results for box in coco.boxes[result['img_id']]]
+        counts = Counter(coco.labels[box['category_id']] for box in boxes)
+        columns = [evaluation.by_class(iou=iou).tolist() for iou in (None, 0.5, 0.75)]
+        rows = [
+            {'name': name, 'boxes': counts[k], 'AP': ap, 'AP50': ap50, 'AP75': ap75}
+            for k, (name, ap, ap50, ap75) in enumerate(zip(coco.names, *columns))
+        ]
+        self.details = {'pictures': len(results), 'boxes': len(boxes), 'classes': rows}
+        if not self.classwise:
+            return {}
+        table = [['class', 'boxes', 'AP', 'AP50', 'AP75']]
+        for row in rows:
+            values = [f'{row[key]:.3f}' for key in ('AP', 'AP50', 'AP75')]
+            table.append([row['name'], str(row['boxes']), *values])
+        MMLogger.get_current_instance().info('\n' + AsciiTable(table).table)
+        return {f'{row["name"]}_precision': row['AP'] for row in rows}
 
     def _read(self) -> CocoFile:
         """The annotations, with the classes of the data set, read once."""
@@ -354,38 +360,3 @@ def check_ids(image_ids: Iterable[Any], coco: CocoFile) -> None:
         if image_id in seen:
             raise DatasetError(f'{coco.path}: picture {image_id} is evaluated twice')
         seen.add(image_id)
-
-
-def check_results(results: Sequence[Mapping[str, Any]], coco: CocoFile) -> None:
-    """Make sure that pictures and labels are those of the annotation file.
-
-    Raises:
-        DatasetError: One is not, or a picture comes twice.
-    """
-    check_ids([result['img_id'] for result in results], coco)
-    check_labels(results, len(coco.names), coco.path)
-
-
-def class_rows(
-    evaluation: BoxAP, coco: CocoFile, image_ids: Sequence[Any]
-) -> list[dict[str, Any]]:
-    """Of each class ``name``, ``boxes``, ``AP``, ``AP50`` and ``AP75``."""
-    counts = np.zeros(len(coco.names), dtype=int)
-    for image_id in image_ids:
-        for box in coco.boxes[image_id]:
-            counts[coco.labels[box['category_id']]] += 1
-    columns = [evaluation.by_class(iou=iou).tolist() for iou in (None, 0.5, 0.75)]
-    return [
-        {'name': name, 'boxes': boxes, 'AP': ap, 'AP50': ap50, 'AP75': ap75}
-        for name, boxes, ap, ap50, ap75 in zip(coco.names, counts.tolist(), *columns)
-    ]
-
-
-def by_class(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Log a table of AP by class and return it as ``<name>_precision``."""
-    table = [['class', 'boxes', 'AP', 'AP50', 'AP75']]
-    for row in rows:
-        values = [f'{row[key]:.3f}' for key in ('AP', 'AP50', 'AP75')]
-        table.append([row['name'], str(row['boxes']), *values])
-    MMLogger.get_current_instance().info('\n' + AsciiTable(table).table)
-    return {f'{row["name"]}_precision': row['AP'] for row in rows}

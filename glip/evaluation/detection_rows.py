@@ -52,15 +52,14 @@ class DetectionRows:
             tuple(entry['img_id'] for entry in results),
         )
 
+    @property
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """Images, labels, boxes and scores."""
+        return self.images, self.labels, self.boxes, self.scores
+
     def take(self, rows: np.ndarray) -> DetectionRows:
         """Some of the detections."""
-        return DetectionRows(
-            self.images[rows],
-            self.labels[rows],
-            self.boxes[rows],
-            self.scores[rows],
-            self.ids,
-        )
+        return DetectionRows(*(column[rows] for column in self.columns), self.ids)
 
     def with_area(self) -> DetectionRows:
         """Without those that cover nothing."""

@@ -109,11 +109,7 @@ class MultiDatasetsEvaluator(Evaluator):
             metric.process(data_batch, samples)
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Hand the results to the metric of their part and name what they say.
-
-        Args:
-            size: Number of samples of all parts together.
-        """
+        """Hand the results of all ``size`` samples to the metrics of their parts."""
         first = self.metrics[0]
         results = collect_results(first.results, size, first.collect_device)
         first.results.clear()
@@ -136,7 +132,11 @@ class MultiDatasetsEvaluator(Evaluator):
                 f'{metric.prefix}/{key}' if metric.prefix else key: value
                 for key, value in metric.compute_metrics(results[start:end]).items()
             }
-            rows[name] = _row(name, named, end - start, metric)
+            details = dict(getattr(metric, 'details', {}))
+            details.pop('pictures', None)
+            if (source := getattr(metric, 'ann_file', None)) is not None:
+                details = {'ann_file': str(source), **details}
+            rows[name] = SetRow(name, named, end - start, details=details)
             for key, value in named.items():
                 values[f'{name}/{key}'] = value
                 by_name.setdefault(key, []).append(value)
@@ -173,16 +173,6 @@ class MultiDatasetsEvaluator(Evaluator):
             else:
                 others = ', '.join(path.name for path in paths[1:])
                 logger.info(f'written: {paths[0]}, {others}')
-
-
-def _row(name: str, values: Mapping[str, float], pictures: int, metric: Any) -> SetRow:
-    """What one metric says of its part."""
-    details = dict(getattr(metric, 'details', {}))
-    details.pop('pictures', None)
-    source = getattr(metric, 'ann_file', None)
-    if source is not None:
-        details = {'ann_file': str(source), **details}
-    return SetRow(name, values, pictures, details=details)
 
 
 def _completed(entry: Mapping[str, Any], row: SetRow | None) -> SetRow:

@@ -53,11 +53,7 @@ def build_dataset(cfg: Config, split: str = 'test') -> Any:
 
 @contextmanager
 def _building(what: str, cfg: Config) -> Iterator[None]:
-    """Name the part of a config that mmengine cannot build.
-
-    Raises:
-        ConfigError: It cannot.
-    """
+    """Name the part of a config that mmengine cannot build, in a ``ConfigError``."""
     try:
         yield
     except GLIPError:
@@ -97,29 +93,25 @@ def evaluate_predictions(
     if dataset is None:
         dataset = build_dataset(cfg)
     parts = list(iter_leaves(dataset))
-    infos = [part.get_data_info(i) for part in parts for i in range(len(part))]
+    ids = (part.get_data_info(i)['img_id'] for part in parts for i in range(len(part)))
     source = ', '.join(str(getattr(part, 'ann_file', part)) for part in parts)
-    check_pictures(predictions, (info['img_id'] for info in infos), source)
+    check_pictures(predictions, ids, source)
     given = cfg.get('test_evaluator') or cfg.get('val_evaluator')
     if not given:
         raise ConfigError(f'{cfg.filename or "the config"} has no test_evaluator')
     with DefaultScope.overwrite_default_scope('glip'):
         evaluator = _evaluator(given, cfg)
         evaluator.dataset_meta = dataset.metainfo
-        number = 0
+        rest = iter(predictions)
         for part in parts:
             pipeline = _without_pictures(part)
-            for _ in range(len(part)):
-                sample = dict(predictions[number])
-                sample = _with_truth(sample, infos[number], pipeline)
-                infos[number] = None  # they are many, and needed once
-                evaluator.process([sample])
-                number += 1
+            for number in range(len(part)):
+                info = part.get_data_info(number)
+                evaluator.process([_with_truth(dict(next(rest)), info, pipeline)])
         return evaluator.evaluate(len(predictions))
 
 
 def _evaluator(given: Any, cfg: Config) -> Any:
-    """One that has all the metrics."""
     given = copy.deepcopy(given)
     if not isinstance(given, Mapping) or 'metrics' not in given:
         given = {'type': 'Evaluator', 'metrics': given}
@@ -151,7 +143,6 @@ def _with_truth(
 
 
 def _plain(value: Any) -> Any:
-    """What a metric is shown after a model ran: dicts of tensors."""
     if isinstance(value, BaseDataElement):
         return value.to_dict()
     if isinstance(value, torch.Tensor):

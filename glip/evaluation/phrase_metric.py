@@ -20,13 +20,7 @@ from glip.runtime.writing import write_json
 class PhraseMetric(BaseMetric):
     """Judges the boxes of phrases; its subclasses say what of that is a result.
 
-    Args:
-        topk: How many of a phrase's best boxes are looked at.
-        iou_thrs: Overlap from which on a box is right.
-        outfile_prefix: Write results and what became of each phrase to
-            ``<prefix>.phrases.json``.
-        collect_device: Where results of several processes are gathered.
-        prefix: Goes before the names of the results.
+    The arguments are those of :class:`glip.evaluation.Flickr30kMetric`.
 
     Raises:
         ConfigError: ``topk`` is empty or holds no numbers of boxes, or ``iou_thrs`` is
@@ -79,9 +73,6 @@ class PhraseMetric(BaseMetric):
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Results by name, and the file where one is asked for.
 
-        Args:
-            results: An entry per caption.
-
         Raises:
             ConfigError: The entries are another metric's, which saw joined data.
             DatasetError: They are not what the metric judges.
@@ -125,7 +116,6 @@ class PhraseMetric(BaseMetric):
 
 
 def _hits_of(sample: Mapping[str, Any], metric: str) -> dict[str, Any]:
-    """What the metric of a name keeps of one evaluated caption."""
     caption = sample.get('text')
     if caption is not None and not isinstance(caption, str):
         raise DatasetError(

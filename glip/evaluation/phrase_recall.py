@@ -63,9 +63,6 @@ class Flickr30kMetric(PhraseMetric):
     def values_of(self, results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Share of the phrases found.
 
-        Args:
-            results: See :class:`glip.evaluation.phrase_metric.PhraseMetric`.
-
         Returns:
             ``R@<k>`` in percent, ``upper_bound`` for -1, the number of ``phrases``,
             and the same by type, as ``R@1_people``, where there are types.
@@ -95,7 +92,6 @@ class Flickr30kMetric(PhraseMetric):
         groups: dict[str, list[PhraseHits]],
         merged: bool,
     ) -> None:
-        """A table of one protocol."""
         rows = [['phrases', 'number', *map(_key, self.topk)]]
         for kind, group in groups.items():
             end = f'_{kind}' if kind else ''
@@ -107,5 +103,4 @@ class Flickr30kMetric(PhraseMetric):
 
 
 def _key(k: int) -> str:
-    """Name of a recall."""
     return 'upper_bound' if k == -1 else f'R@{k}'

@@ -17,10 +17,6 @@ from glip.runtime.writing import check_place, writing_to
 class PredictionFile(DumpDetResults):
     """mmdet's metric that writes the .pkl of ``--out``, whole or not at all.
 
-    Args:
-        out_file_path: The file.
-        **kwargs: See ``mmengine.evaluator.DumpResults``.
-
     Raises:
         ConfigError: It could not be written.
     """
@@ -30,11 +26,7 @@ class PredictionFile(DumpDetResults):
         check_place(out_file_path)
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """Write them.
-
-        Returns:
-            Nothing.
-        """
+        """Write the file; there are no results."""
         path = self.out_file_path
         with writing_to(path), atomic_write(path) as part, part.open('wb') as file:
             dump(results, file, file_format='pkl')

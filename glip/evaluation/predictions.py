@@ -61,27 +61,25 @@ def read_predictions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     return _checked(content, path)
 
 
-def entry_of(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """Detections of one picture as plain arrays.
+def entry_of(
+    sample: Mapping[str, Any], kind: type | None = np.float64
+) -> dict[str, Any]:
+    """Detections of one picture as plain arrays, which is what metrics keep.
 
     Args:
-        sample: A data sample as dict, or such an entry, as metrics keep them:
-            ``img_id``, ``bboxes``, ``scores`` and ``labels``.
+        sample: A data sample as dict, or such an entry.
+        kind: Type of boxes and scores; None for theirs, see :func:`as_array`.
 
     Returns:
         ``img_id``, ``bboxes`` (N, 4) x1 y1 x2 y2 in original pixels, ``scores``
-        (N,), both float64, and ``labels`` (N,) int64.
+        (N,), and ``labels`` (N,) int64.
     """
     instances = sample.get('pred_instances', sample)
-    kinds = (np.float64, np.float64, np.int64)
-    boxes, scores, labels = (
-        as_array(instances[field], kind) for field, kind in zip(_BOX_FIELDS, kinds)
-    )
     return {
         'img_id': sample.get('img_id'),
-        'bboxes': boxes.reshape(-1, 4),
-        'scores': scores.reshape(-1),
-        'labels': labels.reshape(-1),
+        'bboxes': as_array(instances['bboxes'], kind).reshape(-1, 4),
+        'scores': as_array(instances['scores'], kind).reshape(-1),
+        'labels': as_array(instances['labels'], np.int64).reshape(-1),
     }
 
 
@@ -160,11 +158,9 @@ def _checked(content: Any, path: Path) -> list[dict[str, Any]]:
 
 
 def as_array(values: Any, kind: type | None = None) -> np.ndarray:
-    """A tensor, a box structure or numbers as an array.
+    """A tensor on any device, a box structure or numbers as an array.
 
-    Args:
-        values: On any device.
-        kind: Type of the numbers; by default theirs, float32 for half precision.
+    The type is by default theirs, float32 for half precision.
     """
     values = getattr(values, 'tensor', values)
     if isinstance(values, torch.Tensor):

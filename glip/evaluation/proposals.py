@@ -21,13 +21,9 @@ def class_agnostic_ap(
     limits: Sequence[int],
     thresholds: np.ndarray,
 ) -> BoxAP:
-    """Evaluate by COCO's rules as if all boxes were of one class (its ``useCats=0``).
+    """Evaluate as if all boxes were of one class (COCO's ``useCats=0``).
 
-    Args:
-        coco: Annotations.
-        detections: Of any class.
-        limits: Of detections per picture.
-        thresholds: Of IoU.
+    The arguments are those of :func:`glip.evaluation.box_ap.box_ap`.
     """
     one_class = replace(
         coco,
@@ -82,11 +78,7 @@ def fast_recall(
 
 
 def _greedy(ious: np.ndarray) -> np.ndarray:
-    """IoU of each box with its own detection, the closest pairs first; 0 for none.
-
-    Args:
-        ious: (detections, boxes).
-    """
+    """IoU of each box (a column) with its own detection (a row); 0 for none."""
     left, best = ious.copy(), np.zeros(ious.shape[1])
     for _ in range(min(left.shape)):
         detection, box = np.unravel_index(left.argmax(), left.shape)

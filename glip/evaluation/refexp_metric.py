@@ -92,9 +92,6 @@ class RefExpMetric(PhraseMetric):
     def values_of(self, results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Share of the sentences understood, 0 to 1.
 
-        Args:
-            results: See :class:`glip.evaluation.phrase_metric.PhraseMetric`.
-
         Returns:
             ``mean_precision`` over sets and k; of each set, named by the annotations,
             ``<set>_precision@<k>`` and ``<set>_acc@0.5``, the share whose best box has
@@ -145,7 +142,6 @@ class RefExpMetric(PhraseMetric):
     def _log(
         self, sets: Mapping[str, float], groups: Mapping[str, Sequence[PhraseHits]]
     ) -> None:
-        """A table with a line for each set."""
         columns = [f'precision@{k}' for k in self.topk] + [f'acc@{_ACCURACY_IOU:g}']
         rows = [['set', 'sentences', *columns]]
         for name, phrases in groups.items():

@@ -32,13 +32,10 @@ def truth_of(sample: Mapping[str, Any]) -> dict[str, np.ndarray]:
             'the samples of the evaluation come without annotations: set ann_file of '
             "the metric, or add 'instances' to the meta_keys of PackDetInputs"
         )
-    columns = (
-        ([one['bbox'] for one in instances], np.float64),
-        ([one['bbox_label'] for one in instances], np.int64),
-        ([one.get('ignore_flag', 0) for one in instances], np.int64),
-    )
-    boxes, labels, ignored = (np.array(values, kind) for values, kind in columns)
-    return dict(zip(_FIELDS, (boxes.reshape(-1, 4), labels, ignored), strict=True))
+    boxes = np.array([one['bbox'] for one in instances], np.float64).reshape(-1, 4)
+    labels = np.array([one['bbox_label'] for one in instances], np.int64)
+    ignored = np.array([one.get('ignore_flag', 0) for one in instances], np.int64)
+    return dict(zip(_FIELDS, (boxes, labels, ignored), strict=True))
 
 
 def coco_of(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> CocoFile:

@@ -30,7 +30,7 @@ class SetRow:
     """One data set.
 
     Attributes:
-        name: What it is called.
+        name: In the table.
         values: Its results by name; -1 where there is nothing to find.
         pictures: How many were evaluated.
         absent: What was looked for and is not there, of a set that was not evaluated.
@@ -119,15 +119,8 @@ class SetTable:
                 continue
             shown = {_plain(key): row.value(key) for key in self.keys}
             results = {key: row.value(key) for key in row.values}
-            sets.append(
-                {
-                    'name': row.name,
-                    'pictures': row.pictures,
-                    **shown,
-                    'results': results,
-                    **row.details,
-                }
-            )
+            entry = {'name': row.name, 'pictures': row.pictures, **shown}
+            sets.append({**entry, 'results': results, **row.details})
         means = {_plain(key): self.mean(key) for key in self.keys}
         mean = {**means, 'sets': self.counted, 'of': len(self.rows)}
         return _without_nan({**self.about, 'mean': mean, 'sets': sets})
@@ -138,7 +131,6 @@ class SetTable:
         Raises:
             ConfigError: The folder cannot be written to.
         """
-        head = ['set', 'pictures', *map(_plain, self.keys), 'absent']
         rows = [
             [row.name, row.pictures, *map(row.value, self.keys), row.absent]
             for row in self.rows
@@ -148,7 +140,7 @@ class SetTable:
         return write_tables(
             *(folder, 'sets'),
             markdown=self.markdown(),
-            head=head,
+            head=['set', 'pictures', *map(_plain, self.keys), 'absent'],
             rows=rows,
             content=self.json(),
         )
@@ -203,7 +195,6 @@ def joined(tables: Sequence[SetTable]) -> SetTable:
 
 
 def _row(entry: Mapping[str, Any]) -> SetRow:
-    """What :meth:`SetTable.json` made of a row."""
     results = entry.get('results', {})
     known = {'name', 'pictures', 'absent', 'results', *map(_plain, results)}
     return SetRow(
@@ -257,7 +248,6 @@ def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON has no NaN."""
     if isinstance(value, Mapping):
         return {key: _without_nan(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

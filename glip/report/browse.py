@@ -28,27 +28,15 @@ Show = Callable[[Image.Image, str], None]
 
 
 @dataclass
-class Counts:
-    """What was seen of a data set.
-
-    Attributes:
-        boxes: Of each sample, those to ignore left out.
-        ignored: Boxes to ignore.
-        asked: Phrases and classes that the captions ask for.
-        num_with_boxes: Those of them that have boxes.
-        cut: Boxes whose words have no room in the caption.
-        skipped: Why samples could not be shown, and how many.
-    """
-
-    boxes: list[int] = field(default_factory=list)
+class _Counts:
+    boxes: list[int] = field(default_factory=list)  # of each sample
     ignored: int = 0
-    asked: int = 0
-    num_with_boxes: int = 0
-    cut: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
+    asked: int = 0  # phrases and classes
+    num_with_boxes: int = 0  # of these
+    cut: int = 0  # boxes whose words have no room in the caption
+    skipped: Counter[str] = field(default_factory=Counter)  # by reason
 
     def add(self, shown: Seen) -> None:
-        """Count one sample."""
         if shown.reason is not None:
             self.skipped[shown.reason] += 1
             return
@@ -61,7 +49,6 @@ class Counts:
         self.cut += shown.num_cut
 
     def facts(self) -> list[tuple[str, str]]:
-        """Name and value of all of it, in words."""
         total, samples = sum(self.boxes), len(self.boxes)
         boxes = str(total)
         if samples:
@@ -107,8 +94,8 @@ def browse(
     """Write samples, with a progress bar; Ctrl-C ends it with what there is.
 
     Args:
-        browser: Where they come from.
-        folder: Where to; made where it is missing.
+        browser: Source of the samples.
+        folder: Created where it is missing.
         title: Heading of the page.
         number: How many, spread evenly over the data set; all by default, or 100 of
             a stream.
@@ -127,7 +114,7 @@ def browse(
     chosen = _choose(browser, number, which)
     folder = make_folder(folder)
     pages = None if as_images else PageWriter(folder, title, per_page)
-    counts = Counts()
+    counts = _Counts()
     try:
         for shown in track(browser.samples(chosen), len(chosen), 'samples'):
             counts.add(shown)
@@ -138,7 +125,7 @@ def browse(
                     [f'skipped: {shown.reason}'] if shown.reason else shown.notes,
                 )
             if shown.parts and (as_images or show):
-                image = as_image(shown)
+                image = _as_image(shown)
                 if as_images:
                     name = f'{shown.index:06d}_{safe_name(Path(shown.path).stem)}.jpg'
                     write_picture(folder / name, image, quality=_QUALITY)
@@ -153,7 +140,7 @@ def browse(
     return (folder if pages is None else pages.finish(facts)), facts
 
 
-def as_image(shown: Seen) -> Image.Image:
+def _as_image(shown: Seen) -> Image.Image:
     """A sample as one image, the steps of a pipeline below each other."""
     title = f'{shown.index}: {relative(shown.path)}  {"; ".join(shown.notes)}'
     images = []
@@ -167,7 +154,6 @@ def as_image(shown: Seen) -> Image.Image:
 def _choose(
     browser: SampleBrowser, number: int | None, which: Sequence[int] | None
 ) -> Sequence[int]:
-    """Numbers of the samples to be shown."""
     if browser.is_stream:
         if which is not None:
             raise ConfigError('samples of a stream have no numbers to choose by')
@@ -179,7 +165,6 @@ def _choose(
 
 
 def _about(browser: SampleBrowser) -> list[tuple[str, str]]:
-    """Facts about the data sets themselves."""
     facts = []
     for leaf in browser.leaves:
         dataset = leaf.dataset

@@ -53,16 +53,9 @@ class Complexity:
     tokens: int
     prompts: int
 
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions counted each."""
-        return 2 * self.macs
 
-
-def count_macs(
-    model: nn.Module, run: Callable[[], Any]
-) -> tuple[int, dict[str, dict[str, int]]]:
-    """Count the multiply-adds of a call, by module and operation.
+def count_macs(model: nn.Module, run: Callable[[], Any]) -> tuple[int, dict[str, int]]:
+    """Count the multiply-adds of a call of a model.
 
     Matrix products, convolutions, attention and deformable convolutions are counted;
     what is done element by element (norms, activations, the bilinear sampling of
@@ -70,24 +63,17 @@ def count_macs(
     counts as much as a plain one of its size, and all is computed as the papers write
     it: kernels that need fewer operations for the same result do not change the sum.
 
-    Args:
-        model: What is called, for the names.
-        run: Calls it.
-
     Returns:
-        The sum, and module -> operation -> multiply-adds.
+        The sum, and that of each module with those in it.
     """
     counter = flop_counter()
     with torch.no_grad(), plain_path(), counter:
         run()
     root = type(model).__name__
-    by_module = {}
-    for module, operations in counter.get_flop_counts().items():
-        name = module.removeprefix(root).lstrip('.')
-        by_module[name] = {
-            str(operation).rpartition('.')[2]: count // 2
-            for operation, count in operations.items()
-        }
+    by_module = {
+        module.removeprefix(root).lstrip('.'): sum(n // 2 for n in operations.values())
+        for module, operations in counter.get_flop_counts().items()
+    }
     return counter.get_total_flops() // 2, by_module
 
 
@@ -96,7 +82,6 @@ def picture_complexity(
     *,
     shape: tuple[int, int] = (800, 1333),
     text: Any = None,
-    custom_entities: bool | None = None,
     device: str | None = None,
 ) -> Complexity:
     """Count a model's operations for a picture of noise.
@@ -105,7 +90,6 @@ def picture_complexity(
         cfg: Its ``model`` is built; weights do not matter and are not loaded.
         shape: (height, width) in pixels, padded as the model does.
         text: The prompt: anything ``glip.text.parse_text`` takes.
-        custom_entities: Take a string as class names.
         device: Defaults to the GPU, where there is one.
 
     Raises:
@@ -123,7 +107,6 @@ def picture_complexity(
             'img_shape': tuple(shape),
             'scale_factor': (1.0, 1.0),
             'text': text,
-            'custom_entities': custom_entities,
         }
     )
     noise = torch.randint(0, 256, (3, *shape), dtype=torch.uint8)
@@ -184,9 +167,6 @@ def in_units(number: float) -> str:
 
 
 def _counted(model: nn.Module, batch: dict[str, Any]) -> Complexity:
-    """Run a model once and count."""
-    # Encoded texts are kept, which would hide what they cost.
-    model.train(False)
     data = model.data_preprocessor(batch, False)
     samples = data['data_samples']
     total, by_module = count_macs(
@@ -195,7 +175,7 @@ def _counted(model: nn.Module, batch: dict[str, Any]) -> Complexity:
     named = dict(model.named_children())
     order = [name for name in _PARTS if name in named]
     order += [name for name in named if name not in order and _params(named[name])]
-    parts = {name: sum(by_module.get(name, {}).values()) for name in order}
+    parts = {name: by_module.get(name, 0) for name in order}
     if not parts.get('bbox_head', 1):
         # It is asked by its methods, not called, so it gets what is left.
         parts['bbox_head'] = total - sum(parts.values())
@@ -217,14 +197,13 @@ def _counted(model: nn.Module, batch: dict[str, Any]) -> Complexity:
 
 
 def _by_kind(
-    by_module: Mapping[str, Mapping[str, int]], modules: Mapping[str, nn.Module]
+    sums: Mapping[str, int], modules: Mapping[str, nn.Module]
 ) -> dict[str, int]:
     """Sums over the modules two levels below the head, by their kind.
 
     The head is ``bbox_head.head`` with the blocks in it; what it does itself is listed
     by its own kind.
     """
-    sums = {name: sum(counts.values()) for name, counts in by_module.items()}
     inner = [n for n in sums if n in modules and n.startswith(f'{_HEAD}.')]
     by_kind = Counter[str]()
     for name in inner:
@@ -268,11 +247,7 @@ def _linear_flops(*shapes: Any, **_: Any) -> int:
 
 
 def summary(complexity: Complexity) -> list[str]:
-    """Lines that say it all.
-
-    Args:
-        complexity: What was counted.
-    """
+    """Lines that say it all."""
     rows = [('part', 'multiply-adds', 'params')]
     for name, macs in complexity.parts.items():
         rows.append((name, in_units(macs), in_units(complexity.part_params[name])))

@@ -27,14 +27,7 @@ Ranks = Sequence[int | None]
 
 
 class Bars(NamedTuple):
-    """Two values of one name, in percent.
-
-    Attributes:
-        name: Name of a class, data set or kind.
-        count: Number of things that it has.
-        front: Value of the bar in front.
-        back: Value of the bar behind.
-    """
+    """Two values of one name in percent, and the number of things that it has."""
 
     name: str
     count: int
@@ -197,14 +190,8 @@ def draw_confusion(
             if count:
                 ink = 'white' if shares[row, column] > 0.55 else '#303030'
                 words = compact_number(int(count))
-                size = 8 if len(words) < 5 else 7
-                ax.text(
-                    *(column, row, words),
-                    ha='center',
-                    va='center',
-                    color=ink,
-                    fontsize=size,
-                )
+                style = dict(color=ink, fontsize=8 if len(words) < 5 else 7)
+                ax.text(column, row, words, ha='center', va='center', **style)
     ticks = range(len(called))
     ax.set_xticks(ticks, [short_name(name) for name in called], rotation=90)
     ax.set_yticks(ticks, [short_name(name) for name in called])
@@ -259,13 +246,8 @@ def save_figure(figure: Any, path: Path) -> Path:
 
 def legend_beside(ax: Any, title: str) -> None:
     """What the lines are, to the right of them."""
-    ax.legend(
-        title=title,
-        loc='upper left',
-        bbox_to_anchor=(1.01, 1.0),
-        frameon=False,
-        fontsize='small',
-    )
+    at = dict(loc='upper left', bbox_to_anchor=(1.01, 1.0))
+    ax.legend(title=title, frameon=False, fontsize='small', **at)
 
 
 def write_instead(ax: Any, words: str) -> None:

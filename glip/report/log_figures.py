@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from glip.errors import ConfigError, reason_of
-from glip.report.figures import new_figure
+from glip.report.figures import new_figure, save_figure
 from glip.report.logs import TrainingLog, read_entries
-from glip.runtime.atomic import atomic_write
 
 Curve = dict[int, float]
 
@@ -74,22 +73,14 @@ def draw_keys(
         ax.grid(alpha=0.3)
         ax.legend()
         try:
-            with atomic_write(out) as part:
-                figure.savefig(part, format=Path(out).suffix[1:] or 'png', dpi=130)
+            return save_figure(figure, Path(out))
         except (OSError, ValueError) as error:
             raise ConfigError(f'cannot write {out}: {reason_of(error)}') from error
-    return Path(out)
 
 
 @dataclass
 class Curves:
-    """Values of a training by step, several runs of a work directory joined.
-
-    Attributes:
-        losses: By name.
-        rates: Learning rates by name of the group.
-        results: Validation results by name.
-    """
+    """Values of a training by name and step, several runs joined."""
 
     losses: dict[str, Curve] = field(default_factory=lambda: defaultdict(dict))
     rates: dict[str, Curve] = field(default_factory=lambda: defaultdict(dict))
@@ -130,15 +121,7 @@ def read_curves(work_dir: str | Path) -> Curves:
 
 
 def draw_curves(work_dir: str | Path, file: str = 'curves.png') -> Path | None:
-    """Draw the curves of a work directory.
-
-    Args:
-        work_dir: Of one or several runs.
-        file: Name of the picture in it.
-
-    Returns:
-        The picture, or None when nothing was logged yet.
-    """
+    """Draw the runs in a work directory as a picture in it, if anything was logged."""
     curves = read_curves(work_dir)
     if not curves.losses:
         return None
@@ -147,7 +130,7 @@ def draw_curves(work_dir: str | Path, file: str = 'curves.png') -> Path | None:
     if len(rates) > 1:
         rates.pop('lr', None)  # that of the first group, which has a name as well
     panels = [
-        ('loss', dict(curves.losses)),
+        ('loss', curves.losses),
         ('learning rate', rates),
         ('validation', _most_telling(curves.results)),
     ]
@@ -161,16 +144,12 @@ def draw_curves(work_dir: str | Path, file: str = 'curves.png') -> Path | None:
         ax.grid(alpha=0.3)
         ax.legend(fontsize='small')
     ax.set_xlabel('iteration')
-    path = Path(work_dir, file)
-    with atomic_write(path) as part:
-        figure.savefig(part, format=path.suffix[1:] or 'png', dpi=110)
-    return path
+    return save_figure(figure, Path(work_dir, file))
 
 
 def _draw_line(
     ax: Any, name: str, steps: Sequence[float], values: Sequence[float], *, dotted: bool
 ) -> None:
-    """One curve, with a mark at each value where they are few."""
     marker = 'o' if dotted or len(steps) < 3 else None
     ax.plot(steps, values, label=name, marker=marker, markersize=3.5, lw=1.1)
 
@@ -186,7 +165,6 @@ def _most_telling(results: dict[str, Curve]) -> dict[str, Curve]:
 
 
 def _names(logs: Sequence[TrainingLog], keys: Sequence[str]) -> list[str]:
-    """The keys, and of several runs where each lies."""
     if len(logs) == 1:
         return list(keys)
     runs = [

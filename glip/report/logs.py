@@ -61,17 +61,13 @@ class TrainingLog:
     def curve(
         self, name: str, *, start_epoch: int = 1
     ) -> tuple[str, np.ndarray, np.ndarray]:
-        """Values of a key.
-
-        Args:
-            name: See :meth:`key_of`.
-            start_epoch: Earlier epochs are left out.
+        """Values of a key, see :meth:`key_of`, from an epoch on.
 
         Returns:
             What the values are over, ``'iter'`` or ``'epoch'``; where; and the values.
 
         Raises:
-            DatasetError: There is no such key, or nothing from that epoch on.
+            DatasetError: There are none.
         """
         key = self.key_of(name)
         by_epoch = any('epoch' in entry for entry in self.entries)
@@ -93,9 +89,8 @@ class TrainingLog:
     def epochs(self, *, include_outliers: bool = False) -> dict[int, np.ndarray]:
         """Seconds per iteration, by epoch; training by iterations is one epoch.
 
-        Args:
-            include_outliers: Also the first line of each epoch, which has the loading
-                of the first pictures in it.
+        The first line of each epoch, which has the loading of the first pictures in
+        it, is an outlier.
 
         Raises:
             DatasetError: There are none.
@@ -143,14 +138,13 @@ def read_log(path: str | os.PathLike[str]) -> TrainingLog:
     Raises:
         DatasetError: There is none, or it holds something else.
     """
-    given = Path(path)
-    file = given
-    if given.is_dir():
-        below = [*given.glob('*/vis_data/scalars.json')]
-        below += [*given.glob('vis_data/scalars.json'), *given.glob('scalars.json')]
+    file = Path(path)
+    if file.is_dir():
+        depths = ('*/vis_data/scalars.json', 'vis_data/scalars.json', 'scalars.json')
+        below = [log for depth in depths for log in file.glob(depth)]
         if not below:
             raise DatasetError(
-                f'{given} has no log of a training (<time>/vis_data/scalars.json)'
+                f'{file} has no log of a training (<time>/vis_data/scalars.json)'
             )
         file = max(below, key=str)
     try:
@@ -168,15 +162,7 @@ def read_log(path: str | os.PathLike[str]) -> TrainingLog:
 
 
 def time_lines(log: TrainingLog, *, include_outliers: bool = False) -> list[str]:
-    """What ``cal_train_time`` says of a run.
-
-    Args:
-        log: The run.
-        include_outliers: Count the first line of each epoch.
-
-    Raises:
-        DatasetError: There are no times.
-    """
+    """What ``cal_train_time`` says of a run, see :meth:`TrainingLog.epochs`."""
     by_epoch = log.epochs(include_outliers=include_outliers)
     means = {epoch: float(times.mean()) for epoch, times in by_epoch.items()}
     slowest = max(means, key=means.__getitem__)
@@ -192,9 +178,7 @@ def time_lines(log: TrainingLog, *, include_outliers: bool = False) -> list[str]
 
 
 def read_entries(file: Path) -> tuple[dict[str, float], ...]:
-    """The numbers of each line of a scalar file; lines without any are left out.
-
-    A line that was cut off or is something else has none.
+    """The numbers of each line of a scalar file; lines cut off have none.
 
     Raises:
         OSError: The file cannot be read.
@@ -210,10 +194,5 @@ def _numbers(line: str) -> dict[str, float]:
         content: Any = parse_json(line)
     except json.JSONDecodeError:
         return {}
-    if not isinstance(content, dict):
-        return {}
-    return {
-        key: value
-        for key, value in content.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
+    entries = content.items() if isinstance(content, dict) else ()
+    return {key: value for key, value in entries if type(value) in (int, float)}

@@ -73,13 +73,9 @@ class PageWriter:
         if self._count and self._count % self.per_page == 0:
             self._turn(is_last=False)
         self._count += 1
-        article = _templates().get_template('article.html')
         figures = [_figure(heading, scene) for heading, scene in parts]
-        self._page.append(
-            article.render(
-                number=self._count, title=title, figures=figures, notes=notes
-            )
-        )
+        content = dict(title=title, figures=figures, notes=notes)
+        self._page.append(_rendered('article', number=self._count, **content))
 
     def finish(self, facts: Sequence[tuple[str, str]]) -> Path:
         """Write what is not written yet, and remove pages of before.
@@ -112,7 +108,6 @@ class PageWriter:
         return 'page' if self.name == 'index' else self.name
 
     def _turn(self, *, is_last: bool) -> None:
-        """Put the page at hand away."""
         if self._pages == 1:
             self._first = self._page
         else:
@@ -132,17 +127,8 @@ class PageWriter:
             links.append(('previous', self._path(number - 1).name))
         if not is_last:
             links.append(('next', self._path(number + 1).name))
-        content = (
-            _templates()
-            .get_template('page.html')
-            .render(
-                title=self.title,
-                number=number,
-                facts=facts,
-                links=links,
-                articles=articles,
-            )
-        )
+        page = dict(title=self.title, number=number, facts=facts, links=links)
+        content = _rendered('page', articles=articles, **page)
         with atomic_write(self._path(number)) as part:
             part.write_text(content, encoding='utf-8')
 
@@ -158,22 +144,20 @@ def _templates() -> Environment:
     )
 
 
-def bars(labels: Sequence[str], counts: Sequence[int]) -> Markup:
-    """A histogram for a page.
+def _rendered(template: str, **content: Any) -> str:
+    return _templates().get_template(f'{template}.html').render(**content)
 
-    Args:
-        labels: Below the bars.
-        counts: As many.
-    """
-    template = _templates().get_template('bars.html')
+
+def bars(labels: Sequence[str], counts: Sequence[int]) -> Markup:
+    """A histogram for a page, with labels below the bars."""
     most = max(counts, default=0) or 1
     rows = [(label, n, 100 * n / most) for label, n in zip(labels, counts)]
-    return Markup(template.render(bars=rows))
+    return Markup(_rendered('bars', bars=rows))
 
 
 def ranking(counts: Sequence[tuple[str, int]]) -> Markup:
     """Names with how often each was counted, for a page."""
-    return Markup(_templates().get_template('ranking.html').render(counts=counts))
+    return Markup(_rendered('ranking', counts=counts))
 
 
 def fitted(image: np.ndarray) -> tuple[np.ndarray, float]:

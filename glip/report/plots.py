@@ -107,12 +107,7 @@ def write_plots(
 
 
 def plot_sets(table: SetTable, folder: str | os.PathLike[str]) -> None:
-    """Draw AP and AP50 of many data sets as ``sets.png``, or say why not.
-
-    Args:
-        table: Of the evaluation.
-        folder: That of the plots.
-    """
+    """Draw AP and AP50 of many data sets as ``sets.png``, or say why not."""
     if not table.has_ap:
         return
 
@@ -165,24 +160,11 @@ class PlotsMetric(BaseMetric):
         self.options = options
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep the detections of one batch.
-
-        Args:
-            data_batch: Not used.
-            data_samples: With ``img_id`` and ``pred_instances``.
-        """
-        for sample in data_samples:
-            entry = entry_of(sample)
-            for field in ('bboxes', 'scores'):
-                entry[field] = entry[field].astype(np.float32)
-            self.results.append(entry)
+        """Keep the detections of one batch."""
+        self.results += [entry_of(sample, np.float32) for sample in data_samples]
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        """Write, and say where.
-
-        Args:
-            results: An entry per picture, in the order of the data set.
-        """
+        """Write plots of all pictures, in the order of the data set."""
         try:
             files = write_plots(results, self.dataset, self.out_dir, **self.options)
         except (ConfigError, DatasetError) as error:

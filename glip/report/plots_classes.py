@@ -89,7 +89,6 @@ def write_class_plots(
 
 
 def _totals(counts: np.ndarray) -> dict[str, int]:
-    """Boxes and detections by what became of them."""
     right = int(np.trace(counts))
     return {
         'found': right,
@@ -150,23 +149,14 @@ def _class_rows(
 
 def _class_summary(curves: ClassCurves, names: Sequence[str]) -> list[dict[str, Any]]:
     """Each class for ``summary.json``; None where there is no number."""
-    columns = {
-        'AP': curves.ap,
-        'AP50': curves.ap50,
-        'AP75': curves.ap75,
-        'best_threshold': curves.best_score,
-    }
-    return [
-        {
-            'name': name,
-            'boxes': int(curves.counts[label]),
-            **{
-                key: None if np.isnan(v[label]) else round(float(v[label]), 4)
-                for key, v in columns.items()
-            },
-        }
-        for label, name in enumerate(names)
-    ]
+    rows = []
+    for name, boxes, *values in zip(
+        *(names, curves.counts, curves.ap, curves.ap50, curves.ap75, curves.best_score)
+    ):
+        numbers = [None if np.isnan(v) else round(float(v), 4) for v in values]
+        row = zip(('AP', 'AP50', 'AP75', 'best_threshold'), numbers)
+        rows.append({'name': name, 'boxes': int(boxes), **dict(row)})
+    return rows
 
 
 def _most_confused(counts: np.ndarray, called: Sequence[str]) -> list[dict[str, Any]]:

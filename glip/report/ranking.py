@@ -28,15 +28,7 @@ _QUALITY = 92
 
 
 class Ranked(NamedTuple):
-    """One picture.
-
-    Attributes:
-        number: In the data set.
-        ap: Mean AP of the classes annotated in it.
-        entry: Its detections.
-        truth: What is in it.
-        names: The classes.
-    """
+    """A picture's number in the data set, and its mean AP over classes it has."""
 
     number: int
     ap: float
@@ -78,13 +70,7 @@ def rank_pictures(
 
 
 def picture_ap(entry: Mapping[str, Any], truth: Truth, coco: CocoFile) -> float:
-    """Mean AP of the classes annotated in one picture; nan where there are none.
-
-    Args:
-        entry: Detections of the picture.
-        truth: Its annotations.
-        coco: The file that these are of.
-    """
+    """Mean AP of the classes annotated in one picture; nan where there are none."""
     classes = np.unique(truth.labels[~truth.ignored])
     if not len(classes):
         return math.nan
@@ -157,7 +143,6 @@ def draw_best_and_worst(
 
 
 def _drawn(one: Ranked, score_thr: float) -> Image.Image:
-    """Truth and detections side by side."""
     truth = Scene(
         image=load_image(one.truth.path)[..., ::-1],
         caption='',

@@ -50,7 +50,7 @@ def write_rounds(
 
     Args:
         rounds: The first teacher and its students.
-        folder: Where to.
+        folder: Created where it is missing.
         metric: The result that decides.
         best: Weights of the best model so far, for the JSON file.
 
@@ -86,10 +86,7 @@ def draw_rounds(
 ) -> Path:
     """Draw ``rounds.png``: results over rounds, a ring around each that teaches.
 
-    Args:
-        rounds: The first teacher and its students.
-        folder: Where to.
-        metric: The result that decides.
+    The arguments are those of :func:`write_rounds`.
 
     Raises:
         ConfigError: The folder cannot be written to.
@@ -99,25 +96,12 @@ def draw_rounds(
     for key in _shown_keys(rounds, metric):
         shown = [_shown(entry, key) for entry in rounds]
         values = [float('nan' if value == '-' else value) for value in shown]
-        strong = key == metric
-        ax.plot(
-            *(numbers, values),
-            marker='o',
-            lw=2.2 if strong else 1,
-            alpha=1 if strong else 0.6,
-            label=_column(key),
-        )
-        if strong:
+        style = dict(lw=2.2) if key == metric else dict(lw=1, alpha=0.6)
+        ax.plot(numbers, values, marker='o', label=_column(key), **style)
+        if key == metric:
             teaching = [i for i, e in enumerate(rounds) if e.won is not False]
-            ax.plot(
-                [numbers[i] for i in teaching],
-                [values[i] for i in teaching],
-                *('o',),
-                ms=13,
-                mfc='none',
-                color='black',
-                label='teaches',
-            )
+            ring = dict(ms=13, mfc='none', color='black', label='teaches')
+            ax.plot(numbers, values, 'o', markevery=teaching, **ring)
     ax.set(xlabel='round', xticks=numbers)
     ax.set_title('Students of self-training', loc='left')
     ax.grid(alpha=0.3)

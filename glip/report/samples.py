@@ -68,11 +68,7 @@ class SampleBrowser:
             )
 
     def choose(self, number: int) -> list[int]:
-        """Numbers of samples, spread evenly over the data set.
-
-        Args:
-            number: How many; fewer where there are not so many.
-        """
+        """Numbers of at most so many samples, spread evenly over the data set."""
         total = len(self.dataset)
         wanted = min(number, total)
         return [i * total // wanted for i in range(wanted)]
@@ -104,7 +100,6 @@ class SampleBrowser:
                 yield self._shown(index, data)
 
     def _shown(self, index: int, data: Any) -> Seen:
-        """What there is to see of what the data set gave."""
         seen = data
         if not isinstance(data, Seen):
             inclusive = any(leaf.is_inclusive for leaf in leaves(self.dataset))
@@ -162,7 +157,6 @@ class _Budget:
 
     @classmethod
     def of(cls, cfg: Config) -> _Budget | None:
-        """That of a config's model; None where it has none that counts tokens."""
         language = (cfg.get('model') or {}).get('language_model') or {}
         if 'name' not in language:
             return None

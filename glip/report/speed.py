@@ -32,21 +32,14 @@ WriteLine = Callable[[str], None]
 
 @dataclass
 class Speed:
-    """What one run measured.
-
-    Attributes:
-        unit: What is counted: ``img`` or ``batch``.
-        seconds: Of each, without those of the warm-up.
-        steps: Seconds by step of a pipeline, where they were taken apart.
-    """
+    """Seconds of each ``img`` or ``batch`` of a run, the warm-up left out."""
 
     unit: str
     seconds: list[float] = field(default_factory=list)
-    steps: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def per_second(self) -> float:
-        """How many a second."""
+        """Units a second."""
         return len(self.seconds) / max(sum(self.seconds), 1e-12)
 
     def __str__(self) -> str:
@@ -87,6 +80,9 @@ class Plan:
 class SpeedTest:
     """Measures what a config describes.
 
+    Each method raises a ``ConfigError`` where the config has no model or no such data
+    loader, and a ``DatasetError`` where the data is not usable, or too little.
+
     Args:
         cfg: With ``model`` and the data loaders.
         plan: How to measure.
@@ -117,8 +113,7 @@ class SpeedTest:
 
         Raises:
             CheckpointError: The weights do not fit.
-            ConfigError: There is no model or no test data, or ``compile`` is no option.
-            DatasetError: The data is not usable, or too little.
+            ConfigError: ``compile`` is no option.
         """
         loader = self._loader('test', batch_size=1)
         model = use_cpu_kernels(build_model(self.cfg.copy()))
@@ -141,21 +136,13 @@ class SpeedTest:
                     model.test_step(data)
                 yield clock(where) - start
 
-        speed = self._measured(runs(), Speed('img'))
+        speed = self._measured(runs(), 'img')
         name = 'cuda memory' if where.type == 'cuda' else 'memory of the process'
         self.write_line(f'{name}: {peak_memory(where) or 0} MB')
         return speed
 
     def dataloader(self, split: str) -> Speed:
-        """Measure how fast batches come, with the config's loading processes.
-
-        Args:
-            split: ``train``, ``val`` or ``test``.
-
-        Raises:
-            ConfigError: There is no such data loader.
-            DatasetError: The data is not usable, or too little.
-        """
+        """Measure how fast batches of a split come, with the config's processes."""
         loader = self._loader(split)
         workers = getattr(loader, 'num_workers', 0)
         sampler = loader.batch_sampler
@@ -168,17 +155,13 @@ class SpeedTest:
                 yield time.perf_counter() - start
                 start = time.perf_counter()
 
-        return self._measured(runs(), Speed('batch'))
+        return self._measured(runs(), 'batch')
 
     def dataset(self, split: str) -> Speed:
-        """Measure the steps of the pipeline one by one, in this process.
-
-        Args:
-            split: ``train``, ``val`` or ``test``.
+        """Measure the steps of a split's pipeline one by one, in this process.
 
         Raises:
-            ConfigError: There is no such data loader, or it is a stream.
-            DatasetError: The data is not usable, or too little.
+            ConfigError: It is a stream.
         """
         dataset = build_dataset(self.cfg.copy(), split)
         parts = [leaf for leaf in leaves(dataset) if leaf.transforms]
@@ -187,38 +170,31 @@ class SpeedTest:
                 f'{type(dataset).__name__} lets nobody look into its pipeline: measure '
                 'its data loader (--task dataloader)'
             )
-        speed = Speed('img')
         samples = [(leaf, i) for leaf in parts for i in range(len(leaf.dataset))]
         generator = torch.Generator().manual_seed(0)
         shuffled = torch.randperm(len(samples), generator=generator).tolist()
 
+        steps: dict[str, list[float]] = defaultdict(list)
+
         def runs() -> Iterator[float]:
-            for number, (leaf, index) in enumerate(samples[i] for i in shuffled):
-                times: list[tuple[str, float]] = []
+            for number, (leaf, data) in enumerate(samples[i] for i in shuffled):
                 start = before = time.perf_counter()
-                data = None
                 for step in (leaf.dataset.get_data_info, *leaf.transforms):
-                    if not times:
-                        data = step(index)
-                    elif data is not None:
-                        data = step(data)
+                    data = None if data is None else step(data)
                     now = time.perf_counter()
-                    name = getattr(step, '__name__', type(step).__name__)
-                    times.append((name, now - before))
+                    if number >= self.plan.num_warmup:
+                        name = getattr(step, '__name__', type(step).__name__)
+                        steps[name].append(now - before)
                     before = now
-                if number >= self.plan.num_warmup:
-                    for name, seconds in times:
-                        speed.steps[name].append(seconds)
                 yield time.perf_counter() - start
 
         with DefaultScope.overwrite_default_scope('glip'):
-            self._measured(runs(), speed)
-        for name, seconds in speed.steps.items():
+            speed = self._measured(runs(), 'img')
+        for name, seconds in steps.items():
             self.write_line(f'{name}: {1000 * statistics.mean(seconds):.2f} ms')
         return speed
 
     def _loader(self, split: str, batch_size: int | None = None) -> Any:
-        """The data loader of the config, around its built data set."""
         cfg = self.cfg.copy()
         dataset = build_dataset(cfg, split)
         config = dict(cfg[f'{split}_dataloader'], dataset=dataset)
@@ -227,9 +203,9 @@ class SpeedTest:
         with DefaultScope.overwrite_default_scope('glip'):
             return build_dataloader(config, seed=0)
 
-    def _measured(self, runs: Iterator[float], speed: Speed) -> Speed:
+    def _measured(self, runs: Iterator[float], unit: str) -> Speed:
         """Collect times and write how it goes."""
-        plan = self.plan
+        plan, speed = self.plan, Speed(unit)
         for number, seconds in enumerate(islice(runs, plan.max_iter), 1):
             if number > plan.num_warmup:
                 speed.seconds.append(seconds)
@@ -249,12 +225,8 @@ def overall(speeds: list[Speed]) -> str:
     unit = speeds[0].unit
     rates = [round(speed.per_second, 1) for speed in speeds]
     times = [round(1000 / speed.per_second, 1) for speed in speeds]
-    mean_rate, mean_time = '', ''
-    if len(speeds) > 1:
-        mean_rate, mean_time = (f'[{statistics.mean(v):.1f}]' for v in (rates, times))
-    else:
-        (rates,), (times,) = rates, times
-    return (
-        f'Overall fps: {rates}{mean_rate} {unit}/s, '
-        f'times per {unit}: {times}{mean_time} ms/{unit}'
+    rate, each = (
+        f'{values}[{statistics.mean(values):.1f}]' if len(speeds) > 1 else values[0]
+        for values in (rates, times)
     )
+    return f'Overall fps: {rate} {unit}/s, times per {unit}: {each} ms/{unit}'

@@ -23,16 +23,14 @@ class Leaf:
     Attributes:
         dataset: The data set, without wrappers.
         is_mixed: Whether its samples are made into others further out.
-        transforms: Steps of its pipeline.
     """
 
     dataset: Any
     is_mixed: bool = False
-    transforms: list[Callable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         pipeline = getattr(self.dataset, 'pipeline', None)
-        self.transforms = list(getattr(pipeline, 'transforms', ()))
+        self.transforms: list[Callable] = list(getattr(pipeline, 'transforms', ()))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,7 +82,6 @@ class _Tap:
         self.mode = mode
 
     def __call__(self, record: dict[str, Any]) -> Seen:
-        """Run the pipeline, or as much of it as is to be shown."""
         seen = Seen(record, names=self.leaf.names)
         try:
             for transform in self.leaf.transforms:
@@ -170,7 +167,6 @@ class Seen:
         self.parts = self.parts or [('', self._scene())]
 
     def _scene(self) -> Scene:
-        """Picture, caption and boxes as they are now."""
         if not isinstance(self.data, Mapping):
             raise DatasetError(
                 f'a sample is a {type(self.data).__name__}, not what PackDetInputs '

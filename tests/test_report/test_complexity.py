@@ -111,7 +111,6 @@ def test_parts_of_a_model_by_hand():
     fusion = 3 * pixels * 32 * 16 + 3 * tokens * hidden * 16 + 4 * pixels * tokens * 16
     assert found.head['VLFuse'] == fusion
     assert sum(found.parts.values()) == found.macs
-    assert found.flops == 2 * found.macs
     assert found.input_shape == (64, 64)
 
 
