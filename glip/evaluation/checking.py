@@ -17,10 +17,6 @@ def check_evaluator(evaluator: Evaluator, dataset: Any) -> None:
     Metrics that have annotations of their own have ``check_pictures(image_ids)``, which
     raises a ``DatasetError``; others, and data sets without ``image_ids``, pass.
 
-    Args:
-        evaluator: Of the loop; its ``dataset_meta`` is that of the data set.
-        dataset: Under validation or test, read.
-
     Raises:
         ConfigError: One metric is shown the pictures of several data sets.
         DatasetError: Pictures or classes are not those of a metric's annotations.

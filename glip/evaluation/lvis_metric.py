@@ -79,11 +79,10 @@ class LVISMetric(CocoMetric):
         self.metric_items = self._choose(metric_items)
 
     def _items_of(self, coco: CocoFile) -> dict[str, Item]:
-        by_frequency = {
+        return self._items | {
             f'AP{letter}': partial(BoxAP.ap, classes=classes)
             for letter, classes in self._frequencies(coco).items()
         }
-        return self._items | by_frequency
 
     def _judged(self, coco: CocoFile) -> CocoFile:
         boxes = {
@@ -96,11 +95,7 @@ class LVISMetric(CocoMetric):
         return detections.best_per_image(*self._limits).with_area()
 
     def _frequencies(self, coco: CocoFile) -> dict[str, list[int]]:
-        """Rare, common and frequent classes.
-
-        Raises:
-            DatasetError: The file does not say.
-        """
+        """Rare, common and frequent classes, as the file must say."""
         content = read_sections(coco.path, self.backend_args)
         frequency = {c['id']: c.get('frequency') for c in content['categories']}
         groups: dict[str, list[int]] = {letter: [] for letter in _FREQUENCIES}

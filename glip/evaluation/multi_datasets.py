@@ -144,19 +144,22 @@ class MultiDatasetsEvaluator(Evaluator):
             if len(numbers) == len(self.dataset_prefixes):
                 defined = [value for value in numbers if value >= 0]
                 values[key] = round(float(np.mean(defined)), 4) if defined else -1.0
-        absent = len(self.sets) - len(rows)
-        if absent:
+        if absent := len(self.sets) - len(rows):
             # The mean above is over fewer sets than its name says.
             values |= {'sets/evaluated': len(rows), 'sets/absent': absent}
         self._show(rows)
         return values
 
     def _show(self, rows: Mapping[str, SetRow]) -> None:
-        """The table of all sets, those that are absent among them."""
-        table = SetTable(
-            tuple(_completed(entry, rows.get(entry['name'])) for entry in self.sets),
-            self.about,
-        )
+        """The table of all sets, with what the config says of each."""
+        shown = []
+        for entry in self.sets:
+            known = {k: v for k, v in entry.items() if k not in ('name', 'absent')}
+            row = rows.get(entry['name']) or SetRow(
+                entry['name'], absent=entry['absent']
+            )
+            shown.append(replace(row, details={**known, **row.details}))
+        table = SetTable(tuple(shown), self.about)
         if not table.keys:  # such as with format_only
             return
         self.table = table
@@ -173,11 +176,3 @@ class MultiDatasetsEvaluator(Evaluator):
             else:
                 others = ', '.join(path.name for path in paths[1:])
                 logger.info(f'written: {paths[0]}, {others}')
-
-
-def _completed(entry: Mapping[str, Any], row: SetRow | None) -> SetRow:
-    """A row with what the config says of the set."""
-    known = {k: v for k, v in entry.items() if k not in ('name', 'absent')}
-    if row is None:
-        return SetRow(entry['name'], absent=entry['absent'], details=known)
-    return replace(row, details={**known, **row.details})

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from terminaltables import GithubFlavoredMarkdownTable
+
 from glip.errors import DatasetError
 from glip.received import check_is_file, parse_json
 from glip.runtime.writing import write_tables
@@ -235,16 +237,10 @@ def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:
         lines: The heading, then the rest.
         left: How many columns hold words; the others hold numbers.
     """
-    lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = ['-' * width for width in widths[:left]]
-    rule += ['-' * (width - 1) + ':' for width in widths[left:]]
-    shown = []
-    for line in (lines[0], rule, *lines[1:]):
-        words = [c.ljust(w) for c, w in zip(line[:left], widths[:left], strict=True)]
-        rest = [c.rjust(w) for c, w in zip(line[left:], widths[left:], strict=True)]
-        shown.append(f'| {" | ".join([*words, *rest])} |')
-    return '\n'.join(shown)
+    cells = [[cell.replace('|', r'\|') for cell in line] for line in lines]
+    table = GithubFlavoredMarkdownTable(cells)
+    table.justify_columns = dict.fromkeys(range(left, len(lines[0])), 'right')
+    return table.table
 
 
 def _without_nan(value: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from glip.errors import ConfigError, DatasetError
+from glip.errors import DatasetError
 from glip.report.page import PageWriter
 from glip.report.samples import SampleBrowser, counted, relative
 from glip.report.tap import Seen
@@ -20,7 +20,6 @@ from glip.visualization.picture import render, stack
 
 FORMATS = ('html', 'images')
 
-_STREAMED = 100  # samples of a stream where nobody says how many
 _REASONS = 5  # lines that the summary spends on what is skipped
 _QUALITY = 92
 
@@ -97,8 +96,7 @@ def browse(
         browser: Source of the samples.
         folder: Created where it is missing.
         title: Heading of the page.
-        number: How many, spread evenly over the data set; all by default, or 100 of
-            a stream.
+        number: How many, see :meth:`SampleBrowser.choose`.
         which: Their numbers, instead.
         as_images: Write image files instead of HTML.
         per_page: Samples on one page of HTML.
@@ -111,7 +109,7 @@ def browse(
         ConfigError: It cannot be written there, or a stream is asked for a number.
         DatasetError: There is nothing that can be shown.
     """
-    chosen = _choose(browser, number, which)
+    chosen = browser.choose(number, which)
     folder = make_folder(folder)
     pages = None if as_images else PageWriter(folder, title, per_page)
     counts = _Counts()
@@ -149,19 +147,6 @@ def _as_image(shown: Seen) -> Image.Image:
         parts = [heading, title if last else '']
         images.append(render(scene, title='  '.join(filter(None, parts))))
     return stack(images)
-
-
-def _choose(
-    browser: SampleBrowser, number: int | None, which: Sequence[int] | None
-) -> Sequence[int]:
-    if browser.is_stream:
-        if which is not None:
-            raise ConfigError('samples of a stream have no numbers to choose by')
-        return range(_STREAMED if number is None else number)
-    if which is not None:
-        return which
-    total = len(browser.dataset)
-    return browser.choose(total if number is None else number)
 
 
 def _about(browser: SampleBrowser) -> list[tuple[str, str]]:

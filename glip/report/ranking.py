@@ -122,18 +122,14 @@ def draw_best_and_worst(
     for name, pictures in chosen.items():
         home = make_folder(Path(folder, name))
         for one in pictures:
-            try:
-                image = _drawn(one, score_thr)
-            except ImageError as error:
-                trouble.append(one_line(error))
-                continue
             stem = safe_name(Path(one.truth.path).stem)
             file = home / f'{stem}_{one.ap:.3f}.jpg'
             if file in files:  # pictures of one name in several folders
                 file = home / f'{stem}_{one.number}_{one.ap:.3f}.jpg'
             try:
+                image = _drawn(one, score_thr)
                 write_picture(file, image, quality=_QUALITY)
-            except ConfigError as error:  # the others may be written nevertheless
+            except (ImageError, ConfigError) as error:  # the others may be written
                 trouble.append(one_line(error))
                 continue
             files.append(file)

@@ -13,12 +13,13 @@ from mmengine.registry import DefaultScope
 from torch.utils.data import IterableDataset
 
 from glip.datasets.seeding import derived_seed, drawn_with
-from glip.errors import DatasetError, GLIPError, one_line
+from glip.errors import ConfigError, DatasetError, GLIPError, one_line
 from glip.evaluation.offline import build_dataset
 from glip.report.tap import Leaf, Seen, below_mixing, leaves
 from glip.text import Tokenizer, parse_text
 from glip.visualization.scene import Scene
 
+_STREAMED = 100  # samples of a stream where nobody says how many
 MODES = ('transformed', 'original', 'pipeline')
 
 
@@ -67,10 +68,26 @@ class SampleBrowser:
                 f'{split}_dataloader has no samples'
             )
 
-    def choose(self, number: int) -> list[int]:
-        """Numbers of at most so many samples, spread evenly over the data set."""
+    def choose(
+        self, number: int | None = None, which: Sequence[int] | None = None
+    ) -> Sequence[int]:
+        """Numbers of samples, spread evenly over the data set.
+
+        Args:
+            number: How many at most; all by default, or 100 of a stream.
+            which: The numbers themselves, instead.
+
+        Raises:
+            ConfigError: Samples of a stream have no numbers.
+        """
+        if self.is_stream:
+            if which is not None:
+                raise ConfigError('samples of a stream have no numbers to choose by')
+            return range(_STREAMED if number is None else number)
+        if which is not None:
+            return which
         total = len(self.dataset)
-        wanted = min(number, total)
+        wanted = total if number is None else min(number, total)
         return [i * total // wanted for i in range(wanted)]
 
     def samples(self, which: Sequence[int]) -> Iterator[Seen]:

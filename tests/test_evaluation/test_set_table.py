@@ -44,7 +44,7 @@ def test_mean_is_over_the_sets_that_have_something_to_find(table):
 def test_markdown(table):
     assert table.markdown().splitlines() == [
         '| set                     | pictures |  AP, % | AP50, % |',
-        '| ----------------------- | -------: | -----: | ------: |',
+        '|-------------------------|---------:|-------:|--------:|',
         '| first                   |        2 |   25.0 |    50.0 |',
         '| second                  |        - | absent |       - |',
         '| third                   |        2 |   75.0 |   100.0 |',

@@ -258,6 +258,19 @@ class TestAnalyzeResults:
         assert code == 0
         assert '1 more have no box to find' in out
 
+    def test_a_picture_that_is_missing_costs_only_itself(self, run, tiny, tmp_path):
+        data = coco_folder.content(num_images=2)
+        folder = tmp_path / 'data'
+        coco_folder.write(folder, data)
+        (folder / '0.png').unlink()
+        path = predictions.write(tmp_path / 'x.pkl', predictions.perfect(data))
+        options = ['--cfg-options', f'custom_data.data_root={folder}']
+        options += ['custom_data.val.ann_file=annotations.json']
+        arguments = (tiny / 'tiny.py', path, tmp_path / 'out', *options)
+        code, out, err = run('analyze_results', *arguments)
+        assert code == 0
+        assert 'written: 1 pictures' in out and '0.png' in err
+
     def test_bad_input(self, run, tiny, found, tmp_path):
         config, out = tiny / 'tiny.py', tmp_path / 'out'
         short = predictions.write(
