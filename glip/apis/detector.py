@@ -19,8 +19,8 @@ from glip.apis.encoded import EncodedPicture
 from glip.apis.pairing import Text, paired, prompts_of
 from glip.apis.pipeline import InferencePipeline
 from glip.apis.prepared import Prepared, drawable_of, path_of, to_detections
-from glip.apis.threshold import default_threshold_of
 from glip.checkpoints import load_prompt
+from glip.config.threshold import default_threshold_of
 from glip.errors import ConfigError, ImageError
 from glip.images import ImageSource, image_name, is_picture, load_image
 from glip.models.language import TunedPrompt

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from glip.checkpoints import add_tuned_weights, admit_prompt, fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
-from glip.config import resolve
+from glip.config.resolving import resolve
 from glip.config.unformatted import unformatted_config
 from glip.datasets.loader import build_dataloader
 from glip.engine.building import (
