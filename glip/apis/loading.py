@@ -14,8 +14,9 @@ from torch import nn
 from glip.apis.detector import Detector
 from glip.checkpoints import load_into, load_tuned
 from glip.checkpoints.empty import Undrawn
+from glip.config.building import build_errors_explained
 from glip.config.names import read_named
-from glip.errors import ConfigError, GLIPError, reason_of
+from glip.errors import ConfigError
 from glip.export.sessions import is_onnx, load_onnx
 from glip.models.cpu import use_cpu_kernels
 from glip.registry import MODELS
@@ -95,17 +96,8 @@ def build_model(cfg: Config) -> nn.Module:
     """
     if not cfg.get('model'):
         raise ConfigError(f'{cfg.filename or "the config"} has no model')
-    with DefaultScope.overwrite_default_scope('glip'):
-        try:
-            return MODELS.build(cfg.model)
-        except GLIPError:
-            raise
-        # A constructor given wrong values may raise anything.
-        except Exception as error:  # noqa: BLE001
-            raise ConfigError(
-                f'{cfg.filename or "the config"}: its model cannot be built '
-                f'({reason_of(error)})'
-            ) from error
+    with DefaultScope.overwrite_default_scope('glip'), build_errors_explained(cfg):
+        return MODELS.build(cfg.model)
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
