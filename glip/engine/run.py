@@ -17,7 +17,6 @@ from glip.config.building import build_errors_explained, require_known
 from glip.config.resolving import resolve
 from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.engine.memory_errors import memory_errors_explained
-from glip.engine.one_run import only_run
 from glip.errors import ConfigError, GLIPError, TrainingError
 from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
 from glip.received import check_is_file
@@ -26,6 +25,7 @@ from glip.report.log_figures import draw_curves
 from glip.report.plots import PlotsMetric, plot_sets
 from glip.runtime.allocator import keep_freed_memory
 from glip.runtime.compiling import compile_errors_explained
+from glip.runtime.lock import only_run
 from glip.runtime.writing import check_place, make_folder
 
 _DISK_ERRORS = frozenset(

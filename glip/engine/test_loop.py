@@ -17,13 +17,13 @@ from tqdm import tqdm
 
 from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
-from glip.engine.one_run import only_run
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
 from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.lock import only_run
 from glip.runtime.plain_records import NotPlainError
 from glip.runtime.precision import autocasting, half_precision
 from glip.runtime.processes import of_first, unwrapped
