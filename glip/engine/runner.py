@@ -217,8 +217,12 @@ class GLIPRunner(Runner):
         super()._init_model_weights()
 
     def build_visualizer(self, visualizer: Any = None) -> Visualizer:
-        """Build one of this run; mmengine would hand on that of an earlier run."""
-        forget_visualizers()
+        """Build one in the work directory of this run."""
+        # mmengine keeps one of each name, with the folders of the run that came first.
+        kinds = [Visualizer]
+        for kind in kinds:
+            kind._instance_dict.clear()
+            kinds += kind.__subclasses__()
         return super().build_visualizer(visualizer)
 
     @property
@@ -362,18 +366,6 @@ class GLIPRunner(Runner):
             return
         self.logger.info(f'resuming from {latest}')
         self._load_from = str(latest)
-
-
-def forget_visualizers() -> None:
-    """Let the next one be built anew, in the work directory of its run.
-
-    mmengine keeps one of each name for the whole process, with the folders of the run
-    that came first.
-    """
-    kinds = [Visualizer]
-    for kind in kinds:
-        kind._instance_dict.clear()
-        kinds += kind.__subclasses__()
 
 
 def require_training_state(checkpoint: dict, filename: str) -> None:

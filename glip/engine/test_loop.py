@@ -132,7 +132,7 @@ class TestLoop(_TestLoop):
         """Run the model on batches of the data set."""
         sampler = self.dataloader.batch_sampler
         original = sampler.batch_sampler
-        sampler.batch_sampler = _Batches(batches, original)
+        sampler.batch_sampler = batches
         done = total - sum(map(len, batches))
         rank, processes = get_dist_info()
         bar = progress_bar(
@@ -240,15 +240,6 @@ class TestLoop(_TestLoop):
                 f'going on after {len(results)} of {len(dataset)} pictures', 'current'
             )
         return identity, None
-
-
-class _Batches(list):
-    """Batches that are settled, in place of what drew them."""
-
-    def __init__(self, batches: list[list[int]], drawn_by: Any) -> None:
-        super().__init__(batches)
-        self.sampler = drawn_by.sampler
-        self.batch_size = drawn_by.batch_size
 
 
 def _without(batch: Sequence[int], seen: Mapping[int, Any]) -> list[int]:

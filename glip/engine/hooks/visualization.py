@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -304,13 +305,9 @@ def _with_known_suffix(file: str) -> str:
 
 def _claimed(path: Path) -> Path:
     """A new file, with a number where there is one already, of no other process."""
-    number = 1
-    free = path
-    while True:
-        try:
+    numbered = (path.with_stem(f'{path.stem}_{number}') for number in count(2))
+    for free in chain([path], numbered):
+        with suppress(FileExistsError):
             free.touch(exist_ok=False)
-        except FileExistsError:
-            number += 1
-            free = path.with_stem(f'{path.stem}_{number}')
-        else:
-            return free
+            break
+    return free
