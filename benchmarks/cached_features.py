@@ -19,7 +19,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from glip.apis import build_model, read_config
-from glip.apis.loading import config_of
+from glip.config.names import config_of
 from glip.models.cpu import use_cpu_kernels
 from glip.models.detectors import TUNING_MODES
 from glip.runtime.command import command

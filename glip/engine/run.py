@@ -13,8 +13,8 @@ from mmengine.config import Config
 from mmengine.dist import init_dist
 from mmengine.runner import Runner
 
-from glip.config import resolve
-from glip.engine.building import build_errors_explained, require_known
+from glip.config.building import build_errors_explained, require_known
+from glip.config.resolving import resolve
 from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.engine.memory_errors import memory_errors_explained
 from glip.engine.one_run import only_run

@@ -21,14 +21,10 @@ from torch.utils.data import DataLoader
 
 from glip.checkpoints import add_tuned_weights, admit_prompt, fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
-from glip.config import resolve
+from glip.config.building import build_errors_explained, explained, require_known
+from glip.config.resolving import resolve
 from glip.config.unformatted import unformatted_config
 from glip.datasets.loader import build_dataloader
-from glip.engine.building import (
-    build_errors_explained,
-    explained,
-    require_known,
-)
 from glip.engine.exported import exported_model
 from glip.engine.kept_features import features_kept
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop

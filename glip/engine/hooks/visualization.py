@@ -18,7 +18,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from PIL import Image
 
-from glip.apis.threshold import default_threshold_of
+from glip.config.threshold import default_threshold_of
 from glip.datasets.seeding import drawn_with
 from glip.engine.hooks.watching import first_with_boxes, undisturbed
 from glip.errors import ConfigError, GLIPError, ImageError
