@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,24 +12,23 @@ import torch
 from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop as _TestLoop
-from tqdm import tqdm
 
 from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
-from glip.engine.one_run import only_run
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
 from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.lock import only_run
 from glip.runtime.plain_records import NotPlainError
 from glip.runtime.precision import autocasting, half_precision
 from glip.runtime.processes import of_first, unwrapped
+from glip.runtime.progress import progress_bar
 
 # Below work_dir; the files in it are as large as the detections that are kept.
 SPOOL_FOLDER = 'unfinished_test'
-_SECONDS_PER_LINE = 30.0  # of the progress bar where it goes to a file
 
 
 @LOOPS.register_module()
@@ -137,13 +135,12 @@ class TestLoop(_TestLoop):
         sampler.batch_sampler = _Batches(batches, original)
         done = total - sum(map(len, batches))
         rank, processes = get_dist_info()
-        bar = tqdm(
+        bar = progress_bar(
             desc='evaluating' if processes == 1 else f'evaluating, 1 of {processes}',
             total=total,
             initial=done,
             unit='picture',
             disable=rank != 0,
-            mininterval=_refresh(),
         )
         try:
             with bar:
@@ -286,8 +283,3 @@ def _warn_of_disk(error: OSError) -> None:
         'current',
         logging.WARNING,
     )
-
-
-def _refresh() -> float:
-    """Seconds between lines of progress: often on a terminal, seldom in a file."""
-    return 0.5 if sys.stderr.isatty() else _SECONDS_PER_LINE
