@@ -71,7 +71,8 @@ def packed_product(
     entry = known.get(key)
     if entry is None or entry[2] != version:
         by_onednn = _by_onednn(weight, dtype)
-        if not by_onednn or not (rows >= _LEAST_ROWS or getattr(_scope, 'keeps', False)):
+        pays = rows >= _LEAST_ROWS or getattr(_scope, 'keeps', False)
+        if not pays or not by_onednn:
             matrix = weight.flatten(1).to(dtype)
             multiply = onednn_linear if by_onednn else F.linear
             return lambda tile: multiply(tile, matrix, bias)
