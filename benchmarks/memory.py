@@ -29,7 +29,7 @@ from glip.runtime.command import command
 
 from .speed.environment import machine
 from .speed.subjects import COCO, ROOT, build_ours, training_batch
-from .speed.tables import markdown
+from .speed.timing import line, markdown
 from .speed.training import activations
 
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -99,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
     height, width = args.size
     print(f'{machine(DEVICE)}, torch {torch.__version__}, {height} x {width}\n')
     head = ('model', 'prompt', 'pictures', 'step', 'peak (MB)', 'of plain', 'seconds')
-    print(*markdown(head, ()), sep='\n')
+    print(*markdown(head), sep='\n')
     for name in args.models:
         path = ROOT / 'configs' / '_base_' / 'models' / f'glip_{name}.py'
         cfg = Config(dict(model=Config.fromfile(path).model))
@@ -119,7 +119,7 @@ def main(args: argparse.Namespace) -> None:
                         plain = peak if way == 'plain' else plain
                         share = f'{peak / plain:.2f}' if plain else ''
                         cells += [f'{peak:.0f}', share, f'{seconds:.0f}']
-                    print(markdown(cells, ())[0], flush=True)
+                    print(line(cells), flush=True)
 
 
 if __name__ == '__main__':

@@ -147,6 +147,7 @@ _NOT_FOR_INFERENCE = {
     'torch._dynamo',
     'torchvision',
     'transformers',
+    'triton',
 }
 
 

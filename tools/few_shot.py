@@ -1,7 +1,5 @@
 """Train on a few pictures of each class, on many sets, and tabulate what it gives."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,12 +1,13 @@
 """Markdown tables of records."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .cases import CASES, Case
 from .environment import SETTINGS
 from .records import middle
 from .stages import STAGES
+from .timing import markdown
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,6 @@ def rows(records: Sequence[dict], unit: str) -> list[Row]:
                 )
     order = list(CASES)
     return sorted(table.values(), key=lambda row: order.index(row.case.name))
-
-
-def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a table."""
-    texts = ['| ' + ' | '.join(cells) + ' |' for cells in (head, *lines)]
-    return [texts[0], '|---' * len(head) + '|', *texts[1:]]
 
 
 def comparison(records: Sequence[dict], unit: str = 's') -> list[str]:

@@ -1,5 +1,7 @@
 """Parts of a model that start from weights of somebody else's file, or need not."""
 
+from typing import Any
+
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
@@ -76,6 +78,7 @@ class Pretrained:
 
 def skip_pretrained(model: nn.Module) -> None:
     """Tell every part not to look for pretrained weights: a checkpoint follows."""
+    module: Any  # attributes that torch's type of modules does not know
     for module in model.modules():
         if hasattr(module, 'skip_pretrained'):
             module.skip_pretrained = True
