@@ -15,10 +15,9 @@ from mmengine.config import Config
 from torch import nn
 
 from glip.apis.detections import Detections
-from glip.apis.encoded import EncodedPicture
 from glip.apis.pairing import Text, paired, prompts_of
 from glip.apis.pipeline import InferencePipeline
-from glip.apis.prepared import Prepared, drawable_of, path_of
+from glip.apis.prepared import EncodedPicture, Prepared, drawable_of, path_of
 from glip.checkpoints import load_prompt
 from glip.config.threshold import default_threshold_of
 from glip.errors import ConfigError, ImageError

@@ -10,10 +10,31 @@ import numpy as np
 from PIL import Image
 
 from glip.apis.detections import Detections
-from glip.apis.encoded import EncodedPicture
 from glip.errors import ImageError
 from glip.images import ImageSource, image_name, is_url
+from glip.models.dense_heads import PictureFeatures
 from glip.text import TextPrompt
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedPicture:
+    """What :meth:`glip.Detector.encode` makes; goes wherever a picture goes.
+
+    Attributes:
+        size: Width and height of the original, in pixels.
+        source: What was encoded.
+        drawable: What can be drawn upon: a path, or the picture itself.
+        features: All that the model computes before it reads words.
+        metainfo: How the picture was prepared.
+        owner: The detector, as features mean nothing to another.
+    """
+
+    size: tuple[int, int]
+    source: ImageSource
+    drawable: ImageSource
+    features: PictureFeatures
+    metainfo: dict[str, Any]
+    owner: Any
 
 
 @dataclass(frozen=True)
