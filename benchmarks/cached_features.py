@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from glip.apis import read_config
-from glip.apis.loading import config_of
+from glip.config.names import config_of
 from glip.models.detectors import TUNING_MODES
 from glip.runtime.command import command
 from glip.runtime.feature_store import FeatureStore

@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from glip.apis.loading import weights_of
 from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
 from glip.config.launch import work_dir_of
+from glip.config.names import weights_of
 from glip.models.detectors import TUNING_MODES, check_tuning
 from glip.runtime.command import command
 from glip.teach.few_shot.run import FewShotRun

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from glip.apis.loading import weights_of
 from glip.config.arguments import add_cfg_options, add_launcher, add_verbose
 from glip.config.flags import config_of_run, set_test_options
+from glip.config.names import weights_of
 from glip.engine.run import run_test
 from glip.runtime import compiling
 from glip.runtime.command import command

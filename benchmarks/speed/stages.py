@@ -36,6 +36,7 @@ _BLOCKS = {
     'BertLayer': 'BERT layers',
     'BertEncoderLayer': 'BERT layers',
     'DyConv': 'DyConv',
+    'FrozenDyConv': 'DyConv',
 }
 # Methods by which the predictions are computed: mmdet's head as a whole, ours in parts.
 _PREDICTIONS = ('forward', 'keys_of', 'row_boxes')

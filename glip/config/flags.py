@@ -10,10 +10,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from glip.apis.config_files import read_config
-from glip.apis.loading import config_of
 from glip.checkpoints.latest import latest_checkpoint
+from glip.config.files import read_config
 from glip.config.launch import work_dir_of
+from glip.config.names import config_of
 from glip.config.options import warn_of_unread
 from glip.config.tuning import settle_tuning
 from glip.errors import ConfigError

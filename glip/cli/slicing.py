@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from glip.apis.detections import Detections
+from glip.apis import Detections, Detector
 from glip.errors import GLIPError
 from glip.images import ImageSource, load_image
 from glip.runtime.extra import require
 from glip.runtime.values import DEFAULT, Threshold
 from glip.text import TextPrompt
-
-if TYPE_CHECKING:
-    from glip.apis.detector import Detector
 
 
 def detect_in_slices(
