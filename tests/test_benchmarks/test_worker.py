@@ -124,7 +124,6 @@ def test_a_profile_leaves_the_model_as_it_was(fused, case):
 def test_inner_stages_are_not_counted_twice():
     clock = iter([0.0, 1.0, 3.0, 7.0, 15.0, 31.0])
     meter = _Meter(lambda: next(clock))
-    meter.start()
     meter.enter('predictions')  # 1 before it
     meter.enter('DyConv')  # 2 of it
     meter.leave()  # 4 inside
