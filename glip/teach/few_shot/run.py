@@ -241,13 +241,15 @@ def _in_folder(cfg: Config, folder: Path, task: Task) -> Iterator[None]:
     cfg.work_dir = str(folder)
     # A name of its own, by which mmengine keeps loggers and histories.
     cfg.experiment_name = task.folder.replace(os.sep, '_')
+    before = {kind: set(kind._instance_dict) for kind in (MMLogger, MessageHub)}
     try:
         with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
             yield
     finally:
-        for kept in (MMLogger, MessageHub):
-            for name in [n for n in kept._instance_dict if cfg.experiment_name in n]:
-                instance = kept._instance_dict.pop(name)
+        for kind, names in before.items():
+            # All of them, as one that was asked for here writes to nowhere.
+            for name in kind._instance_dict.keys() - names:
+                instance = kind._instance_dict.pop(name)
                 for handler in getattr(instance, 'handlers', ()):
                     handler.close()
         gc.collect()

@@ -115,7 +115,8 @@ def _of_folder(folder: str) -> Iterator[FewShotSet | str]:
     """All sets in a folder, or the one that it is."""
     if not os.path.isdir(folder):
         close = f', nor one of {", ".join(LISTS)}' if os.sep not in folder else ''
-        raise DatasetError(f'--data {folder}: no such folder{close}')
+        yield f'--data {folder}: no such folder{close}'
+        return
     by_split = (find_sets(folder, names) for names in ('train', _VAL, 'test'))
     for splits in zip(*by_split, strict=True):
         yield _joined(splits[0].name, splits, folder)
