@@ -3,6 +3,7 @@
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -49,17 +50,22 @@ PICTURES = [
 ]
 
 
-def pictures() -> list[dict]:
-    """Inputs and data samples of all pictures."""
+def pictures(names: Sequence[str] | None = None) -> list[dict]:
+    """Inputs and data samples of all pictures.
+
+    Args:
+        names: Words of every picture, as a prompt that is tuned wants them; by default
+            each has its own.
+    """
     generator = torch.Generator().manual_seed(5)
     samples = []
-    for names, boxes, labels in PICTURES:
+    for words, boxes, labels in PICTURES:
         sample = DetDataSample(
             metainfo=dict(
                 img_shape=(128, 160),
                 ori_shape=(128, 160),
                 scale_factor=(1.0, 1.0),
-                text=tuple(names),
+                text=tuple(names or words),
                 custom_entities=True,
             )
         )
@@ -76,8 +82,8 @@ def pictures() -> list[dict]:
 class NoisePictures(Dataset):
     """``pictures()``, for configs."""
 
-    def __init__(self) -> None:
-        self._pictures = pictures()
+    def __init__(self, names: Sequence[str] | None = None) -> None:
+        self._pictures = pictures(names)
 
     def __len__(self) -> int:
         return len(self._pictures)

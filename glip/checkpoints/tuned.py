@@ -103,7 +103,10 @@ def read_tuned(source: str | Path) -> TunedWeights:
             rows = state.get(PROMPT_KEY, torch.zeros(()))
             if text is None or rows.shape[:-1] != (len(input_ids),) or len(state) > 1:
                 raise ValueError('words and rows do not belong together')
-    except (KeyError, TypeError, ValueError, RecursionError, PromptError) as error:
+    except (
+        *(LookupError, TypeError, ValueError, OverflowError, RecursionError),
+        PromptError,
+    ) as error:
         raise CheckpointError(f'{source} is damaged: {error}') from error
     return TunedWeights(
         metadata['tuning'],

@@ -131,10 +131,16 @@ def read_sections(
 def section(content: Mapping[str, Any], key: str, path: str) -> list[dict[str, Any]]:
     """One of the lists every file must have."""
     entries = content.get(key)
-    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+    if not isinstance(entries, list):
         raise DatasetError(
             f'annotation file {path} has no list "{key}"; COCO format needs images, '
             'annotations and categories'
+        )
+    wrong = next((i for i, e in enumerate(entries) if not isinstance(e, dict)), None)
+    if wrong is not None:
+        raise DatasetError(
+            f'annotation file {path}: entry {wrong} of "{key}" is no mapping but '
+            f'{entries[wrong]!r:.40}'
         )
     return entries
 

@@ -120,8 +120,8 @@ def read_curves(work_dir: str | Path) -> Curves:
     return curves
 
 
-def draw_curves(work_dir: str | Path, file: str = 'curves.png') -> Path | None:
-    """Draw the runs in a work directory as a picture in it, if anything was logged."""
+def draw_curves(work_dir: str | Path) -> Path | None:
+    """Draw ``curves.png`` of the runs in a work directory, if anything was logged."""
     curves = read_curves(work_dir)
     if not curves.losses:
         return None
@@ -144,7 +144,7 @@ def draw_curves(work_dir: str | Path, file: str = 'curves.png') -> Path | None:
         ax.grid(alpha=0.3)
         ax.legend(fontsize='small')
     ax.set_xlabel('iteration')
-    return save_figure(figure, Path(work_dir, file))
+    return save_figure(figure, Path(work_dir, 'curves.png'))
 
 
 def _draw_line(

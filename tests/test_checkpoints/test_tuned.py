@@ -119,6 +119,7 @@ def test_a_prompt_is_no_checkpoint_and_a_checkpoint_no_prompt(
         dict(text='[' * 100_000),
         dict(input_ids='[1, 2]'),
         dict(input_ids='["a"]'),
+        dict(input_ids='[Infinity]'),
         dict(tuning='magic'),
     ],
 )

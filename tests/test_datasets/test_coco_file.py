@@ -148,6 +148,9 @@ def test_missing_broken_and_foreign_files(tmp_path):
     broken.write_text('[1, 2]')
     with pytest.raises(DatasetError, match='holds a list'):
         read_coco(broken)
+    broken.write_text('{"images": [], "categories": [], "annotations": [{}, 5]}')
+    with pytest.raises(DatasetError, match='entry 1 of "annotations" is no mapping'):
+        read_coco(broken)
 
 
 def test_test_sets_have_no_annotations(tmp_path):

@@ -30,6 +30,9 @@ REGIONS = [
 ]
 
 
+ONE_RED_BOX = {'phrase': 'one red box', 'tokens_positive': [[0, 11]]}
+
+
 @pytest.fixture
 def teacher(tmp_path):
     return write_teacher(tmp_path)
@@ -140,10 +143,12 @@ def test_a_folder_with_text_files(teacher, tmp_path):
     draw(folder / 'a.png', red=RED)
     draw(folder / 'deeper' / 'b.png', red=RED)
     (folder / 'a.txt').write_text('a red box\n\na red thing\n')
+    draw(folder / 'c.PNG', red=RED)
+    (folder / 'c.TXT').write_text('one red box')
     (folder / 'deeper' / 'b.txt').write_bytes(b'\xe9 \xff')
     labels = label(*teacher, folder, tmp_path / 'out')
     captions = [r['grounding']['caption'] for r in lines(labels.records)]
-    assert captions == ['a red box', 'a red thing']
+    assert captions == ['a red box', 'a red thing', 'one red box']
     assert labels.summary['dropped']['captions that are not UTF-8 text']['count'] == 1
 
 
@@ -200,6 +205,26 @@ def test_tar_files_in_and_out(teacher, pictures, tmp_path):
     assert dropped['tar files that are damaged or cut off']['count'] == 1
     assert dropped['members without an ending']['count'] == 1  # README
     assert dropped['members without a picture']['count'] == 1  # d
+
+
+def test_dots_in_the_names_of_tar_files(teacher, pictures, tmp_path):
+    pytest.importorskip('webdataset')
+    png = (pictures / '0.png').read_bytes()
+    captions = {'a.1.txt': b'a red box', 'a.txt': b'one red box', 'b.txt': b'a red box'}
+    shard = tar_of(
+        tmp_path / 'in.tar',
+        **{'a.1.png': png, 'a.2.PNG': png, **captions},
+        **{'b.png': png, 'b.mask.png': png, 'b.mask.txt': b'a dog'},
+    )
+    out = tmp_path / 'out'
+    label(*teacher, shard, out)
+    with tarfile.open(out / 'labels-000000.tar') as tar:
+        records = [json.load(tar.extractfile(m)) for m in tar if 'json' in m.name]
+    assert records == [
+        record('a.1.png', 'a red box', REGIONS[:1]),
+        record('a.2.png', 'one red box', [REGIONS[0] | ONE_RED_BOX]),
+        record('b.png', 'a red box', REGIONS[:1]),
+    ]
 
 
 def test_classes_for_pictures_without_captions(teacher, pictures, tmp_path):

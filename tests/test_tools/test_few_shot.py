@@ -135,11 +135,18 @@ def test_draws_of_the_data_are_used(few_shot, colours, tmp_path):
 
 
 def test_a_class_with_too_few_pictures_is_counted(few_shot, colours, tmp_path, capsys):
-    flags = ('--shots', '5', '--seeds', '3', '--max-epochs', '1')
-    (result,) = few_shot(colours, tmp_path / 'run', *flags)['results']
-    assert result['short'] == dict(red=4, green=4, blue=4)
-    assert result['pictures'] == 6
-    assert 'only 4 pictures show red' in capsys.readouterr().out
+    path = colours / 'train/annotations.json'
+    content = json.loads(path.read_text())
+    red = [box for box in content['annotations'] if box['category_id'] == 1]
+    content['annotations'] = [b for b in content['annotations'] if b not in red[1:]]
+    path.write_text(json.dumps(content))
+    flags = ('--shots', '5', '--seeds', '3', '30', '--tuning', 'prompt')
+    table = few_shot(colours, tmp_path / 'run', *flags, '--max-epochs', '1')
+    short = dict(red=1, green=4, blue=4)
+    assert [r['short'] for r in table['results']] == [short, short]
+    out, err = capsys.readouterr()
+    assert 'only 1 picture shows red' in out and 'only 4 pictures show green' in out
+    assert 'Traceback' not in err  # what the first task logged to is closed
 
 
 def test_what_concerns_one_task_stops_no_other(few_shot, colours, tmp_path, capsys):

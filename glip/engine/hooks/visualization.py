@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from PIL import Image
 
-from glip.apis.threshold import default_threshold_of
+from glip.config.threshold import default_threshold_of
 from glip.datasets.seeding import drawn_with
 from glip.engine.hooks.watching import first_with_boxes, undisturbed
-from glip.errors import ConfigError, GLIPError, ImageError
+from glip.errors import GLIPError, ImageError
 from glip.evaluation.predictions import as_array
 from glip.images import load_image
 from glip.registry import HOOKS
-from glip.runtime.values import check_score
+from glip.runtime.values import check_count, check_score
 from glip.runtime.writing import write_picture
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
@@ -80,16 +81,11 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         )
         if score_thr is not None:
             check_score(score_thr, 'score_thr of DetVisualizationHook')
-        if interval < 1:
-            raise ConfigError(
-                f'interval={interval} of DetVisualizationHook must be 1 or more batches'
-            )
-        if train_interval < 0:
-            raise ConfigError(
-                f'train_interval={train_interval} of DetVisualizationHook must be 0, '
-                'for no pictures, or a number of steps'
-            )
-        self.train_interval = train_interval
+        name = type(self).__name__
+        check_count(interval, f'interval of {name}')
+        self.train_interval = check_count(
+            train_interval, f'train_interval of {name} (0: no pictures)', least=0
+        )
         self._watched: dict[str, Any] | None = None
         self._is_of_training = False
 
@@ -309,13 +305,9 @@ def _with_known_suffix(file: str) -> str:
 
 def _claimed(path: Path) -> Path:
     """A new file, with a number where there is one already, of no other process."""
-    number = 1
-    free = path
-    while True:
-        try:
+    numbered = (path.with_stem(f'{path.stem}_{number}') for number in count(2))
+    for free in chain([path], numbered):
+        with suppress(FileExistsError):
             free.touch(exist_ok=False)
-        except FileExistsError:
-            number += 1
-            free = path.with_stem(f'{path.stem}_{number}')
-        else:
-            return free
+            break
+    return free

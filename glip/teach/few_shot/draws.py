@@ -128,3 +128,8 @@ def _by_id(image: Mapping[str, Any]) -> tuple[bool, Any]:
 def count_boxed(coco: CocoFile, images: Iterable[Mapping[str, Any]]) -> int:
     """How many pictures show something to learn from."""
     return sum(bool(_classes_in(coco, image['id'])) for image in images)
+
+
+def shortage(name: str, count: int) -> str:
+    """Note that a class is in fewer pictures than were asked for."""
+    return f'only {count} picture{" shows" if count == 1 else "s show"} {name}'

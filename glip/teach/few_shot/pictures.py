@@ -14,7 +14,12 @@ from glip.datasets.coco_file import CocoFile, read_coco
 from glip.errors import DatasetError
 from glip.runtime.feature_cache import Recent
 from glip.runtime.leaves import iter_leaves
-from glip.teach.few_shot.draws import count_boxed, draw_shots, write_draw
+from glip.teach.few_shot.draws import (
+    count_boxed,
+    draw_shots,
+    shortage,
+    write_draw,
+)
 from glip.teach.few_shot.sets import FewShotSet
 from glip.teach.few_shot.tasks import ALL, Task
 
@@ -108,7 +113,7 @@ class TaskPictures:
         )
         path = self.work_dir / task.data.name / name
         write_draw(path, coco, draw.images)
-        remarks = (f'only {n} pictures show {name}' for name, n in draw.short.items())
+        remarks = (shortage(name, count) for name, count in draw.short.items())
         return Learned(
             _written(train, path), len(draw.images), draw.short, tuple(remarks)
         )

@@ -13,6 +13,7 @@ from typing import Any
 from glip.errors import DatasetError
 from glip.evaluation.set_table import aligned
 from glip.runtime.writing import write_json, write_tables
+from glip.teach.few_shot.draws import shortage
 from glip.teach.few_shot.tasks import ALL, Shots, shots_order
 
 RESULT = 'result.json'
@@ -257,7 +258,7 @@ class FewShotTable:
             for name, count in r.short.items()
         }
         for (set_name, name), count in short.items():
-            yield f'- {set_name}: only {count} pictures show {name}'
+            yield f'- {set_name}: {shortage(name, count)}'
         yield from (f'- {note}' for note in self.notes)
 
 

@@ -15,7 +15,6 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger, print_log
 
 from glip.checkpoints.latest import latest_checkpoint
-from glip.engine.one_run import only_run
 from glip.engine.run import run_test, run_training
 from glip.engine.test_loop import SPOOL_FOLDER
 from glip.errors import (
@@ -26,6 +25,7 @@ from glip.errors import (
     one_line,
 )
 from glip.report.log_figures import draw_curves
+from glip.runtime.lock import only_run
 from glip.teach.few_shot.figure import draw_efficiency
 from glip.teach.few_shot.pictures import TaskPictures
 from glip.teach.few_shot.results import RESULT, FewShotTable, Result
@@ -241,13 +241,15 @@ def _in_folder(cfg: Config, folder: Path, task: Task) -> Iterator[None]:
     cfg.work_dir = str(folder)
     # A name of its own, by which mmengine keeps loggers and histories.
     cfg.experiment_name = task.folder.replace(os.sep, '_')
+    before = {kind: set(kind._instance_dict) for kind in (MMLogger, MessageHub)}
     try:
         with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
             yield
     finally:
-        for kept in (MMLogger, MessageHub):
-            for name in [n for n in kept._instance_dict if cfg.experiment_name in n]:
-                instance = kept._instance_dict.pop(name)
+        for kind, names in before.items():
+            # All of them, as one that was asked for here writes to nowhere.
+            for name in kind._instance_dict.keys() - names:
+                instance = kind._instance_dict.pop(name)
                 for handler in getattr(instance, 'handlers', ()):
                     handler.close()
         gc.collect()

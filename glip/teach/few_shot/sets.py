@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from glip.apis.loading import read_config
 from glip.config.coco_folders import FolderSet, find_sets, split_of_set
 from glip.config.custom_sets import CustomSet, sets_by_stage
+from glip.config.files import read_config
 from glip.errors import ConfigError, DatasetError
 from glip.paths import config_root
 
@@ -115,7 +115,8 @@ def _of_folder(folder: str) -> Iterator[FewShotSet | str]:
     """All sets in a folder, or the one that it is."""
     if not os.path.isdir(folder):
         close = f', nor one of {", ".join(LISTS)}' if os.sep not in folder else ''
-        raise DatasetError(f'--data {folder}: no such folder{close}')
+        yield f'--data {folder}: no such folder{close}'
+        return
     by_split = (find_sets(folder, names) for names in ('train', _VAL, 'test'))
     for splits in zip(*by_split, strict=True):
         yield _joined(splits[0].name, splits, folder)

@@ -125,7 +125,7 @@ class FolderSource(Source):
     def items(self, share: Share) -> Iterator[Item]:
         for name in self._names[slice(*share.where)]:
             path = os.path.join(self.folder, name)
-            captions, notes = _beside(os.path.splitext(path)[0] + '.txt')
+            captions, notes = _beside(os.path.splitext(path)[0])
             if not _is_writable(name):
                 yield Item(
                     ascii(name), None, notes=((_OUTSIDE + ' of text', ascii(name)),)
@@ -331,13 +331,15 @@ def _pictures(path: str, root: str) -> list[str]:
     return sorted(name.replace(os.sep, '/') for name in names)
 
 
-def _beside(path: str) -> tuple[tuple[str, ...], tuple[Note, ...]]:
+def _beside(stem: str) -> tuple[tuple[str, ...], tuple[Note, ...]]:
     """Captions of a text file; none where there is no such file."""
-    try:
-        with open(path, 'rb') as file:
-            content = file.read(_LONGEST_TEXT)
-    except FileNotFoundError:
-        return (), ()
-    except OSError:
-        return (), (('text files that cannot be read', path),)
-    return captions_of_text(content, path)
+    for path in (f'{stem}.txt', f'{stem}.TXT'):
+        try:
+            with open(path, 'rb') as file:
+                content = file.read(_LONGEST_TEXT)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return (), (('text files that cannot be read', path),)
+        return captions_of_text(content, path)
+    return (), ()

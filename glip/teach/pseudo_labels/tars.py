@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from glip.datasets.stream import tar_samples
@@ -73,29 +73,59 @@ class TarSource(Source):
             return has_ending
 
         number = 0
-        for sample in tar_samples(path, errors.append, select):
+        for name, members in _samples(path, errors.append, select):
             if number == count:
                 return
             number += 1
-            yield _item(sample, path)
+            yield _item(name, members, path)
         notes = [(_DAMAGED, f'{path}: {error}') for error in errors[:1]]
         notes += [(_FOREIGN, f'{path}: {name}') for name in foreign]
         if notes:
             yield Item('', None, weight=0, notes=tuple(notes))
 
 
+def _samples(
+    path: str,
+    broken: Callable[[str], Any],
+    select: Callable[[str], bool] | None = None,
+) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Name and members of each picture, with what belongs to it.
+
+    webdataset cuts names at their first dot: ``a.1.jpg`` and ``a.2.jpg`` come as one
+    sample and are two here, each with ``a.txt`` unless it has a text of its own. What
+    lies beside a plain picture, as ``a.mask.png`` beside ``a.jpg``, is another thing.
+    """
+    for sample in tar_samples(path, broken, select):
+        key = str(sample['__key__'])
+        by_stem: dict[str, dict[str, bytes]] = {'': {}}
+        for name, content in sample.items():
+            if not name.startswith('__'):
+                stem, _, ending = name.rpartition('.')
+                by_stem.setdefault(stem, {})[ending] = content
+        plain = by_stem.pop('')
+        pictures = {s: own for s, own in by_stem.items() if _endings(own)}
+        if _endings(plain) or not pictures:
+            yield key, plain
+            continue
+        for stem, own in pictures.items():
+            yield f'{key}.{stem}', plain | own
+
+
+def _endings(members: Mapping[str, bytes]) -> list[str]:
+    """Those of pictures."""
+    return [ending for ending in members if f'.{ending}' in EXTENSIONS]
+
+
 def _count(path: str, limit: int) -> int:
     """Samples of a tar file, counted no further than the limit."""
-    return sum(1 for _, _ in zip(tar_samples(path, lambda _: None), range(limit)))
+    return sum(1 for _, _ in zip(_samples(path, lambda _: None), range(limit)))
 
 
-def _item(sample: Mapping[str, Any], path: str) -> Item:
-    """A sample of webdataset."""
-    key = str(sample['__key__'])
+def _item(key: str, members: Mapping[str, bytes], path: str) -> Item:
+    """A picture with its captions."""
     where = f'{path}: {key}'
-    members = {k: v for k, v in sample.items() if not k.startswith('__')}
     weight = sum(tarfile.BLOCKSIZE + len(content) for content in members.values())
-    endings = [k for k in members if f'.{k.rpartition(".")[2]}' in EXTENSIONS]
+    endings = _endings(members)
     if len(endings) != 1:
         reason = _SEVERAL if endings else _WITHOUT_PICTURE
         return Item('', None, weight=weight, notes=((reason, where),))
@@ -133,9 +163,9 @@ def read_member(path: str, number: int) -> bytes:
     Raises:
         DatasetError: It has no such sample any more.
     """
-    for place, sample in enumerate(tar_samples(path, lambda _: None)):
+    for place, (name, members) in enumerate(_samples(path, lambda _: None)):
         if place == number:
-            picture = _item(sample, path).picture
+            picture = _item(name, members, path).picture
             if isinstance(picture, bytes):
                 return picture
     raise DatasetError(f'{path}: sample {number} is not there any more')

@@ -52,8 +52,15 @@ def test_what_is_missing_is_one_line_or_left_out(tmp_path):
     assert [s.name for s in sets] == ['whole'] and len(left_out) == 2
     with pytest.raises(DatasetError):  # nothing is left
         few_shot_sets([str(tmp_path / 'untested')], skip_missing=True)
-    with pytest.raises(DatasetError):
-        few_shot_sets([str(tmp_path / 'nowhere')])
+    nowhere = str(tmp_path / 'nowhere')
+    with pytest.raises(DatasetError, match='nowhere'):
+        few_shot_sets([str(tmp_path / 'whole'), nowhere])
+    with pytest.raises(DatasetError, match='nowhere'):
+        few_shot_sets([nowhere], skip_missing=True)
+    sets, left_out = few_shot_sets(
+        [str(tmp_path / 'whole'), nowhere], skip_missing=True
+    )
+    assert [s.name for s in sets] == ['whole'] and 'nowhere' in left_out[0]
     with pytest.raises(ConfigError):
         few_shot_sets([])
 
