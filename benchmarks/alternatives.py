@@ -12,9 +12,9 @@ threads together.
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 import torch
@@ -25,12 +25,12 @@ from glip.runtime.feature_cache import FeatureCache
 
 from .speed.environment import machine
 from .speed.subjects import COCO, build_ours, our_config, prepare
+from .speed.timing import cpu_seconds, in_turn, line, markdown, spread
 
 # Of transformers: its config classes hold the shapes of the published tiny/base models.
 _PEERS = ('GroundingDino', 'MMGroundingDino', 'Owlv2')
 _OWL_SIDE = 960  # of the published model, whose positions are fixed
 _OWL_TOKENS = 16  # of a query
-_ROW = '| {:16} | {:16} | {:>6} | {:>6} | {:>6} | {:>7} |'
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,65 +75,48 @@ def our_calls(variant: str, size: tuple[int, int]) -> dict[str, Callable]:
     batch = prepare(model, size, COCO)
     cache = FeatureCache()
 
-    def known() -> None:
+    def detect(cache: FeatureCache) -> None:
         with cache.in_use(model):
             model(*batch.fresh(), mode='predict')
 
-    def new() -> None:
-        with FeatureCache().in_use(model):
-            model(*batch.fresh(), mode='predict')
-
-    return {variant: known, f'{variant}, new words': new}
+    return {
+        variant: lambda: detect(cache),
+        f'{variant}, new words': lambda: detect(FeatureCache()),
+    }
 
 
 @torch.no_grad()
-def seconds_of(
-    calls: dict[str, Callable], runs: int, threads: int | None
-) -> dict[str, list[float]]:
-    """CPU seconds of each call, in turn, after one to warm up."""
-    if threads:
-        torch.set_num_threads(threads)
-    times: dict[str, list[float]] = {label: [] for label in calls}
-    for run in range(runs + 1):
-        for label, call in calls.items():
-            start = time.process_time()
-            call()
-            if run:
-                times[label].append(time.process_time() - start)
-    return times
-
-
 def measure(
     name: str, size: tuple[int, int], runs: int, threads: int | None
 ) -> dict[str, list[float]]:
-    """Times of one peer and of ours, in this process."""
+    """CPU seconds of one peer and of ours, in this process."""
+    if threads:
+        torch.set_num_threads(threads)
     keep_freed_memory()
     ours = our_calls('A', size) | our_calls('B', size)
     model = build_ours(our_config('A'))
     (prompt,) = model.prompts_of(prepare(model, size, COCO).fresh()[1][0])
-    return seconds_of(
-        {name: peer_call(name, size, prompt.input_ids)} | ours, runs, threads
+    calls = {name: peer_call(name, size, prompt.input_ids)} | ours
+    return in_turn(
+        {label: partial(cpu_seconds, call) for label, call in calls.items()}, runs
     )
 
 
 @command(arguments, __doc__)
 def main(args: argparse.Namespace) -> None:
     """Measure and print a table."""
-    print(machine('cpu'))
-    print(_ROW.format('against', 'model', 'median', 'min', 'max', 'ratio'))
+    print(machine('cpu'), '', sep='\n')
+    head = ('against', 'model', 'min', 'median', 'max', 'ratio')
+    print(*markdown(head), sep='\n')
     for name in args.peers:
         with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as process:
-            job = process.submit(
-                measure, name, tuple(args.size), args.runs, args.threads
-            )
+            size = tuple(args.size)
+            job = process.submit(measure, name, size, args.runs, args.threads)
             times = job.result()
         theirs = statistics.median(times[name])
         for label, values in times.items():
-            middle = statistics.median(values)
-            numbers = (f'{v:.2f}' for v in (middle, min(values), max(values)))
-            print(
-                _ROW.format(name, label, *numbers, f'{theirs / middle:.1f}'), flush=True
-            )
+            ratio = f'{theirs / statistics.median(values):.1f}'
+            print(line([name, label, *spread(values), ratio]), flush=True)
 
 
 if __name__ == '__main__':

@@ -48,7 +48,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add('--peers', nargs='+', choices=PEERS, default=['mmdet'])
     add('--runs', type=int, help='rounds per case (1 to 3, by the case)')
-    add('--budget', type=float, help='seconds after which no further round begins')
     add('--threads', type=int, help="torch's default unless given")
     add('--quick', action='store_true', help='reckon ours on LVIS from some chunks')
     add('--profile', action='store_true', help='take stages apart instead (single-*)')
@@ -61,16 +60,16 @@ def jobs_of(args: argparse.Namespace) -> list[Job]:
     Raises:
         ConfigError: It cannot be measured.
     """
-    for name in ('runs', 'budget', 'threads'):
+    for name in ('runs', 'threads'):
         value = getattr(args, name)
         if value is not None and value <= 0:
-            raise ConfigError(f'--{name} must be more than 0, not {value:g}')
+            raise ConfigError(f'--{name} must be more than 0, not {value}')
     cases = select(args.cases)
     if args.profile:
         cases = [case for case in cases if case.kind == 'single']
         if not cases:
             raise ConfigError("--profile is for the cases 'single-*'")
-    shared = ('device', 'compile', 'runs', 'budget', 'threads', 'quick', 'profile')
+    shared = ('device', 'compile', 'runs', 'threads', 'quick', 'profile')
     common = {name: getattr(args, name) for name in shared}
     common['peers'] = tuple(args.peers)
     return [

@@ -10,41 +10,43 @@ recall at a threshold and absent words with a box; and, if words are given, AP o
 classes asked for by their own names and by those words.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import random
 import sys
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torchvision.ops import box_iou
 
 import glip
 from glip.apis import Detector
 from glip.datasets.coco_file import CocoFile, read_coco
-from glip.evaluation.box_ap import box_ap
+from glip.evaluation.box_ap import box_ap, box_hits
 from glip.evaluation.detection_rows import DetectionRows
 from glip.runtime.command import command
 from glip.runtime.progress import track
 
 _ABSENT = 5
 _THRESHOLDS = np.arange(0.05, 0.75, 0.01)
+_ALL = 10**6  # more detections than there are
+
+Prompt = Sequence[str] | Mapping[str, str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Picture:
-    """A picture, encoded once, and its boxes (x1, y1, x2, y2) by class name."""
+    """A picture, encoded once, and the class of each box to be found in it."""
 
     id: int
     encoded: object
-    boxes: dict[str, list[list[float]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    truth: tuple[str, ...] = ()
+
+    @property
+    def present(self) -> list[str]:
+        """Its classes, in the order of their first boxes."""
+        return list(dict.fromkeys(self.truth))
 
 
 def read_pictures(detector: Detector, source: str) -> tuple[CocoFile, list[Picture]]:
@@ -53,43 +55,45 @@ def read_pictures(detector: Detector, source: str) -> tuple[CocoFile, list[Pictu
     coco = read_coco(Path(folder, 'annotations', f'instances_{split}.json'))
     pictures = []
     for image in track(coco.images, len(coco.images), source):
-        path = Path(folder, split, image['file_name'])
-        picture = Picture(image['id'], detector.encode(path))
-        for box in coco.boxes[image['id']]:
-            if not box['iscrowd']:
-                x, y, w, h = box['bbox']
-                name = coco.names[coco.labels[box['category_id']]]
-                picture.boxes[name].append([x, y, x + w, y + h])
-        pictures.append(picture)
+        truth = (
+            coco.names[coco.labels[box['category_id']]]
+            for box in coco.boxes[image['id']]
+            if not box['iscrowd']
+        )
+        encoded = detector.encode(Path(folder, split, image['file_name']))
+        pictures.append(Picture(image['id'], encoded, tuple(truth)))
     return coco, pictures
 
 
-def hits_of(boxes: np.ndarray, truth: list, iou_threshold: float = 0.5) -> np.ndarray:
-    """Whether each box, best first, hits a true box that no better one has hit."""
-    hits = np.zeros(len(boxes), dtype=bool)
-    if not len(boxes) or not truth:
-        return hits
-    ious = box_iou(torch.as_tensor(boxes), torch.tensor(truth).float()).numpy()
-    for i in range(len(boxes)):
-        best = ious[i].argmax()
-        if ious[i, best] >= iou_threshold:
-            hits[i] = True
-            ious[:, best] = -1
-    return hits
+def detect(
+    detector: Detector,
+    coco: CocoFile,
+    prompts: Iterable[tuple[Picture, Prompt]],
+    limit: int = _ALL,
+) -> DetectionRows:
+    """The best detections of each picture for its prompt."""
+    results = []
+    for picture, prompt in prompts:
+        detections = detector(picture.encoded, prompt, threshold=0.0)
+        results.append(
+            dict(
+                img_id=picture.id,
+                bboxes=detections.boxes[:limit],
+                scores=detections.scores[:limit],
+                labels=[coco.names.index(name) for name in detections.names[:limit]],
+            )
+        )
+    return DetectionRows.of(results)
 
 
 def count_top_boxes(
-    detector: Detector, pictures: list[Picture], limit: int
+    detector: Detector, coco: CocoFile, pictures: list[Picture], limit: int
 ) -> tuple[int, int]:
     """Pictures whose best box for the present classes is right, and all of them."""
-    pictures = [picture for picture in pictures if picture.boxes][:limit]
-    right = 0
-    for picture in pictures:
-        detections = detector(picture.encoded, list(picture.boxes), threshold=0.0)
-        if len(detections):
-            truth = picture.boxes[detections.names[0]]
-            right += bool(hits_of(detections.boxes[:1], truth)[0])
-    return right, len(pictures)
+    pictures = [picture for picture in pictures if picture.truth][:limit]
+    prompts = [(picture, picture.present) for picture in pictures]
+    hits, _ = box_hits(coco, detect(detector, coco, prompts, limit=1))
+    return int(hits.sum()), len(pictures)
 
 
 @dataclass
@@ -129,90 +133,63 @@ def ask_present_and_absent(
 ) -> Answers:
     """Ask for the classes of each picture and some that are not in it."""
     generator = random.Random(0)
-    scores, hits, absent = [], [], []
+    prompts, absent = [], []
     for picture in pictures:
-        rest = [name for name in coco.names if name not in picture.boxes]
+        rest = [name for name in coco.names if name not in picture.truth]
         extra = generator.sample(rest, _ABSENT)
-        prompt = [*picture.boxes, *extra]
+        prompt = [*picture.present, *extra]
         generator.shuffle(prompt)
-        detections = detector(picture.encoded, prompt, threshold=0.0)
-        for name in prompt:
-            rows = [i for i, n in enumerate(detections.names) if n == name]
-            scores.append(detections.scores[rows])
-            truth = picture.boxes.get(name, [])
-            hits.append(hits_of(detections.boxes[rows], truth))
-            if name in extra:
-                absent.append(max(scores[-1], default=0.0))
-    return Answers(
-        np.concatenate(scores),
-        np.concatenate(hits),
-        np.array(absent),
-        sum(len(boxes) for p in pictures for boxes in p.boxes.values()),
-    )
+        prompts.append((picture, prompt))
+        absent += [(picture.id, coco.names.index(name)) for name in extra]
+    rows = detect(detector, coco, prompts)
+    hits, _ = box_hits(coco, rows, limit=_ALL)
+    ids = np.array(rows.ids)[rows.images]
+    best = [
+        rows.scores[(ids == id) & (rows.labels == label)].max(initial=0.0)
+        for id, label in absent
+    ]
+    num_boxes = sum(len(picture.truth) for picture in pictures)
+    return Answers(rows.scores, hits, np.array(best), num_boxes)
 
 
 def average_precision(
     detector: Detector, coco: CocoFile, pictures: list[Picture], words: dict[str, str]
 ) -> tuple[float, float]:
     """AP and AP50 in percent of classes that are asked for by given words."""
-    labels = {name: label for label, name in enumerate(coco.names)}
     prompt = {word: name for name, word in words.items()}
-    results = []
-    for picture in pictures:
-        detections = detector(picture.encoded, prompt, threshold=0.0)
-        results.append(
-            dict(
-                img_id=picture.id,
-                bboxes=detections.boxes,
-                scores=detections.scores,
-                labels=[labels[name] for name in detections.names],
-            )
-        )
-    evaluation = box_ap(coco, DetectionRows.of(results))
-    classes = [labels[name] for name in words]
+    rows = detect(detector, coco, ((picture, prompt) for picture in pictures))
+    evaluation = box_ap(coco, rows)
+    classes = [coco.names.index(name) for name in words]
     return tuple(100 * evaluation.ap(iou=iou, classes=classes) for iou in (None, 0.5))
 
 
-def measure(detector: Detector, source: str, args: argparse.Namespace) -> dict:
-    """All figures of a data set."""
+def report(detector: Detector, source: str, args: argparse.Namespace) -> None:
+    """Measure on a data set, and print all figures."""
     coco, pictures = read_pictures(detector, source)
-    names = {name: name for name in coco.names}
-    figures = dict(
-        zip(('AP', 'AP50'), average_precision(detector, coco, pictures, names))
-    )
-    figures['top_box'] = count_top_boxes(detector, pictures, args.limit)
+
+    def precisions(words: dict[str, str]) -> tuple[float, float]:
+        return average_precision(detector, coco, pictures, words)
+
+    ap, ap50 = precisions({name: name for name in coco.names})
+    print(f'{source}: AP {ap:.1f}, AP50 {ap50:.1f}')
+    right, asked = count_top_boxes(detector, coco, pictures, args.limit)
+    print(f'  best box right in {right} of {asked} pictures')
     answers = ask_present_and_absent(detector, coco, pictures)
-    figures['best_f1'] = max(
-        (answers.at(t) for t in _THRESHOLDS), key=lambda row: row['f1']
-    )
     threshold = args.threshold
     if threshold is None:
         threshold = detector.default_threshold
-    figures['default'] = answers.at(threshold)
-    if args.words:
-        words = json.loads(Path(args.words).read_text())
-        for key, mapping in (('own_name', {n: n for n in words}), ('words', words)):
-            figures[key], _ = average_precision(detector, coco, pictures, mapping)
-    return figures
-
-
-def report(source: str, figures: dict) -> None:
-    """Print the figures of a data set."""
-    right, pictures = figures['top_box']
-    print(f'{source}: AP {figures["AP"]:.1f}, AP50 {figures["AP50"]:.1f}')
-    print(f'  best box right in {right} of {pictures} pictures')
-    for key in ('default', 'best_f1'):
-        row = figures[key]
+    best = max((answers.at(t) for t in _THRESHOLDS), key=lambda row: row['f1'])
+    for row in (answers.at(threshold), best):
         print(
             f'  at {row["threshold"]:.2f}: precision {row["precision"]:.1f}, recall '
             f'{row["recall"]:.1f}, F1 {row["f1"]:.1f}, {row["absent_with_box"]} of '
             f'{row["absent_asked"]} absent words with a box'
         )
-    if 'words' in figures:
-        print(
-            f'  AP by own names {figures["own_name"]:.1f}, by other words '
-            f'{figures["words"]:.1f}'
-        )
+    if args.words:
+        words = json.loads(Path(args.words).read_text())
+        by_name, _ = precisions({name: name for name in words})
+        by_word, _ = precisions(words)
+        print(f'  AP by own names {by_name:.1f}, by other words {by_word:.1f}')
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -233,7 +210,7 @@ def main(args: argparse.Namespace) -> None:
         detector = glip.load(args.model, weights)
         print(weights or args.model)
         for source in args.data:
-            report(source, measure(detector, source, args))
+            report(detector, source, args)
 
 
 if __name__ == '__main__':

@@ -9,12 +9,15 @@ and pictures. Printed is a table; the exit code is 1 where a form disagrees.
 
 import argparse
 import copy
+import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from mmengine.structures import InstanceData
+from torch import nn
 
 from glip.errors import GLIPError
 from glip.ops import plain_path
@@ -28,13 +31,22 @@ from .speed.contestants import Contestant, contestants
 from .speed.environment import machine
 from .speed.job import MODES, PRECISIONS, Job
 from .speed.peer import mended
-from .speed.subjects import COCO, Subjects, build_subjects, prepare, training_batch
+from .speed.subjects import (
+    COCO,
+    Batch,
+    Subjects,
+    build_subjects,
+    prepare,
+    training_batch,
+)
+from .speed.timing import line, markdown
 
 _VARIANTS = ('A', 'B')
 # bfloat16 has three digits; its scores and boxes move.
 _HALF = dict(overlap=0.9, score=0.05)
 _HALF_MATCHED, _HALF_LOSSES, _HALF_GRADIENTS = 0.9, 0.05, 0.2
 _HEADER = ('model', 'form', 'boxes', 'losses', 'gradients', 'agrees')
+_WORDS = ('NO', 'yes')
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,97 +60,63 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @torch.no_grad()
-def forward_rows(
-    subjects: Subjects, size: tuple[int, int], job: Callable[..., Job], modes: Sequence
-) -> Iterator[tuple[str, str, bool]]:
-    """Detections of each form against those of the plain one.
-
-    Args:
-        subjects: The model with weights that find something.
-        size: Of the picture.
-        job: Gives the job of a precision and a mode of compiling.
-        modes: Of compiling, None for none.
-
-    Yields:
-        Form, what was seen, and whether it agrees.
-    """
-    batch = prepare(subjects.ours, size, COCO)
-    (reference,) = Contestant('plain', subjects.ours, True, context=plain_path).detect(
-        batch
-    )
-    for mode in modes:
-        *_, form = contestants(job(mode), subjects)
-        # Graphs are recorded by the second call.
-        samples = [form.detect(batch)[0] for _ in range(3 if mode else 1)]
-        theirs, ours = reference.pred_instances, samples[-1].pred_instances
-        count = matches(ours, theirs, **(_HALF if form.bf16 else {}))
-        share = _HALF_MATCHED if form.bf16 else MATCHED
-        agrees = len(theirs) > 0 and count >= share * max(len(theirs), len(ours))
-        label = 'CUDA graphs' if mode == MODES[1] else mode and 'compiled'
-        yield label or 'kernels', f'{count}/{len(theirs)}', agrees
+def detections_of(form: Contestant, batch: Batch, *, calls: int = 1) -> InstanceData:
+    """What the last of some calls finds in one picture."""
+    return [form.detect(batch)[0] for _ in range(calls)][-1].pred_instances
 
 
-def backward_rows(
-    subjects: Subjects, size: tuple[int, int], half: bool, modes: Sequence
-) -> Iterator[tuple[str, float, float, bool]]:
-    """Losses and gradients of each form against those of the plain one.
-
-    Args:
-        subjects: As of :func:`forward_rows`.
-        size: Likewise.
-        half: Under autocast to bfloat16.
-        modes: Of compiling; training records no CUDA graphs.
-
-    Yields:
-        Form, relative differences, and whether they are small.
-    """
-    device = next(subjects.ours.parameters()).device.type
-
-    def step(model, context: AbstractContextManager, bf16: bool):
-        with context, torch.autocast(device, torch.bfloat16, enabled=bf16):
-            terms = losses_of(model, training_batch(size))
-        model.eval()
-        return terms
-
-    reference = step(subjects.ours, plain_path(), False)
-    for mode in modes:
-        model = copy.deepcopy(subjects.ours)
-        if mode:
-            compile_parts(model, dict(mode=mode))
-        terms, lengths = zip(step(model, nullcontext(), half), reference)
-        loss, gradient = relative(terms, lengths)
-        limits = (_HALF_LOSSES, _HALF_GRADIENTS) if half else (LOSSES, GRADIENTS)
-        agrees = loss <= limits[0] and gradient <= limits[1]
-        yield 'compiled' if mode else 'kernels', loss, gradient, agrees
+def losses_and_gradients(
+    model: nn.Module, size: tuple[int, int], *, half: bool = False
+) -> tuple[torch.Tensor, float]:
+    """Losses and the length of all gradients of one step; see :func:`losses_of`."""
+    device = next(model.parameters()).device.type
+    with torch.autocast(device, torch.bfloat16, enabled=half):
+        terms = losses_of(model, training_batch(size))
+    model.eval()
+    return terms
 
 
 def rows_of(
     variant: str, args: argparse.Namespace, subjects: Subjects
 ) -> Iterator[tuple[str, ...]]:
-    """Rows of the table for one model."""
+    """Rows of the table for one model.
+
+    Args:
+        variant: Its name.
+        args: The command line.
+        subjects: The model, with weights that find something once calibrated.
+    """
     size = tuple(args.size)
-    subjects.calibrate(prepare(subjects.ours, size, COCO))
+    batch = prepare(subjects.ours, size, COCO)
+    subjects.calibrate(batch)
+    plain = Contestant('plain', subjects.ours, True, context=plain_path)
+    truth = detections_of(plain, batch)
+    with plain_path():
+        plain_step = losses_and_gradients(subjects.ours, size)
     graphs = args.device == 'cuda'
     modes = [None, *(m for m in args.compile if graphs or m != MODES[1])]
-    for precision in args.precision:
-
-        def job(mode: str | None, precision: str = precision) -> Job:
-            case = f'single-{variant}-480'
-            return Job(
-                case, device=args.device, precision=precision, compile=mode, peers=()
-            )
-
-        forward = list(forward_rows(subjects, size, job, modes))
-        trained = [mode for mode in modes if mode != MODES[1]]
-        half = precision == 'bf16'
-        backward = {
-            label: rest for label, *rest in backward_rows(subjects, size, half, trained)
-        }
-        for label, boxes, agrees in forward:
-            loss, gradient, small = backward.get(label, (None, None, True))
-            numbers = ['' if n is None else f'{n:.0e}' for n in (loss, gradient)]
-            form = f'{label}, {precision}'
-            yield variant, form, boxes, *numbers, 'yes' if agrees and small else 'NO'
+    for precision, mode in itertools.product(args.precision, modes):
+        half, job = precision == 'bf16', Job(f'single-{variant}-480', peers=())
+        job = replace(job, device=args.device, precision=precision, compile=mode)
+        *_, form = contestants(job, subjects)
+        # Graphs are recorded by the second call.
+        ours = detections_of(form, batch, calls=3 if mode else 1)
+        count = matches(ours, truth, **(_HALF if half else {}))
+        share = _HALF_MATCHED if half else MATCHED
+        agrees = len(truth) > 0 and count >= share * max(len(truth), len(ours))
+        numbers = ['', '']
+        if mode != MODES[1]:  # training records no graphs
+            model = copy.deepcopy(subjects.ours)
+            if mode:
+                compile_parts(model, dict(mode=mode))
+            step = losses_and_gradients(model, size, half=half)
+            differences = relative(*zip(step, plain_step))
+            limits = (_HALF_LOSSES, _HALF_GRADIENTS) if half else (LOSSES, GRADIENTS)
+            agrees &= all(d <= limit for d, limit in zip(differences, limits))
+            numbers = [f'{difference:.0e}' for difference in differences]
+        label = 'CUDA graphs' if mode == MODES[1] else 'compiled' if mode else 'kernels'
+        boxes = f'{count}/{len(truth)}'
+        yield variant, f'{label}, {precision}', boxes, *numbers, _WORDS[agrees]
 
 
 @command(arguments, __doc__)
@@ -151,27 +129,20 @@ def main(args: argparse.Namespace) -> None:
     if lack := missing(argparse.Namespace(device=args.device, precision=['fp32'])):
         print(f'skipped: {lack}')
         return
-    lines = [machine(args.device), '', _line(_HEADER), _line(_RULE)]
+    lines = [machine(args.device), '', *markdown(_HEADER)]
     print('\n'.join(lines))
     wrong = 0
     for variant in _VARIANTS:
         with mended():
             subjects = build_subjects(variant, training=False, device=args.device)
             for cells in rows_of(variant, args, subjects):
-                wrong += cells[-1] == 'NO'
-                lines.append(_line(cells))
+                wrong += cells[-1] == _WORDS[False]
+                lines.append(line(cells))
                 print(lines[-1], flush=True)
     if args.out:
         write_text(args.out, '\n'.join([*lines, '']))
     if wrong:
         raise GLIPError(f'{wrong} forms disagree with the plain one')
-
-
-_RULE = ('---',) * len(_HEADER)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f'| {" | ".join(cells)} |'
 
 
 if __name__ == '__main__':

@@ -35,13 +35,12 @@ def replace_tables(page: Path, lines: Sequence[str]) -> None:
         ConfigError: The page cannot be read or has no marks.
     """
     try:
-        text = page.read_text()
+        before, rest = page.read_text().split(BEGIN)
+        _, after = rest.split(END)
     except OSError as error:
         raise ConfigError(f'{page} cannot be read: {error.strerror}') from None
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ConfigError(f"{page} needs the lines '{BEGIN}' and '{END}'")
+    except ValueError:
+        raise ConfigError(f"{page} needs the lines '{BEGIN}' and '{END}'") from None
     page.write_text('\n'.join([before + BEGIN, '', *lines, '', END + after]))
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from glip.runtime.atomic import atomic_write
 from glip.runtime.command import command
 
 from .speed.environment import machine
+from .speed.timing import cpu_seconds, in_turn, line, markdown
 
 _SIDE, _NAMES = 512, 10
 _SIDES = (256, 384, 512, 768, 1024)
@@ -95,17 +97,15 @@ def resizing_to(side: int, detector: Detector) -> Detector:
 
 
 def measure(points: dict[str, Points], runs: int) -> dict[str, dict[int, float]]:
-    """Least CPU milliseconds of each call, the first round left out."""
+    """Least CPU milliseconds of each call."""
+    calls = {
+        (axis, number): partial(cpu_seconds, call)
+        for axis, calls in points.items()
+        for number, call in calls.items()
+    }
     least: dict[str, dict[int, float]] = {axis: {} for axis in points}
-    for run in range(runs + 1):
-        for axis, calls in points.items():
-            for number, call in calls.items():
-                start = time.process_time()
-                call()
-                spent = 1e3 * (time.process_time() - start)
-                if run:
-                    before = least[axis].get(number, np.inf)
-                    least[axis][number] = min(before, spent)
+    for (axis, number), spent in in_turn(calls, runs).items():
+        least[axis][number] = 1e3 * min(spent)
     return least
 
 
@@ -159,14 +159,14 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     detector = glip.load(args.model, args.weights, 'cpu')
     results = measure(axes_of(detector), args.runs)
-    print(f'{machine("cpu")}\n\n| axis | ms | exponent |\n|---|---|---|')
-    for axis, times in results.items():
+    rows = [(axis, times, f'{exponent(times):.2f}') for axis, times in results.items()]
+    if args.processes:
+        together = by_processes(args.model, args.weights, args.processes)
+        rows.append(('processes, time of a picture', together, ''))
+    print(machine('cpu'), '', *markdown(('axis', 'ms', 'exponent')), sep='\n')
+    for axis, times, slope in rows:
         cells = ', '.join(f'{n}: {spent:.0f}' for n, spent in times.items())
-        print(f'| {axis} | {cells} | {exponent(times):.2f} |')
-    together = by_processes(args.model, args.weights, args.processes)
-    cells = ', '.join(f'{n}: {spent:.0f}' for n, spent in together.items())
-    if together:
-        print(f'| processes, time of a picture | {cells} | |')
+        print(line([axis, cells, slope]))
     if args.chart:
         draw(results, args.chart)
 

@@ -3,9 +3,8 @@
 python -m benchmarks.waiting FOLDER --model glip-nano
 """
 
-from __future__ import annotations
-
 import argparse
+import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -17,56 +16,52 @@ import glip
 from glip.apis import detector as module
 from glip.images import find_images
 from glip.runtime.ahead import computed_ahead
+from glip.runtime.command import command
+
+from .speed.timing import line, markdown, seconds
+
+_WORDS = ['person', 'dog', 'car', 'chair']
 
 
-class Meter:
-    """Stands in for ``computed_ahead`` and adds up how long its results are awaited.
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command line takes."""
+    add = parser.add_argument
+    add('folder', type=Path, help='pictures')
+    add('--model', default='glip-nano', help='name or config')
+    add('--weights', help='checkpoint')
+    add('--pictures', type=int, default=60, help='at most [60]')
 
-    Args:
-        looks_ahead: Whether to compute ahead as the detector asks, or never.
-    """
 
-    def __init__(self, looks_ahead: bool) -> None:
-        self.looks_ahead, self.waited = looks_ahead, 0.0
+@command(arguments, __doc__)
+def main(args: argparse.Namespace) -> None:
+    """Measure and print."""
+    detector = glip.load(args.model, args.weights, device='cpu')
+    pictures = list(islice(find_images(args.folder), args.pictures))
+    detector(pictures[:4], _WORDS)
+    waits: list[float] = []
+    looks_ahead = False
 
-    def __call__(self, function: Any, items: Any, *, ahead: int) -> Iterator[Any]:
-        """Yield what ``computed_ahead`` yields."""
-        ahead = ahead if self.looks_ahead else 0
-        results = computed_ahead(function, items, ahead=ahead)
+    def metered(function: Any, items: Any, *, ahead: int) -> Iterator[Any]:
+        """``computed_ahead``, with the seconds that its results are awaited noted."""
+        results = computed_ahead(function, items, ahead=ahead if looks_ahead else 0)
         while True:
             begin = time.perf_counter()
             result = next(results, None)
-            self.waited += time.perf_counter() - begin
+            waits.append(time.perf_counter() - begin)
             if result is None:
                 return
             yield result
 
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', type=Path, help='pictures')
-    parser.add_argument('--model', default='glip-nano', help='name or config')
-    parser.add_argument('--weights', help='checkpoint')
-    parser.add_argument('--pictures', type=int, default=60, help='at most [60]')
-    args = parser.parse_args()
-    detector = glip.load(args.model, args.weights, device='cpu')
-    pictures = list(islice(find_images(args.folder), args.pictures))
-    names = ['person', 'dog', 'car', 'chair']
-    detector(pictures[:4], names)
-    print('| | pictures | seconds | waited | share |\n|---|---|---|---|---|')
-    for name, looks_ahead in (('one after the other', False), ('looking ahead', True)):
-        meter = Meter(looks_ahead)
-        begin = time.perf_counter()
-        with patch.object(module, 'computed_ahead', meter):
-            detector(pictures, names)
-        seconds = time.perf_counter() - begin
-        share = meter.waited / seconds
-        print(
-            f'| {name} | {len(pictures)} | {seconds:.2f} | {meter.waited:.2f} | '
-            f'{share:.1%} |'
-        )
+    head = ('', 'pictures', 'seconds', 'waited', 'share')
+    print(*markdown(head), sep='\n')
+    with patch.object(module, 'computed_ahead', metered):
+        for looks_ahead in (False, True):
+            waits.clear()
+            taken = seconds(lambda: detector(pictures, _WORDS))
+            name = 'looking ahead' if looks_ahead else 'one after the other'
+            times = (f'{taken:.2f}', f'{sum(waits):.2f}', f'{sum(waits) / taken:.1%}')
+            print(line([name, str(len(pictures)), *times]))
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

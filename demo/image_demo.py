@@ -4,8 +4,6 @@ Example:
     python demo/image_demo.py demo/demo.jpg glip-nano --texts 'dog. bicycle. car'
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
@@ -14,7 +12,7 @@ from tqdm import tqdm
 
 import glip.apis
 from glip.apis import Detections
-from glip.cli.detect import summary, table
+from glip.cli.detect import run_and_print
 from glip.cli.filters import Filters
 from glip.cli.run import Looks, Run
 from glip.cli.words import read_texts, read_tokens_positive
@@ -98,11 +96,7 @@ def _positive(text: str) -> int:
 
 @command(arguments, __doc__)
 def main(args: argparse.Namespace) -> int:
-    """Detect in all inputs.
-
-    Returns:
-        0 if at least one picture was done, 1 if none.
-    """
+    """Detect in all inputs."""
     words = None
     if args.texts is not None or args.prompt is None:
         words = parse_text(
@@ -123,7 +117,7 @@ def main(args: argparse.Namespace) -> int:
         compile=dict(mode=args.compile) if args.compile else False,
         prompt=args.prompt,
     )
-    alone = len(listed.items) == 1 and listed.items[0].kind == 'picture'
+    wait = 0 if listed.is_one_still else 0.001
     run = Run(
         Looks(
             detector,
@@ -135,15 +129,10 @@ def main(args: argparse.Namespace) -> int:
         writer,
         lambda detections: detections.plot(palette=args.palette),
         pictures=None if args.no_save_vis else out / 'vis',
-        show=picture_window('glip', 0 if alone else 0.001) if args.show else None,
+        show=picture_window('glip', wait) if args.show else None,
         printed=print_json if args.print_result else None,
     )
-    counts = run(listed.items)
-    if alone and run.last is not None:
-        print(table(run.last), *map(str, run.files), sep='\n')
-    else:
-        print(summary(counts, listed.skipped, out))
-    return 0 if counts.pictures else 1
+    return run_and_print(run, listed, out)
 
 
 def print_json(detections: Detections) -> None:

@@ -1,14 +1,12 @@
 """Train on a few pictures of each class, on many sets, and tabulate what it gives."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 
-from glip.apis.loading import weights_of
 from glip.config.arguments import add_cfg_options
 from glip.config.flags import prepare_config
 from glip.config.launch import work_dir_of
+from glip.config.names import weights_of
 from glip.models.detectors import TUNING_MODES, check_tuning
 from glip.runtime.command import command
 from glip.teach.few_shot.run import FewShotRun

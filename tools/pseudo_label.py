@@ -10,13 +10,19 @@ A run that was stopped goes on by the same command; so do several at once, also 
 torchrun.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 
 from glip.runtime.command import command
 from glip.teach.pseudo_labels import Screens, label, read_classes
+
+_LIMITS = dict(
+    score_thr='least score of a box',
+    nms_thr='IoU from which on the worse of two boxes of a phrase goes',
+    max_per_phrase='most boxes of a phrase; 0: any number',
+    max_per_picture='most boxes of a picture with one caption; 0: any number',
+    min_size='least width and height of a box in pixels',
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,37 +47,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help='what to look for in pictures without captions: names, a file of names '
         '(one a line, or JSON), or JSON of {prompt: class}',
     )
-    limits = Screens()
-    add(
-        '--score-thr',
-        type=float,
-        default=limits.score_thr,
-        help='least score of a box (%(default)s)',
-    )
-    add(
-        '--nms-thr',
-        type=float,
-        default=limits.nms_thr,
-        help='IoU from which on the worse of two boxes of a phrase goes (%(default)s)',
-    )
-    add(
-        '--max-per-phrase',
-        type=int,
-        default=limits.max_per_phrase,
-        help='most boxes of a phrase; 0: any number (%(default)s)',
-    )
-    add(
-        '--max-per-picture',
-        type=int,
-        default=limits.max_per_picture,
-        help='most boxes of a picture with one caption; 0: any number (%(default)s)',
-    )
-    add(
-        '--min-size',
-        type=float,
-        default=limits.min_size,
-        help='least width and height of a box in pixels (%(default)s)',
-    )
+    for name, purpose in _LIMITS.items():
+        default = getattr(Screens, name)
+        add(
+            f'--{name.replace("_", "-")}',
+            type=type(default),
+            default=default,
+            help=f'{purpose} (%(default)s)',
+        )
     add(
         '--to-shards',
         action='store_true',
@@ -111,13 +94,7 @@ def main(args: argparse.Namespace) -> None:
         args.out,
         data_root=args.data_root,
         classes=None if args.classes is None else read_classes(args.classes),
-        screens=Screens(
-            score_thr=args.score_thr,
-            nms_thr=args.nms_thr,
-            max_per_phrase=args.max_per_phrase,
-            max_per_picture=args.max_per_picture,
-            min_size=args.min_size,
-        ),
+        screens=Screens(**{name: getattr(args, name) for name in _LIMITS}),
         to_shards=args.to_shards or None,
         shard_size=args.shard_size,
         batch_size=args.batch_size,

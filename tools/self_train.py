@@ -1,13 +1,10 @@
 """Let a model label captions for its student, round after round, by a config."""
 
-from __future__ import annotations
-
 import argparse
-import os
 import sys
 
 from glip.config.arguments import add_cfg_options, add_launcher
-from glip.config.flags import prepare_config
+from glip.config.flags import config_of_run
 from glip.runtime.command import command
 from glip.teach.self_training import self_train
 
@@ -34,14 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 )
 def main(args: argparse.Namespace) -> None:
     """Go through the rounds of the config."""
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = prepare_config(
-        args.config,
-        work_dir=args.work_dir,
-        cfg_options=args.cfg_options,
-        launcher=args.launcher,
-    )
-    self_train(cfg, amp=args.amp)
+    self_train(config_of_run(args), amp=args.amp)
 
 
 if __name__ == '__main__':

@@ -1,14 +1,11 @@
 """Evaluate a checkpoint on the test data of a config."""
 
-from __future__ import annotations
-
 import argparse
-import os
 import sys
 
-from glip.apis.loading import weights_of
 from glip.config.arguments import add_cfg_options, add_launcher, add_verbose
-from glip.config.flags import prepare_config, set_test_options
+from glip.config.flags import config_of_run, set_test_options
+from glip.config.names import weights_of
 from glip.engine.run import run_test
 from glip.runtime import compiling
 from glip.runtime.command import command
@@ -77,14 +74,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 )
 def main(args: argparse.Namespace) -> None:
     """Evaluate by the config."""
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = prepare_config(
-        args.config,
-        work_dir=args.work_dir,
-        cfg_options=args.cfg_options,
-        launcher=args.launcher,
-        verbose=args.verbose,
-    )
+    cfg = config_of_run(args)
     set_test_options(
         cfg,
         args.checkpoint or weights_of(args.config),

@@ -1,14 +1,11 @@
 """Train or fine-tune a model by a config."""
 
-from __future__ import annotations
-
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from glip.config.arguments import add_cfg_options, add_launcher, add_verbose
-from glip.config.flags import prepare_config, set_training_options
+from glip.config.flags import config_of_run, set_training_options
 from glip.engine.run import run_training
 from glip.models.detectors import TUNING_MODES
 from glip.runtime.command import command
@@ -68,15 +65,7 @@ def _with_amp_value(argv: Sequence[str]) -> list[str]:
 @command(arguments, __doc__, runs_config=True, prepare=_with_amp_value)
 def main(args: argparse.Namespace) -> None:
     """Train by the config."""
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = prepare_config(
-        args.config,
-        work_dir=args.work_dir,
-        cfg_options=args.cfg_options,
-        launcher=args.launcher,
-        tuning=args.tuning,
-        verbose=args.verbose,
-    )
+    cfg = config_of_run(args)
     set_training_options(
         cfg,
         amp=args.amp,

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from glip.report.figures import new_figure
+from glip.runtime.writing import make_folder
+
 from .tables import rows
 
 _COLORS = {'default': '#3b6ea5', 'tuned': '#e08a3c'}
@@ -15,8 +18,6 @@ def draw(records: Sequence[dict], path: str | Path) -> None:
         records: Of :mod:`benchmarks.speed.records`.
         path: PNG to be written.
     """
-    from matplotlib.figure import Figure
-
     table = rows(records, 's')
     labels = [
         row.title
@@ -24,8 +25,7 @@ def draw(records: Sequence[dict], path: str | Path) -> None:
         else f'{row.title}\n{row.peer} : {row.ours}'
         for row in table
     ]
-    figure = Figure(figsize=(9, 1.2 + 0.55 * len(table)), layout='constrained')
-    axes = figure.subplots()
+    figure, axes = new_figure(9, 1.2 + 0.55 * len(table))
     for offset, (settings, color) in zip((-0.2, 0.2), _COLORS.items()):
         bars = [
             (number + offset, row.ratio(settings), row.target(settings))
@@ -56,6 +56,5 @@ def draw(records: Sequence[dict], path: str | Path) -> None:
     axes.invert_yaxis()
     if table:
         axes.legend(fontsize=8, loc='lower right')
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(Path(path).parent)
     figure.savefig(path, dpi=110)

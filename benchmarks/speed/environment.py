@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -85,7 +85,7 @@ def gemm_rate(device: str = 'cpu', dtype: torch.dtype = torch.float32) -> float:
 
 def describe(device: str = 'cpu') -> dict[str, str | int | float]:
     """What a table has to say about where it comes from."""
-    facts = dict(
+    return dict(
         machine=machine(device),
         threads=torch.get_num_threads(),
         python=platform.python_version(),
@@ -93,13 +93,8 @@ def describe(device: str = 'cpu') -> dict[str, str | int | float]:
         date=time.strftime('%Y-%m-%d'),
         gemm=round(gemm_rate(device)),
         matmul_error=matmul_error(),
+        **{package: version(package) for package in _PACKAGES},
     )
-    for package in _PACKAGES:
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = 'unknown'
-    return facts
 
 
 def machine(device: str) -> str:

@@ -24,7 +24,6 @@ class Job:
         peers: Whom ours is measured against: mmdet, ours without fast kernels, or ours
             in float32.
         runs: Rounds; None for as many as the case says.
-        budget: Seconds after which no further round begins.
         threads: Of torch; None for its default.
         quick: Reckon ours on LVIS from some of the chunks, as the peer is.
         side: Measure this side only (peak memory wants a process for each).
@@ -38,7 +37,6 @@ class Job:
     compile: str | None = None
     peers: tuple[str, ...] = ('mmdet',)
     runs: int | None = None
-    budget: float | None = None
     threads: int | None = None
     quick: bool = False
     side: str | None = None

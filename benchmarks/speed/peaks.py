@@ -66,25 +66,19 @@ def inference_peak(job: Job, subjects: Subjects) -> float:
     libc = ctypes.CDLL(None)
     if hasattr(libc, 'malloc_trim'):  # freed memory is not to hide what is used
         libc.malloc_trim(0)
-    _reset_peak()
-    before = _status('VmRSS')
-    one.detect(batch)
-    return _status('VmHWM') - before
-
-
-def _reset_peak() -> None:
     try:
-        Path('/proc/self/clear_refs').write_text('5')
+        Path('/proc/self/clear_refs').write_text('5')  # resets the peak
     except OSError:
         raise ConfigError(
             'memory-* cases read and reset the peak of the process in /proc, which '
             'this system does not allow'
         ) from None
+    before = _status('VmRSS')
+    one.detect(batch)
+    return _status('VmHWM') - before
 
 
 def _status(field: str) -> float:
     """A field of the process status, in MB."""
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith(f'{field}:'):
-            return int(line.split()[1]) / 1024
-    raise ConfigError(f'{_STATUS} has no {field}')
+    lines = dict(line.split(':', 1) for line in _STATUS.read_text().splitlines())
+    return int(lines[field].split()[0]) / 1024

@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from glip.errors import ConfigError
-from glip.runtime.atomic import atomic_write
+from glip.runtime.writing import write_text
 
-_FIELDS = ('case', 'settings', 'device', 'precision', 'unit', 'check', 'environment')
+_KEY = ('case', 'settings', 'device', 'precision')
+_FIELDS = {*_KEY, 'unit', 'check', 'environment'}
 
 
 def load(path: str | Path) -> list[dict]:
@@ -32,29 +33,27 @@ def load(path: str | Path) -> list[dict]:
         records = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ConfigError(f'{path} cannot be read as results: {error}') from None
-    complete = isinstance(records, list) and all(
-        isinstance(record, dict)
-        and all(field in record for field in _FIELDS)
-        and ('sides' in record or 'profile' in record)
-        for record in records
-    )
-    if not complete:
+    if not isinstance(records, list) or not all(map(_is_complete, records)):
         raise ConfigError(f'{path} does not hold results of benchmarks/compare.py')
     return records
 
 
+def _is_complete(record: object) -> bool:
+    return (
+        isinstance(record, dict)
+        and record.keys() >= _FIELDS
+        and ('sides' in record or 'profile' in record)
+    )
+
+
 def add(path: str | Path, record: dict) -> None:
     """Append a record; an older one of the same measurement goes."""
-    path = Path(path)
     records = [old for old in load(path) if _key(old) != _key(record)] + [record]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as fresh:
-        fresh.write_text(json.dumps(records, indent=1))
+    write_text(path, json.dumps(records, indent=1))
 
 
 def _key(record: dict) -> tuple:
-    fields = ('case', 'settings', 'device', 'precision')
-    return (*(record[field] for field in fields), 'profile' in record)
+    return (*(record[field] for field in _KEY), 'profile' in record)
 
 
 def joined(records: Iterable[dict]) -> dict:

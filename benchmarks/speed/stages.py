@@ -4,9 +4,8 @@ The parts of a model are wrapped by name, on the instance, and put back afterwar
 Time and operations of a part that is called inside another count for the inner one.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
@@ -37,22 +36,20 @@ _BLOCKS = {
     'BertLayer': 'BERT layers',
     'BertEncoderLayer': 'BERT layers',
     'DyConv': 'DyConv',
+    'FrozenDyConv': 'DyConv',
 }
 # Methods by which the predictions are computed: mmdet's head as a whole, ours in parts.
 _PREDICTIONS = ('forward', 'keys_of', 'row_boxes')
 
 
 class _Meter:
-    """Shares what a counter says out among nested stages."""
+    """Shares what a counter says from now on out among nested stages."""
 
     def __init__(self, read: Callable[[], float]) -> None:
-        self.totals: dict[str, float] = defaultdict(float)
         self._read = read
         self._inside = ['post']
-        self._last = 0.0
-
-    def start(self) -> None:
-        self._last = self._read()
+        self._totals = dict.fromkeys(STAGES, 0.0)
+        self._last = read()
 
     def enter(self, stage: str) -> None:
         self._book()
@@ -64,12 +61,12 @@ class _Meter:
 
     def _book(self) -> None:
         now = self._read()
-        self.totals[self._inside[-1]] += now - self._last
+        self._totals[self._inside[-1]] += now - self._last
         self._last = now
 
     def finish(self) -> dict[str, float]:
         self._book()
-        return {stage: self.totals.get(stage, 0.0) for stage in STAGES}
+        return self._totals
 
 
 def _methods(model: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
@@ -85,8 +82,12 @@ def _methods(model: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
             yield head, name, 'predictions'
 
 
-@contextmanager
-def _metered(model: nn.Module, meter: _Meter) -> Iterator[None]:
+def _by_stage(
+    one: Contestant, batch: Batch, read: Callable[[], float]
+) -> dict[str, float]:
+    """What a call adds to a counter, by stage."""
+    meter = _Meter(read)
+
     def wrapped(call: Callable, stage: str) -> Callable:
         def run(*args: Any, **options: Any) -> Any:
             meter.enter(stage)
@@ -98,45 +99,18 @@ def _metered(model: nn.Module, meter: _Meter) -> Iterator[None]:
         return run
 
     with ExitStack() as stack:
-        for module, name, stage in _methods(model):
+        for module, name, stage in _methods(one.model):
             call = wrapped(getattr(module, name), stage)
             stack.enter_context(patch.object(module, name, call))
-        yield
-
-
-def stage_times(
-    one: Contestant, batch: Batch, runs: int, device: str
-) -> dict[str, float]:
-    """Seconds of each stage, of the fastest of several runs.
-
-    Args:
-        one: Who is called.
-        batch: Pictures with their prompt.
-        runs: How often.
-        device: A GPU is waited for at the borders of stages.
-    """
-    times = []
-    for _ in range(runs):
-        meter = _Meter(lambda: clock(device))
-        with _metered(one.model, meter):
-            meter.start()
-            one.detect(batch)
-            times.append(meter.finish())
-    return min(times, key=lambda stages: sum(stages.values()))
-
-
-def stage_flops(one: Contestant, batch: Batch) -> dict[str, float]:
-    """GFLOP of each stage: matrix products, convolutions and attention."""
-    counter = flop_counter()
-    meter = _Meter(lambda: counter.get_total_flops() / 1e9)
-    with _metered(one.model, meter), counter:
-        meter.start()
         one.detect(batch)
         return meter.finish()
 
 
 def profile(job: Job, subjects: Subjects) -> dict:
     """Stages of every contestant, as fields of a record.
+
+    Seconds are those of the fastest run; a GPU is waited for between stages. GFLOP are
+    those of matrix products, convolutions and attention.
 
     Raises:
         Disagreement: They do not compute the same.
@@ -147,11 +121,13 @@ def profile(job: Job, subjects: Subjects) -> dict:
     check = str(detections_agree(subjects, batch))
     sides = []
     for one in contestants(job, subjects):
-        times = stage_times(one, batch, job.runs or case.runs, job.device)
-        dtype = torch.bfloat16 if one.bf16 else torch.float32
-        rate = gemm_rate(job.device, dtype)
-        flops = stage_flops(one, batch)
+        runs = range(job.runs or case.runs)
+        times = [_by_stage(one, batch, lambda: clock(job.device)) for _ in runs]
+        least = min(times, key=lambda stages: sum(stages.values()))
+        rate = gemm_rate(job.device, torch.bfloat16 if one.bf16 else torch.float32)
+        with flop_counter() as counter:
+            flops = _by_stage(one, batch, lambda: counter.get_total_flops() / 1e9)
         sides.append(
-            dict(label=one.label, gemm=rate, seconds=times, gflop=flops, peer=one.peer)
+            dict(label=one.label, gemm=rate, seconds=least, gflop=flops, peer=one.peer)
         )
     return dict(check=check, profile=sides)

@@ -100,7 +100,7 @@ def build_ours(cfg: Config, *, use_checkpoint: bool = False) -> nn.Module:
         apply_use_checkpoint(cfg)
     torch.manual_seed(0)
     with MODELS.switch_scope_and_registry('glip'):
-        return use_cpu_kernels(MODELS.build(cfg.model)).eval()
+        return use_cpu_kernels(MODELS.build(cfg.model), frozen=True).eval()
 
 
 def build_subjects(variant: str, *, training: bool, device: str) -> Subjects:

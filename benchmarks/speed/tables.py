@@ -1,12 +1,13 @@
 """Markdown tables of records."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .cases import CASES, Case
 from .environment import SETTINGS
 from .records import middle
 from .stages import STAGES
+from .timing import markdown
 
 
 @dataclass(frozen=True)
@@ -18,28 +19,32 @@ class Row:
         device: ``cpu`` or ``cuda``.
         peer: Label of the peer.
         ours: Label of ours.
-        first: Seconds of ours' first call, if it was compiled.
         check: What the comparison of outputs saw.
-        cells: Of each setting the peer's value, ours and whether the peer's and ours
-            were extrapolated.
+        cells: Of each setting the records of both sides, the peer's first.
     """
 
     case: Case
     device: str
     peer: str
     ours: str
-    first: float | None
     check: str
-    cells: dict[str, tuple[float, float, bool, bool]] = field(default_factory=dict)
+    cells: dict[str, tuple[dict, dict]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """What a table calls the case."""
         return self.case.title + (', GPU' if self.device == 'cuda' else '')
 
+    @property
+    def first_call(self) -> str:
+        """What the first call of ours took, if it was compiled in it."""
+        _, ours = next(iter(self.cells.values()))
+        is_told = 'compiled' in self.ours and ours.get('first')
+        return f' (first call {ours["first"]:.0f} s)' if is_told else ''
+
     def ratio(self, settings: str) -> float:
         """How many times faster ours is, or which share of the memory it takes."""
-        theirs, ours, *_ = self.cells[settings]
+        theirs, ours = map(middle, self.cells[settings])
         return theirs / ours if self.case.unit == 's' else ours / theirs
 
     def target(self, settings: str) -> float | None:
@@ -58,15 +63,13 @@ class Row:
         """Cells of a setting: both values, their ratio, and its target."""
         if settings not in self.cells:
             return [''] * 4
-        theirs, ours, reckoned, ours_reckoned = self.cells[settings]
         ratio, target = self.ratio(settings), self.target(settings)
         faster = self.case.unit == 's'
         shown = f'{ratio:.1f}' if faster else f'{ratio:.2f}'
         if target is not None and (ratio >= target if faster else ratio <= target):
             shown = f'**{shown}**'
         return [
-            '~' * reckoned + _number(theirs),
-            '~' * ours_reckoned + _number(ours),
+            *map(_value, self.cells[settings]),
             shown,
             '' if target is None else f'{"≥" if faster else "≤"} {target:g}',
         ]
@@ -87,22 +90,10 @@ def rows(records: Sequence[dict], unit: str) -> list[Row]:
         for peer in (side for side in record['sides'] if side['peer']):
             for ours in (side for side in record['sides'] if not side['peer']):
                 key = (case.name, record['device'], peer['label'], ours['label'])
-                first = ours.get('first') if 'compiled' in ours['label'] else None
-                row = table.setdefault(key, Row(case, *key[1:], first, record['check']))
-                row.cells[record['settings']] = (
-                    middle(peer),
-                    middle(ours),
-                    peer['extrapolated'],
-                    ours['extrapolated'],
-                )
+                row = table.setdefault(key, Row(case, *key[1:], record['check']))
+                row.cells[record['settings']] = peer, ours
     order = list(CASES)
     return sorted(table.values(), key=lambda row: order.index(row.case.name))
-
-
-def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a table."""
-    texts = ['| ' + ' | '.join(cells) + ' |' for cells in (head, *lines)]
-    return [texts[0], '|---' * len(head) + '|', *texts[1:]]
 
 
 def comparison(records: Sequence[dict], unit: str = 's') -> list[str]:
@@ -117,15 +108,16 @@ def comparison(records: Sequence[dict], unit: str = 's') -> list[str]:
         head += [f'mmdet, {unit} ({name})', f'ours, {unit}', what, 'target']
     lines = []
     for row in table:
-        first = f' (first call {row.first:.0f} s)' if row.first else ''
-        cells = [row.title, f'{row.peer} : {row.ours}{first}']
+        cells = [row.title, f'{row.peer} : {row.ours}{row.first_call}']
         cells += [text for name in settings for text in row.texts(name)]
         lines.append([*cells, row.check])
     return markdown([*head, 'outputs'], lines)
 
 
-def _number(value: float) -> str:
-    return f'{value:.0f}' if value >= 100 else f'{value:.3g}'
+def _value(side: dict) -> str:
+    value = middle(side)
+    number = f'{value:.0f}' if value >= 100 else f'{value:.3g}'
+    return '~' * side['extrapolated'] + number
 
 
 def stages(record: dict) -> list[str]:

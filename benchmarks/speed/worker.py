@@ -74,7 +74,7 @@ def measure(job: Job, subjects: Subjects | None = None) -> dict:
     print(f'{case.name}, {job.settings}: {check}', flush=True)
     by_side = job.settings == 'default' and job.device == 'cpu' and case.unit == 's'
     change_to = _to_users_allocator if by_side else None
-    alternate(sides, job.runs or case.runs, job.budget, change_to)
+    alternate(sides, job.runs or case.runs, change_to)
     return record | dict(check=check, sides=[side.record() for side in sides])
 
 

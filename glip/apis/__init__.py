@@ -3,10 +3,10 @@
 from importlib import import_module
 from typing import Any
 
-from glip.apis.config_files import read_config
 from glip.apis.detections import Detections
 from glip.apis.detector import Detector
 from glip.apis.loading import build_model, load
+from glip.config.files import read_config
 from glip.images import find_images, load_image
 
 __all__ = [

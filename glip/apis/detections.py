@@ -257,15 +257,10 @@ class Detections:
             ImageError: The picture is gone, or was never known.
         """
         canvas = self._picture(image)
-        width, height = self.size
-        corners = []
-        for box in self.boxes:
-            x1, y1, x2, y2 = (float(value) for value in box)
-            left, upper = min(int(x1), width - 1), min(int(y1), height - 1)
-            right = min(max(int(np.ceil(x2)), left + 1), width)
-            lower = min(max(int(np.ceil(y2)), upper + 1), height)
-            corners.append((left, upper, right, lower))
-        return [canvas.crop(box) for box in corners]
+        first = np.minimum(self.boxes[:, :2].astype(int), np.subtract(self.size, 1))
+        last = np.ceil(self.boxes[:, 2:]).astype(int)
+        last = np.clip(last, first + 1, self.size)  # at least a pixel
+        return [canvas.crop(box) for box in np.hstack([first, last]).tolist()]
 
     def plot(
         self,

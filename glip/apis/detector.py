@@ -15,12 +15,11 @@ from mmengine.config import Config
 from torch import nn
 
 from glip.apis.detections import Detections
-from glip.apis.encoded import EncodedPicture
 from glip.apis.pairing import Text, paired, prompts_of
 from glip.apis.pipeline import InferencePipeline
-from glip.apis.prepared import Prepared, drawable_of, path_of, to_detections
-from glip.apis.threshold import default_threshold_of
+from glip.apis.prepared import EncodedPicture, Prepared, drawable_of, path_of
 from glip.checkpoints import load_prompt
+from glip.config.threshold import default_threshold_of
 from glip.errors import ConfigError, ImageError
 from glip.images import ImageSource, image_name, is_picture, load_image
 from glip.models.language import TunedPrompt
@@ -38,6 +37,7 @@ from glip.text import TextPrompt
 OnError = Literal['raise', 'return']
 Picture = ImageSource | EncodedPicture
 Prompt = str | os.PathLike | TunedPrompt
+_PACKED = ('inputs', 'data_samples')  # What a test pipeline makes of a picture.
 _PROMPTS = 64  # Files of tuned prompts that are kept in memory.
 
 
@@ -126,7 +126,7 @@ class Detector:
             CheckpointError: The prompt cannot be read, or is of another model.
             ConfigError: ``threshold`` is no score, or a count no whole number.
         """
-        single = _is_single(images)
+        single = isinstance(images, EncodedPicture) or is_picture(images)
         results = self.stream(
             cast(Iterable[Picture], [images] if single else images),
             text,
@@ -140,8 +140,7 @@ class Detector:
             on_error=on_error,
             rgb=rgb,
         )
-        detections = list(results)
-        return detections[0] if single else detections
+        return next(results) if single else list(results)
 
     def stream(
         self,
@@ -189,13 +188,18 @@ class Detector:
         if tuned is not None and texts is None:
             words = dict(text=next(iter(prompts)), tuned_prompt=tuned)
             self.model.prompts_of(DetDataSample(metainfo=words))
-        pairs = paired(images, prompts)
+        # With the samples, as other calls of the same model have options of their own.
+        options: dict[str, Any] = dict(tuned_prompt=tuned)
+        if chunked_size is not None:
+            options['chunked_size'] = chunked_size
         # Pictures that are awaited, such as those of a camera, are not looked ahead to.
         several = isinstance(images, Sequence) and len(images) > batch_size
-        ahead = batch_size + 1 if several else 0
-        return self._run(
-            pairs, least_score, batch_size, chunked_size, tuned, on_error, rgb, ahead
+        prepared = computed_ahead(
+            partial(self._prepared, options=options, rgb=rgb),
+            paired(images, prompts),
+            ahead=batch_size + 1 if several else 0,
         )
+        return self._run(prepared, least_score, batch_size, on_error, options)
 
     def load_prompt(self, source: str | os.PathLike[str]) -> TunedPrompt:
         """Read a tuned prompt for calls of this detector, of which it may have many.
@@ -250,7 +254,7 @@ class Detector:
             )
         pixels = load_image(image)
         prepared = self.pipeline(pixels, path=path_of(image))
-        data = {key: [prepared[key]] for key in ('inputs', 'data_samples')}
+        data = {key: [prepared[key]] for key in _PACKED}
         with torch.no_grad(), autocasting(self.device, self.precision):
             data = self.model.data_preprocessor(data, False)
             features = self.model.encode_pictures(data['inputs'])
@@ -265,70 +269,59 @@ class Detector:
 
     def _run(
         self,
-        pairs: Iterator[tuple[Picture, TextPrompt]],
+        prepared: Iterator[Prepared],
         threshold: float,
         batch_size: int,
-        chunked_size: int | None,
-        tuned: TunedPrompt | None,
         on_error: OnError,
-        rgb: bool,
-        ahead: int,
+        options: dict[str, Any],
     ) -> Iterator[Detections | ImageError]:
-        """Read, batch and detect; errors keep the place of their pictures."""
-        # With the samples, as other calls of the same model have options of their own.
-        options: dict[str, Any] = dict(tuned_prompt=tuned)
-        if chunked_size is not None:
-            options['chunked_size'] = chunked_size
-        prepare = partial(self._prepared, options=options, rgb=rgb)
-        prepared = computed_ahead(prepare, pairs, ahead=ahead)
+        """Batch and detect; errors keep the place of their pictures."""
         while chunk := list(islice(prepared, batch_size)):
-            results: list[Detections | ImageError | None] = [None] * len(chunk)
-            batch = []
-            for number, item in enumerate(chunk):
-                if isinstance(item.source, EncodedPicture):
-                    detections = self._ask(item.source, item.prompt, options)
-                    results[number] = detections.above(threshold)
-                elif item.error is None:
-                    batch.append((number, item))
-                elif on_error == 'raise':
-                    raise item.error
+            errors = (item.error for item in chunk if item.error is not None)
+            if on_error == 'raise' and (error := next(errors, None)):
+                raise error
+            samples = self._predict([p.inputs for p in chunk if p.inputs is not None])
+            for item in chunk:
+                if item.error is not None:
+                    yield item.error
+                    continue
+                if item.encoded is None:
+                    sample = next(samples)
                 else:
-                    results[number] = item.error
-            if batch:
-                samples = self._predict([item.inputs for _, item in batch])
-                for (number, item), sample in zip(batch, samples, strict=True):
-                    detections = item.detections(sample)
-                    results[number] = detections.above(threshold)
-            yield from cast(list[Detections | ImageError], results)
+                    sample = self._ask(item.encoded, item.prompt, options)
+                yield item.detections(sample).above(threshold)
 
     def _prepared(
         self, pair: tuple[Picture, TextPrompt], *, options: dict[str, Any], rgb: bool
     ) -> Prepared:
         """Read a picture and make it what the model takes."""
-        source, prompt = pair
-        if isinstance(source, EncodedPicture):
-            return Prepared(source, prompt)
+        image, prompt = pair
+        if isinstance(image, EncodedPicture):
+            return Prepared(
+                image.source, prompt, image.size, image.drawable, encoded=image
+            )
         try:
-            pixels = load_image(source, rgb=rgb)
+            pixels = load_image(image, rgb=rgb)
         except ImageError as error:
-            return Prepared(source, prompt, error=error)
-        inputs = self.pipeline(pixels, path=path_of(source), text=prompt, **options)
-        return Prepared(source, prompt, pixels=pixels, inputs=inputs)
+            return Prepared(image, prompt, error=error)
+        inputs = self.pipeline(pixels, path=path_of(image), text=prompt, **options)
+        size = (pixels.shape[1], pixels.shape[0])
+        return Prepared(image, prompt, size, drawable_of(image, pixels), inputs)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """A call of the model: in its precision, and reusing what calls before made."""
         with (
+            torch.no_grad(),
             autocasting(self.device, self.precision),
             self._cache.in_use(self.model),
         ):
             yield
 
-    @torch.no_grad()
     def _ask(
         self, picture: EncodedPicture, prompt: TextPrompt, options: dict[str, Any]
-    ) -> Detections:
-        """Detections in an encoded picture."""
+    ) -> DetDataSample:
+        """Predictions on an encoded picture."""
         if picture.owner is not self:
             raise ImageError(
                 f'{image_name(picture.source)} was encoded by another detector: encode '
@@ -337,21 +330,12 @@ class Detector:
         sample = DetDataSample(metainfo=picture.metainfo | options | dict(text=prompt))
         with self._computing():
             self.model.detect(picture.features, [sample])
-        return to_detections(
-            sample, picture.source, picture.drawable, prompt, picture.size
-        )
+        return sample
 
-    @torch.no_grad()
-    def _predict(self, prepared: Sequence[dict[str, Any]]) -> Sequence[Any]:
-        """One forward pass over the prepared pictures."""
+    def _predict(self, inputs: Sequence[dict[str, Any]]) -> Iterator[DetDataSample]:
+        """Predictions of one forward pass, on each of the prepared pictures."""
+        if not inputs:
+            return iter(())
+        data = {key: [item[key] for item in inputs] for key in _PACKED}
         with self._computing():
-            return self.model.test_step(
-                {
-                    'inputs': [item['inputs'] for item in prepared],
-                    'data_samples': [item['data_samples'] for item in prepared],
-                }
-            )
-
-
-def _is_single(images: object) -> bool:
-    return isinstance(images, EncodedPicture) or is_picture(images)
+            return iter(self.model.test_step(data))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,19 +11,17 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from glip.apis.config_files import read_config
 from glip.apis.detector import Detector
-from glip.checkpoints import load_into, load_tuned, zoo
+from glip.checkpoints import load_into, load_tuned
 from glip.checkpoints.empty import Undrawn
-from glip.errors import ConfigError, GLIPError, reason_of
+from glip.config.building import build_errors_explained
+from glip.config.names import read_named
+from glip.errors import ConfigError
 from glip.export.sessions import is_onnx, load_onnx
 from glip.models.cpu import use_cpu_kernels
-from glip.paths import config_root
 from glip.registry import MODELS
 from glip.runtime.allocator import keep_freed_memory
 from glip.runtime.compiling import compile_for_inference, compile_options
-
-_CHECKPOINT_SUFFIXES = ('.pth', '.pt', '.safetensors', '.bin')
 
 
 def load(
@@ -71,7 +68,7 @@ def load(
             raise ConfigError(f'{model}: an ONNX file runs as it is, without {what}')
         return Detector(*load_onnx(os.fspath(model)))
     compile_options(compile)  # said before the weights are read
-    cfg, zoo_weights = _resolve(model)
+    cfg, zoo_weights = read_named(model)
     source = weights if weights is not None else zoo_weights
     if source is None:
         raise ConfigError(
@@ -99,66 +96,8 @@ def build_model(cfg: Config) -> nn.Module:
     """
     if not cfg.get('model'):
         raise ConfigError(f'{cfg.filename or "the config"} has no model')
-    with DefaultScope.overwrite_default_scope('glip'):
-        try:
-            return MODELS.build(cfg.model)
-        except GLIPError:
-            raise
-        # A constructor given wrong values may raise anything.
-        except Exception as error:  # noqa: BLE001
-            raise ConfigError(
-                f'{cfg.filename or "the config"}: its model cannot be built '
-                f'({reason_of(error)})'
-            ) from error
-
-
-def config_of(name: str | os.PathLike[str]) -> Path:
-    """The config file that is meant: a file, or that of a name from the zoo.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    path = Path(name)
-    known = zoo.find(os.fspath(name))
-    if path.is_file() or (known is None and path.suffix):
-        return path
-    if known is None:
-        near = zoo.suggest(os.fspath(name))
-        hint = f'did you mean {near}?' if near else 'give a file, or a zoo name'
-        raise ConfigError(f'{os.fspath(name)}: no such config; {hint}')
-    return _zoo_config(known.config)
-
-
-def training_config_of(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
-    """The config that fine-tunes a model.
-
-    Returns:
-        The file, and the weights to start from where the file does not name them.
-
-    Raises:
-        ConfigError: It is neither a file nor a name from the zoo.
-    """
-    path = config_of(name)
-    known = zoo.find(os.fspath(name))
-    if known is None or Path(name).is_file():
-        return path, None
-    # The published fine-tuned models name the config that they were trained by.
-    tuned = zoo.find(f'{known.name}-coco')
-    return (path if tuned is None else _zoo_config(tuned.config)), known.name
-
-
-def weights_of(name: str | os.PathLike[str]) -> str:
-    """The weights that belong to a config: those of a name from the zoo.
-
-    Raises:
-        ConfigError: It is a file, which has none of its own.
-    """
-    known = zoo.find(os.fspath(name))
-    if known is None or Path(name).is_file():
-        raise ConfigError(
-            f'{os.fspath(name)} has no weights of its own: name a checkpoint behind it'
-        )
-    return known.name
+    with DefaultScope.overwrite_default_scope('glip'), build_errors_explained(cfg):
+        return MODELS.build(cfg.model)
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
@@ -175,29 +114,3 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigError(f'device {device} cannot be used: {reason}') from error
     return torch.device(device)
-
-
-def _resolve(model: str | os.PathLike[str] | Config) -> tuple[Config, Any]:
-    """Config, and the weights that belong to it if it is a name from the zoo."""
-    if isinstance(model, Config):
-        return model, None
-    name = os.fspath(model)
-    if name.endswith(_CHECKPOINT_SUFFIXES):
-        raise ConfigError(
-            f'{name} is a checkpoint; name its config as well (CONFIG --weights '
-            f'{name}): a config inside a checkpoint is code and is never run'
-        )
-    if name.endswith('.py') or Path(name).is_file():
-        return read_config(name), None
-    entry = zoo.resolve(name)
-    return read_config(_zoo_config(entry.config)), entry.name
-
-
-def _zoo_config(name: str) -> Path:
-    path = config_root() / 'glip' / name
-    if not path.is_file():
-        raise ConfigError(
-            f'the config {name} is not in this installation; reinstall glip, or give '
-            'a config file of your own'
-        )
-    return path

@@ -4,42 +4,78 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from glip.apis.detections import Detections
-from glip.apis.encoded import EncodedPicture
 from glip.errors import ImageError
 from glip.images import ImageSource, image_name, is_url
+from glip.models.dense_heads import PictureFeatures
 from glip.text import TextPrompt
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedPicture:
+    """What :meth:`glip.Detector.encode` makes; goes wherever a picture goes.
+
+    Attributes:
+        size: Width and height of the original, in pixels.
+        source: What was encoded.
+        drawable: What can be drawn upon: a path, or the picture itself.
+        features: All that the model computes before it reads words.
+        metainfo: How the picture was prepared.
+        owner: The detector, as features mean nothing to another.
+    """
+
+    size: tuple[int, int]
+    source: ImageSource
+    drawable: ImageSource
+    features: PictureFeatures
+    metainfo: dict[str, Any]
+    owner: Any
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture that was read and made what a model takes.
+    """A picture that was made what a model takes, or cannot be read.
 
     Attributes:
-        source: Where it came from, or what was encoded of it.
+        source: Where it came from.
         prompt: What to look for.
-        pixels: (H, W, 3) uint8 BGR; None if it was encoded or cannot be read.
+        size: Width and height of the original, in pixels.
+        drawable: What can be drawn upon later.
         inputs: What the test pipeline has made of it.
-        error: Why it cannot be read.
+        encoded: Instead of ``inputs``, what was computed of it before.
+        error: Instead of both, why it cannot be read.
     """
 
-    source: ImageSource | EncodedPicture
+    source: ImageSource
     prompt: TextPrompt
-    pixels: np.ndarray | None = None
+    size: tuple[int, int] = (0, 0)
+    drawable: ImageSource | None = None
     inputs: dict[str, Any] | None = None
+    encoded: EncodedPicture | None = None
     error: ImageError | None = None
 
     def detections(self, sample: Any) -> Detections:
-        """What a predicted data sample says of the picture."""
-        source, pixels = cast(ImageSource, self.source), cast(np.ndarray, self.pixels)
-        size = pixels.shape[1], pixels.shape[0]
-        drawable = drawable_of(source, pixels)
-        return to_detections(sample, source, drawable, self.prompt, size)
+        """A predicted data sample as detections, best first, within the picture."""
+        instances = sample.pred_instances
+        scores = instances.scores.float().cpu().numpy()
+        order = np.argsort(-scores, kind='stable')
+        boxes = instances.bboxes.float().cpu().numpy().reshape(-1, 4)[order]
+        labels = instances.labels.cpu().numpy()[order]
+        return Detections(
+            boxes=boxes.clip(0, np.array(self.size * 2, dtype=np.float32)),
+            scores=scores[order],
+            labels=labels,
+            names=[self.prompt.names[label] for label in labels],
+            size=self.size,
+            image=path_of(self.source),
+            source=self.drawable,
+            classes=self.prompt.names,
+        )
 
 
 def path_of(source: ImageSource) -> str | None:
@@ -52,29 +88,3 @@ def drawable_of(source: ImageSource, pixels: np.ndarray) -> ImageSource:
     if isinstance(source, (str, os.PathLike, Image.Image)) and not is_url(source):
         return source
     return pixels
-
-
-def to_detections(
-    sample: Any,
-    source: ImageSource,
-    drawable: ImageSource,
-    prompt: TextPrompt,
-    size: tuple[int, int],
-) -> Detections:
-    """A predicted data sample as ``Detections``, best first, within the picture."""
-    instances = sample.pred_instances
-    scores = instances.scores.float().cpu().numpy()
-    order = np.argsort(-scores, kind='stable')
-    boxes = instances.bboxes.float().cpu().numpy().reshape(-1, 4)[order]
-    labels = instances.labels.cpu().numpy()[order]
-    boxes = boxes.clip(0, np.array(size * 2, dtype=np.float32))
-    return Detections(
-        boxes=boxes,
-        scores=scores[order],
-        labels=labels,
-        names=[prompt.names[label] for label in labels],
-        size=size,
-        image=path_of(source),
-        source=drawable,
-        classes=prompt.names,
-    )

@@ -118,7 +118,7 @@ def detect(
     prompt = prompt or detector.words
     filters.check_names(prompt.names)
     check_names(formats, prompt.names)
-    alone = len(listed.items) == 1 and listed.items[0].kind in ('picture', 'stdin')
+    alone = listed.is_one_still
     run = Run(
         Looks(
             *(detector, prompt, filters, sampling, batch_size),
@@ -131,10 +131,20 @@ def detect(
         show=picture_window('glip', 0 if alone else 0.001) if show else None,
         printed=print_boxes if verbose and not alone else None,
     )
+    return run_and_print(run, listed, out)
+
+
+def run_and_print(run: Any, listed: Any, out: Path) -> int:
+    """Detect in sources; print the boxes of a single picture, or counts.
+
+    Returns:
+        0 if at least one picture was done, 1 if none.
+    """
     counts = run(listed.items)
-    if alone and run.last is not None:
+    if listed.is_one_still and run.last is not None:
         print_boxes(run.last)
-        typer.echo('\n'.join(map(str, run.files)))
+        for file in run.files:
+            typer.echo(str(file))
     else:
         typer.echo(summary(counts, listed.skipped, out))
     return 0 if counts.pictures else 1

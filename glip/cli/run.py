@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from glip.apis.detections import Detections
 from glip.apis.detector import Detector
-from glip.apis.slicing import detect_in_slices
 from glip.cli.filters import Filters
 from glip.cli.names import output_names
+from glip.cli.slicing import detect_in_slices
 from glip.errors import GLIPError, ImageError, one_line
 from glip.formats.writers import ResultWriter
 from glip.runtime.writing import make_folder, write_picture

@@ -99,8 +99,8 @@ def write_config(
         ConfigError: There is no such model, or the config cannot be written.
         DatasetError: The folder has no training data.
     """
-    from glip.apis.loading import training_config_of
     from glip.config.coco_folders import find_sets
+    from glip.config.names import training_config_of
     from glip.runtime.writing import write_text
 
     custom: dict[str, Any]

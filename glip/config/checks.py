@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from mmengine.config import Config
 
 from glip.errors import ConfigError
+from glip.runtime.values import check_count
 
 _MAPPINGS = (
     *('model', 'optim_wrapper', 'train_cfg', 'val_cfg', 'test_cfg', 'env_cfg'),
@@ -15,6 +16,7 @@ _MAPPINGS = (
     *('auto_scale_lr', 'randomness', 'custom_data', 'model_wrapper_cfg', 'visualizer'),
     *('log_processor',),
 )
+_COUNTS = ('max_epochs', 'max_iters', 'val_interval')  # of the training
 # What each launcher sets for its processes.
 _VARIABLES = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'),
@@ -60,3 +62,21 @@ def check_launcher(cfg: Config) -> None:
             f'{launcher} launcher started this process; start it by '
             f'{_STARTS[launcher]}, or leave --launcher out'
         )
+
+
+def check_counts(cfg: Config) -> None:
+    """Refuse what would train, or show, nothing.
+
+    Args:
+        cfg: With its data loaders.
+
+    Raises:
+        ConfigError: A length of training, an interval or a batch size is below 1.
+    """
+    for stage in ('train', 'val', 'test'):
+        loader = cfg.get(f'{stage}_dataloader') or {}
+        if 'batch_size' in loader:
+            check_count(loader['batch_size'], f'{stage}_dataloader.batch_size')
+    for name in _COUNTS:
+        if name in (cfg.get('train_cfg') or {}):
+            check_count(cfg.train_cfg[name], f'train_cfg.{name}')

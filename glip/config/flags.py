@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from glip.apis.config_files import read_config
-from glip.apis.loading import config_of
 from glip.checkpoints.latest import latest_checkpoint
+from glip.config.files import read_config
 from glip.config.launch import work_dir_of
+from glip.config.names import config_of
 from glip.config.options import warn_of_unread
 from glip.config.tuning import settle_tuning
 from glip.errors import ConfigError
@@ -64,6 +65,22 @@ def prepare_config(
     if verbose:
         cfg.verbose = True
     return cfg
+
+
+def config_of_run(args: argparse.Namespace) -> Config:
+    """:func:`prepare_config` of what the command line of a run says.
+
+    Args:
+        args: Has ``config``, what :func:`glip.config.arguments.add_launcher` has added,
+            and any of the other keyword arguments of :func:`prepare_config`.
+
+    Raises:
+        ConfigError: As there.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    names = ('work_dir', 'cfg_options', 'launcher', 'tuning', 'verbose')
+    options = {name: getattr(args, name) for name in names if name in args}
+    return prepare_config(args.config, **options)
 
 
 def set_training_options(

@@ -5,7 +5,6 @@ from glip.engine.hooks import DetVisualizationHook
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from glip.engine.optim_constructor import GLIPOptimWrapperConstructor
 from glip.engine.optimizers import AdamW
-from glip.engine.pretrained_init import Pretrained
 from glip.engine.runner import GLIPRunner
 from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
@@ -18,7 +17,6 @@ __all__ = [
     'GLIPOptimWrapperConstructor',
     'GLIPRunner',
     'IterBasedTrainLoop',
-    'Pretrained',
     'TestLoop',
     'ValLoop',
 ]

@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.optim import AmpOptimWrapper as _AmpOptimWrapper
 from mmengine.optim import OptimWrapper
-from torch import Tensor, nn
+from torch import nn
 
 from glip.registry import OPTIM_WRAPPERS
 from glip.runtime.precision import amp_dtype, half_precision
 
 
 @OPTIM_WRAPPERS.register_module()
-class AmpOptimWrapper(OptimWrapper):
+class AmpOptimWrapper(_AmpOptimWrapper):
     """Forward in half precision, gradients, parameters and their update in full.
 
     Differs from mmengine's of this name in that ``dtype`` may be ``'auto'``, that
@@ -37,56 +38,39 @@ class AmpOptimWrapper(OptimWrapper):
         loss_scale: str | float | dict = 'dynamic',
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        OptimWrapper.__init__(self, **kwargs)  # mmengine's own insists on a GPU
         name = amp_dtype(dtype)
         self.cast_dtype = half_precision(name)
-        self.loss_scaler = None
-        self._fixed_scale = None
-        if name == 'float16':
-            if isinstance(loss_scale, (int, float)):
-                self._fixed_scale = float(loss_scale)
-                loss_scale = dict(init_scale=self._fixed_scale)
-            options = {} if loss_scale == 'dynamic' else dict(loss_scale)
-            self.loss_scaler = _scaler(options)
-
-    def backward(self, loss: Tensor, **kwargs: Any) -> None:
-        """Gradients of the (scaled) loss."""
-        if self.loss_scaler is not None:
-            loss = self.loss_scaler.scale(loss)
-        super().backward(loss, **kwargs)
+        self._scale_update_param = None
+        if isinstance(loss_scale, (int, float)):
+            self._scale_update_param = float(loss_scale)
+            loss_scale = dict(init_scale=float(loss_scale))
+        options = {} if loss_scale == 'dynamic' else dict(loss_scale)
+        self.loss_scaler = _scaler(options | dict(enabled=name == 'float16'))
 
     def step(self, **kwargs: Any) -> None:
         """Clip and update; with float16 a step whose gradients overflow is left out."""
-        if self.loss_scaler is None:
-            super().step(**kwargs)
-            return
-        if self.clip_grad_kwargs:
-            self.loss_scaler.unscale_(self.optimizer)
-            self._clip_grad()
-        self.loss_scaler.step(self.optimizer, **kwargs)
-        self.loss_scaler.update(self._fixed_scale)
-        self.message_hub.update_scalar('train/loss_scale', self.loss_scaler.get_scale())
+        super().step(**kwargs)
+        if self.loss_scaler.is_enabled():
+            scale = self.loss_scaler.get_scale()
+            self.message_hub.update_scalar('train/loss_scale', scale)
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Where the forward pass belongs."""
         device = self.optimizer.param_groups[0]['params'][0].device.type
-        with super().optim_context(model), torch.autocast(device, self.cast_dtype):
+        with (
+            OptimWrapper.optim_context(self, model),
+            torch.autocast(device, self.cast_dtype),
+        ):
             yield
 
     def state_dict(self) -> dict:
         """State of the optimizer, and ``loss_scaler`` where there is one."""
         state = super().state_dict()
-        if self.loss_scaler is not None:
-            state['loss_scaler'] = self.loss_scaler.state_dict()
+        if not self.loss_scaler.is_enabled():
+            del state['loss_scaler']
         return state
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Take over a state, also that of a training in another precision."""
-        scaler = state_dict.pop('loss_scaler', None)
-        if scaler and self.loss_scaler is not None:
-            self.loss_scaler.load_state_dict(scaler)
-        super().load_state_dict(state_dict)
 
 
 def _scaler(options: dict) -> torch.amp.GradScaler:

@@ -92,22 +92,13 @@ def _largest_scale(node: Any) -> str:
     return f'{largest[0]} x {largest[1]}' if largest else 'that of the pictures'
 
 
-def _scales(node: Any) -> Iterator[tuple[int, int]]:
+def _scales(node: Any, name: str = '') -> Iterator[tuple[int, int]]:
     if isinstance(node, Mapping):
-        for key in ('scale', 'scales'):
-            yield from _pairs(node.get(key))
-        for value in node.values():
-            yield from _scales(value)
+        for key, value in node.items():
+            yield from _scales(value, key)
     elif isinstance(node, (list, tuple)):
+        if name in ('scale', 'scales') and list(map(type, node)) == [int, int]:
+            yield tuple(node)
+            return
         for value in node:
-            yield from _scales(value)
-
-
-def _pairs(value: Any) -> Iterator[tuple[int, int]]:
-    if not isinstance(value, (list, tuple)):
-        return
-    if len(value) == 2 and all(isinstance(side, int) for side in value):
-        yield tuple(value)
-    else:
-        for item in value:
-            yield from _pairs(item)
+            yield from _scales(value, name)

@@ -13,20 +13,19 @@ from mmengine.config import Config
 from mmengine.dist import init_dist
 from mmengine.runner import Runner
 
-from glip.config import resolve
-from glip.engine.building import build_errors_explained, require_known
+from glip.config.building import build_errors_explained, require_known
+from glip.config.resolving import resolve
 from glip.engine.hooks.broken_pictures import list_broken_pictures
 from glip.engine.memory_errors import memory_errors_explained
-from glip.engine.one_run import only_run
 from glip.errors import ConfigError, GLIPError, TrainingError
 from glip.evaluation.multi_datasets import MultiDatasetsEvaluator
-from glip.received import check_is_file
 from glip.registry import METRICS, RUNNERS
 from glip.report.log_figures import draw_curves
 from glip.report.plots import PlotsMetric, plot_sets
 from glip.runtime.allocator import keep_freed_memory
 from glip.runtime.compiling import compile_errors_explained
-from glip.runtime.writing import check_place, make_folder
+from glip.runtime.lock import only_run
+from glip.runtime.writing import check_place, make_folder, writing_to
 
 _DISK_ERRORS = frozenset(
     getattr(errno, name)
@@ -196,17 +195,8 @@ def _full_disk_explained(work_dir: str) -> Iterator[None]:
 
 def require_writable(folder: str) -> None:
     """Make the work directory, or report why it cannot be used."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        reason = None if os.access(folder, os.W_OK) else 'no permission to write'
-        pointer = Path(folder, 'last_checkpoint')  # which mmengine writes into
+    pointer = make_folder(folder) / 'last_checkpoint'  # which mmengine writes into
+    with writing_to(folder):
         if pointer.is_symlink():
             pointer.unlink(missing_ok=True)
-        elif pointer.exists():
-            check_is_file(pointer)
-    except OSError as error:
-        reason = error.strerror
-    if reason is not None:
-        raise ConfigError(
-            f'work directory {folder}: {reason}; name another one with --work-dir'
-        )
+    check_place(pointer)

@@ -21,24 +21,19 @@ from torch.utils.data import DataLoader
 
 from glip.checkpoints import add_tuned_weights, admit_prompt, fit, read_checkpoint
 from glip.checkpoints.latest import latest_checkpoint
-from glip.config import resolve
+from glip.checkpoints.pretrained import skip_pretrained
+from glip.config.building import build_errors_explained, explained, require_known
+from glip.config.resolving import resolve
 from glip.config.unformatted import unformatted_config
 from glip.datasets.loader import build_dataloader
-from glip.engine.building import (
-    build_errors_explained,
-    explained,
-    require_known,
-)
-from glip.engine.exported import exported_model
 from glip.engine.kept_features import features_kept
 from glip.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
-from glip.engine.pretrained_init import skip_pretrained
 from glip.engine.sharding import ShardedModel, sharding_options
 from glip.engine.test_loop import TestLoop
 from glip.engine.val_loop import ValLoop
 from glip.engine.warmup import cut_warmup
 from glip.errors import CheckpointError, ConfigError
-from glip.export import is_onnx
+from glip.export import exported_model, is_onnx
 from glip.models.cpu import use_cpu_kernels
 from glip.registry import OPTIMIZERS, RUNNERS
 from glip.runtime.atomic import atomic_write
@@ -222,8 +217,12 @@ class GLIPRunner(Runner):
         super()._init_model_weights()
 
     def build_visualizer(self, visualizer: Any = None) -> Visualizer:
-        """Build one of this run; mmengine would hand on that of an earlier run."""
-        forget_visualizers()
+        """Build one in the work directory of this run."""
+        # mmengine keeps one of each name, with the folders of the run that came first.
+        kinds = [Visualizer]
+        for kind in kinds:
+            kind._instance_dict.clear()
+            kinds += kind.__subclasses__()
         return super().build_visualizer(visualizer)
 
     @property
@@ -367,18 +366,6 @@ class GLIPRunner(Runner):
             return
         self.logger.info(f'resuming from {latest}')
         self._load_from = str(latest)
-
-
-def forget_visualizers() -> None:
-    """Let the next one be built anew, in the work directory of its run.
-
-    mmengine keeps one of each name for the whole process, with the folders of the run
-    that came first.
-    """
-    kinds = [Visualizer]
-    for kind in kinds:
-        kind._instance_dict.clear()
-        kinds += kind.__subclasses__()
 
 
 def require_training_state(checkpoint: dict, filename: str) -> None:

@@ -89,37 +89,17 @@ def read_spool(
             version, of_file = next(records, (None, None))
             if version != _VERSION:
                 continue
-            identity = _checked_identity(of_file)
+            identity = {n: (str(d), str(shown)) for n, (d, shown) in of_file.items()}
             for record in records:
                 results.update(
-                    (number, entry)
-                    for number, entry in _checked_results(record).items()
+                    (number, list(map(list, entry)))
+                    for number, entry in record.items()
                     if wanted is None or number in wanted
                 )
         # Of another version of what makes the entries, or of somebody else.
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, AttributeError):
             return None, {}
     return identity, results
-
-
-def _checked_identity(value: Any) -> Identity:
-    if not isinstance(value, dict) or not all(
-        isinstance(pair, tuple) and list(map(type, pair)) == [str, str]
-        for pair in value.values()
-    ):
-        raise ValueError('no identity')
-    return value
-
-
-def _checked_results(value: Any) -> dict[int, Any]:
-    if not isinstance(value, dict) or not all(
-        isinstance(number, int)
-        and isinstance(entry, list)
-        and all(isinstance(part, list) for part in entry)
-        for number, entry in value.items()
-    ):
-        raise ValueError('no results')
-    return value
 
 
 def delete_spool(folder: Path) -> None:

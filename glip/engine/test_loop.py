@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,24 +12,23 @@ import torch
 from mmengine.dist import barrier, get_dist_info
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop as _TestLoop
-from tqdm import tqdm
 
 from glip.datasets.samplers import ResumableBatchSampler
 from glip.engine.identity import difference, identity_of
-from glip.engine.one_run import only_run
 from glip.engine.spool import Identity, Spool, delete_spool, read_spool
 from glip.errors import ConfigError
 from glip.evaluation.checking import check_evaluator
 from glip.registry import LOOPS
 from glip.runtime.compiling import compile_for_inference, compile_options
 from glip.runtime.feature_cache import FeatureCache
+from glip.runtime.lock import only_run
 from glip.runtime.plain_records import NotPlainError
 from glip.runtime.precision import autocasting, half_precision
 from glip.runtime.processes import of_first, unwrapped
+from glip.runtime.progress import progress_bar
 
 # Below work_dir; the files in it are as large as the detections that are kept.
 SPOOL_FOLDER = 'unfinished_test'
-_SECONDS_PER_LINE = 30.0  # of the progress bar where it goes to a file
 
 
 @LOOPS.register_module()
@@ -134,16 +132,15 @@ class TestLoop(_TestLoop):
         """Run the model on batches of the data set."""
         sampler = self.dataloader.batch_sampler
         original = sampler.batch_sampler
-        sampler.batch_sampler = _Batches(batches, original)
+        sampler.batch_sampler = batches
         done = total - sum(map(len, batches))
         rank, processes = get_dist_info()
-        bar = tqdm(
+        bar = progress_bar(
             desc='evaluating' if processes == 1 else f'evaluating, 1 of {processes}',
             total=total,
             initial=done,
             unit='picture',
             disable=rank != 0,
-            mininterval=_refresh(),
         )
         try:
             with bar:
@@ -245,15 +242,6 @@ class TestLoop(_TestLoop):
         return identity, None
 
 
-class _Batches(list):
-    """Batches that are settled, in place of what drew them."""
-
-    def __init__(self, batches: list[list[int]], drawn_by: Any) -> None:
-        super().__init__(batches)
-        self.sampler = drawn_by.sampler
-        self.batch_size = drawn_by.batch_size
-
-
 def _without(batch: Sequence[int], seen: Mapping[int, Any]) -> list[int]:
     return [index for index in dict.fromkeys(batch) if index not in seen]
 
@@ -286,8 +274,3 @@ def _warn_of_disk(error: OSError) -> None:
         'current',
         logging.WARNING,
     )
-
-
-def _refresh() -> float:
-    """Seconds between lines of progress: often on a terminal, seldom in a file."""
-    return 0.5 if sys.stderr.isatty() else _SECONDS_PER_LINE

@@ -17,6 +17,7 @@ from glip.errors import ConfigError, DatasetError
 from glip.evaluation.box_ap import IOU_THRESHOLDS, BoxAP, box_ap
 from glip.evaluation.coco_results import as_coco, compact, write_results
 from glip.evaluation.detection_rows import DetectionRows
+from glip.evaluation.predictions import check_labels
 from glip.evaluation.proposals import class_agnostic_ap, fast_recall
 from glip.evaluation.sample_truth import coco_of, truth_of
 from glip.registry import METRICS
@@ -362,13 +363,7 @@ def check_results(results: Sequence[Mapping[str, Any]], coco: CocoFile) -> None:
         DatasetError: One is not, or a picture comes twice.
     """
     check_ids([result['img_id'] for result in results], coco)
-    for result in results:
-        labels = result['labels']
-        if labels.size and not 0 <= labels.min() <= labels.max() < len(coco.names):
-            raise DatasetError(
-                f'label {labels.max()} has no class: {coco.path} is evaluated with '
-                f'{len(coco.names)}'
-            )
+    check_labels(results, len(coco.names), coco.path)
 
 
 def class_rows(

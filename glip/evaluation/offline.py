@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +11,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import BaseDataElement
 
+from glip.config.building import build_errors_explained
 from glip.config.custom_data import apply_custom_data
-from glip.errors import ConfigError, GLIPError
+from glip.errors import ConfigError
 from glip.evaluation.predictions import check_pictures
 from glip.registry import DATASETS, EVALUATOR
 from glip.runtime.leaves import iter_leaves
@@ -43,33 +43,11 @@ def build_dataset(cfg: Config, split: str = 'test') -> Any:
             f'{cfg.filename or "the config"} has no {split}_dataloader with a data set'
             + (f'; it has {", ".join(others)}' if others else '')
         )
-    what = f'the data set of {split}_dataloader'
-    with DefaultScope.overwrite_default_scope('glip'), _building(what, cfg):
+    with DefaultScope.overwrite_default_scope('glip'), build_errors_explained(cfg):
         dataset = DATASETS.build(loader['dataset'])
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
     return dataset
-
-
-@contextmanager
-def _building(what: str, cfg: Config) -> Iterator[None]:
-    """Name the part of a config that mmengine cannot build.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    try:
-        yield
-    except GLIPError:
-        raise
-    # Constructors given wrong values raise anything.
-    except Exception as error:  # noqa: BLE001
-        reason = ' '.join(str(error.args[0] if error.args else error).split())
-        if isinstance(error, OSError):
-            reason = f'{error.strerror or error}: {error.filename or ""}'
-        raise ConfigError(
-            f'{cfg.filename or "the config"}: {what} cannot be built ({reason})'
-        ) from error
 
 
 def evaluate_predictions(
@@ -123,7 +101,7 @@ def _evaluator(given: Any, cfg: Config) -> Any:
     given = copy.deepcopy(given)
     if not isinstance(given, Mapping) or 'metrics' not in given:
         given = {'type': 'Evaluator', 'metrics': given}
-    with _building('its test_evaluator', cfg):
+    with build_errors_explained(cfg):
         return EVALUATOR.build({'type': 'Evaluator', **given})
 
 

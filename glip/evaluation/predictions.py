@@ -113,6 +113,28 @@ def check_pictures(
             )
 
 
+def check_labels(
+    predictions: Iterable[Mapping[str, Any]], num_classes: int, source: str
+) -> None:
+    """Make sure that predictions are of classes that a data set has.
+
+    Args:
+        predictions: Each with ``labels`` (N,), as arrays.
+        num_classes: Of the data set.
+        source: What it is called in messages.
+
+    Raises:
+        DatasetError: They are not.
+    """
+    for prediction in predictions:
+        labels = prediction['labels']
+        if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
+            raise DatasetError(
+                f'a prediction has the label {labels.max()}, but {source} has '
+                f'{num_classes} classes: give the config that it was made with'
+            )
+
+
 def _checked(content: Any, path: Path) -> list[dict[str, Any]]:
     """Entries that have what an evaluation needs."""
     wrong = f'{path} holds no predictions of tools/test.py --out'

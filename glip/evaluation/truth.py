@@ -50,42 +50,22 @@ class TruthSet:
     pictures: tuple[Truth, ...]
 
     @property
-    def source(self) -> str:
-        """The annotation file, for messages."""
-        return self.coco.path
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The classes."""
-        return self.coco.names
-
-    @property
     def federated(self) -> bool:
         """Whether pictures say which classes they were searched for, as LVIS's do."""
         return any(picture.checked is not None for picture in self.pictures)
 
     @classmethod
-    def of_file(
-        cls,
-        ann_file: str | os.PathLike[str],
-        folder: str | os.PathLike[str] | None = None,
-        classes: Sequence[str] | None = None,
-    ) -> TruthSet:
-        """Read a COCO-format file.
-
-        Args:
-            ann_file: COCO's or LVIS's annotations.
-            folder: Where its pictures are; by default beside it.
-            classes: Which, in the order of the labels; by default the file's.
+    def of_file(cls, ann_file: str | os.PathLike[str]) -> TruthSet:
+        """Read a file of COCO or LVIS with its pictures beside it.
 
         Raises:
-            DatasetError: It cannot be read, or has no such classes.
+            DatasetError: It cannot be read.
         """
         path = os.fspath(ann_file)
-        home = os.path.dirname(path) if folder is None else os.fspath(folder)
-        coco = read_coco(path, classes, dropped=Dropped(path))
+        coco = read_coco(path, dropped=Dropped(path))
+        folder = os.path.dirname(path)
         pictures = [
-            _truth(image, coco, os.path.join(home, image['file_name']))
+            _truth(image, coco, os.path.join(folder, image['file_name']))
             for image in coco.images
         ]
         return cls(coco, tuple(pictures))
@@ -96,11 +76,8 @@ class TruthSet:
 
         Boxes are those of the annotation file: data sets clip theirs to the picture.
 
-        Args:
-            dataset: A data set of a COCO-format file, fully initialised.
-
         Raises:
-            DatasetError: It is of another kind.
+            DatasetError: It is not of a COCO-format file.
         """
         path = getattr(dataset, 'ann_file', None)
         if not path or not hasattr(dataset, 'cat2label'):
@@ -126,12 +103,8 @@ class TruthSet:
 
 def _truth(image: Mapping[str, Any], coco: CocoFile, path: str) -> Truth:
     """What the file says about one picture."""
-    annotations = [
-        box for box in coco.boxes[image['id']] if not box.get('ignore', False)
-    ]
-    boxes = np.array([box['bbox'] for box in annotations], dtype=np.float64).reshape(
-        -1, 4
-    )
+    annotations = [box for box in coco.boxes[image['id']] if not box.get('ignore')]
+    boxes = np.array([box['bbox'] for box in annotations], np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     labels = [coco.labels[a['category_id']] for a in annotations]
     checked = None

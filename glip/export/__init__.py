@@ -5,11 +5,12 @@ from typing import Any
 
 _LAZY = {
     'export_onnx': 'glip.export.write',
+    'exported_model': 'glip.export.evaluating',
     'is_onnx': 'glip.export.sessions',
     'load_onnx': 'glip.export.sessions',
 }
 
-__all__ = ['export_onnx', 'is_onnx', 'load_onnx']
+__all__ = ['export_onnx', 'exported_model', 'is_onnx', 'load_onnx']
 
 
 def __getattr__(name: str) -> Any:

@@ -34,8 +34,8 @@ class Module(nn.Module):
             return
         given = self.init_cfg or []
         configs = [given] if isinstance(given, Mapping) else list(given)
-        pretrained = [cfg for cfg in configs if _is_pretrained(cfg)]
-        self._initialize([cfg for cfg in configs if not _is_pretrained(cfg)])
+        pretrained = [cfg for cfg in configs if is_pretrained(cfg)]
+        self._initialize([cfg for cfg in configs if not is_pretrained(cfg)])
         for child in self.children():
             initialize = getattr(child, 'init_weights', None)
             if initialize is not None and not getattr(child, 'is_init', False):
@@ -50,7 +50,8 @@ class Module(nn.Module):
             initialize(self, configs)
 
 
-def _is_pretrained(cfg: Mapping) -> bool:
-    kind = cfg['type']
+def is_pretrained(cfg: Mapping) -> bool:
+    """Whether an ``init_cfg`` reads weights from a file."""
+    kind = cfg.get('type')
     name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
     return name.rpartition('.')[2] in ('Pretrained', 'PretrainedInit')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glip.apis import Detections, Detector
-from glip.apis.encoded import EncodedPicture
+from glip.apis.prepared import EncodedPicture
 from glip.errors import ConfigError, PromptError
 from glip.runtime.feature_cache import Recent
 from glip.text import TextPrompt, parse_text

@@ -15,7 +15,11 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    conv_flop_count,
+    sdpa_flop_count,
+)
 
 from glip.apis.loading import build_model, resolve_device
 from glip.errors import ConfigError
@@ -243,6 +247,8 @@ def flop_counter() -> FlopCounterMode:
     """Torch's counter, which also knows what it passes over or knows on GPUs only."""
     operations = {
         torch.ops.torchvision.deform_conv2d: _deform_conv_flops,
+        torch.ops.glip.gather_deform_conv2d: _gather_conv_flops,
+        torch.ops.glip.gather_deform_conv2d_backward: _gather_conv_backward_flops,
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
     }
     if torch.backends.mkldnn.is_available() and (product := packed_linear_operator()):
@@ -254,6 +260,20 @@ def _deform_conv_flops(*shapes: Any, out_shape: Sequence[int], **_: Any) -> int:
     """Of ``torchvision::deform_conv2d``: as many as a plain convolution has."""
     _, (_, *taps), *_ = shapes
     return 2 * math.prod(out_shape) * math.prod(taps)
+
+
+def _gather_conv_flops(
+    x: Any, offset: Any, mask: Any, weight: Any, *_: Any, out_shape: Any, **__: Any
+) -> int:
+    """Of a deformable convolution of ours: as many as a plain one has."""
+    return conv_flop_count(x, weight, out_shape)
+
+
+def _gather_conv_backward_flops(
+    grad: Any, x: Any, offset: Any, mask: Any, weight: Any, *_: Any, **__: Any
+) -> int:
+    """Of its backward pass: the gradients of columns and of the weight."""
+    return 2 * conv_flop_count(x, weight, grad)
 
 
 def _attention_flops(*shapes: Any, **_: Any) -> int:

@@ -38,21 +38,8 @@ def write_plots(
 ) -> list[Path]:
     """Write plots, tables and a page of the worst pictures.
 
-    Into ``out_dir``, or one folder in it for each part of mixed data:
-
-    * ``pr_curves.png``: precision over recall at IoU 0.5, by class;
-    * ``class_ap.png``: AP by class;
-    * ``confusion_matrix.png`` and ``.csv``: with background as last row and column;
-    * ``classes.csv``: boxes, AP, AP50, AP75 and the best threshold of each class;
-    * ``summary.json``: all of it in one file for programs;
-    * ``worst/index.html``: the pictures with most mistakes, annotated and found.
-
-    Of captions with boxes for their phrases:
-
-    * ``recall.png``: phrases found over the number of boxes that are looked at;
-    * ``recall_by_kind.png``: by type, size and number of boxes;
-    * ``phrases.csv``: of each phrase the place of its first right box;
-    * ``summary.json`` and ``worst/index.html`` as above.
+    Into ``out_dir``, or one folder in it for each part of mixed data;
+    ``docs/evaluation.md`` says what each file shows.
 
     Args:
         predictions: One for each picture of the data, in its order: data samples as
@@ -212,7 +199,7 @@ def _predicted(truth: TruthSet, entries: Sequence[Mapping[str, Any]]) -> TruthSe
     stray = [entry['img_id'] for entry in entries if entry['img_id'] not in known]
     if stray:
         raise DatasetError(
-            f'{len(stray)} of the predictions are of pictures that {truth.source} '
+            f'{len(stray)} of the predictions are of pictures that {truth.coco.path} '
             f'does not list, such as the id {stray[0]!r}'
         )
     return replace(truth, pictures=tuple(known[entry['img_id']] for entry in entries))

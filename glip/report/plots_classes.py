@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from glip.errors import DatasetError
-from glip.evaluation.predictions import check_pictures
+from glip.evaluation.predictions import check_labels, check_pictures
 from glip.evaluation.truth import TruthSet
 from glip.report.class_curves import ClassCurves, class_curves
-from glip.report.confusion import confusion_matrix, judge
 from glip.report.figures import Bars, draw_bars, draw_confusion, draw_curves
-from glip.report.judged_pictures import JudgedPicture
+from glip.report.judged_pictures import confusion_matrix, judge
 from glip.report.worst import write_worst
 from glip.runtime.writing import write_csv, write_json
 
@@ -37,25 +35,15 @@ def write_class_plots(
 ) -> list[Path]:
     """Figures, tables and the page of one data set of classes.
 
-    Args:
-        entries: One for each picture, in the order of the data set.
-        truth: What is annotated.
-        folder: Where to write; created where it is missing.
-        score_thr: Score from which detections are judged; None for that of the best
-            F1 over all classes.
-        iou_thr: Overlap from which on a detection is on a box.
-        worst: Pictures on the page; 0 for none.
-
-    Returns:
-        The files to look at, the page first.
+    Arguments and result are those of :func:`glip.report.plots.write_plots`.
 
     Raises:
         DatasetError: The entries are not of these pictures or classes.
         OSError: They cannot be written.
     """
-    check_pictures(entries, (p.img_id for p in truth.pictures), truth.source)
-    _check_labels(entries, truth)
-    names = truth.names
+    check_pictures(entries, (p.img_id for p in truth.pictures), truth.coco.path)
+    names = truth.coco.names
+    check_labels(entries, len(names), truth.coco.path)
     curves = class_curves(truth.coco, entries, federated=truth.federated)
     if score_thr is None:
         score_thr = _USUAL
@@ -63,15 +51,10 @@ def write_class_plots(
             # Rounded down, so that the detection it was taken from stays.
             score_thr = float(np.floor(100 * curves.threshold) / 100)
     judged = [
-        JudgedPicture(
-            entry,
-            picture,
-            judge(entry, picture, score_thr=score_thr, iou_thr=iou_thr),
-            names,
-        )
+        judge(entry, picture, names, score_thr=score_thr, iou_thr=iou_thr)
         for entry, picture in zip(entries, truth.pictures)
     ]
-    counts = confusion_matrix([one.verdicts for one in judged], len(names))
+    counts = confusion_matrix(judged, len(names))
     thresholds = f'score from {score_thr:g}, IoU from {iou_thr:g}'
     totals = _totals(counts)
     facts = _facts(truth, curves, totals, thresholds)
@@ -99,23 +82,10 @@ def write_class_plots(
             },
         ),
     ]
-    if not worst:
-        return files
-    page = write_worst(
+    pages = write_worst(
         judged, folder / 'worst', title='Worst pictures', count=worst, facts=facts
     )
-    return [page, *files]
-
-
-def _check_labels(entries: Sequence[Mapping[str, Any]], truth: TruthSet) -> None:
-    """Labels must be classes of the file."""
-    labels = np.concatenate([entry['labels'] for entry in entries])
-    if labels.size and not 0 <= labels.min() <= labels.max() < len(truth.names):
-        raise DatasetError(
-            f'the predictions have labels from {labels.min()} to {labels.max()}, but '
-            f'{truth.source} has {len(truth.names)} classes: give the config that '
-            'they were made with'
-        )
+    return pages + files
 
 
 def _totals(counts: np.ndarray) -> dict[str, int]:
@@ -136,7 +106,7 @@ def _facts(
     there = curves.counts > 0
     boxes = int(curves.counts.sum())
     facts = [
-        ('annotations', truth.source),
+        ('annotations', truth.coco.path),
         ('pictures', str(len(truth.pictures))),
         ('boxes', f'{boxes} of {int(there.sum())} of {len(there)} classes'),
     ]

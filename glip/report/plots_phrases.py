@@ -51,15 +51,7 @@ def write_phrase_plots(
 ) -> list[Path]:
     """Figures, tables and the page of one data set of captions.
 
-    Args:
-        entries: One for each caption, in the order of the data set.
-        dataset: The captions.
-        folder: Where to write; made where it is missing.
-        iou_thr: Overlap from which on a box is on the thing.
-        worst: Captions on the page; 0 for none.
-
-    Returns:
-        The files to look at, the page first.
+    Arguments and result are those of :func:`glip.report.plots.write_plots`.
 
     Raises:
         DatasetError: The entries are not of these captions.
@@ -96,12 +88,10 @@ def write_phrase_plots(
             },
         ),
     ]
-    if not worst:
-        return files
-    page = write_worst(
+    pages = write_worst(
         judged, folder / 'worst', title='Worst captions', count=worst, facts=facts
     )
-    return [page, *files]
+    return pages + files
 
 
 def _judge(

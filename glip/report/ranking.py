@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from glip.datasets.coco_file import CocoFile
-from glip.errors import ConfigError, DatasetError, ImageError, one_line
+from glip.errors import ConfigError, ImageError, one_line
 from glip.evaluation.box_ap import box_ap
 from glip.evaluation.detection_rows import DetectionRows
-from glip.evaluation.predictions import check_pictures, entry_of
+from glip.evaluation.predictions import check_labels, check_pictures, entry_of
 from glip.evaluation.truth import Truth, TruthSet
 from glip.images import load_image
 from glip.runtime.leaves import iter_leaves
@@ -63,17 +63,12 @@ def rank_pictures(
     """
     truths = [TruthSet.of_dataset(part) for part in iter_leaves(dataset)]
     pairs = [(truth, part.coco) for part in truths for truth in part.pictures]
-    source = ', '.join(part.source for part in truths)
+    source = ', '.join(part.coco.path for part in truths)
     check_pictures(predictions, (truth.img_id for truth, _ in pairs), source)
     ranked, empty = [], 0
     for number, (prediction, (truth, coco)) in enumerate(zip(predictions, pairs)):
         entry = entry_of(prediction)
-        if entry['labels'].max(initial=-1) >= len(coco.names):
-            raise DatasetError(
-                f'picture {number} has the label {entry["labels"].max()}, but {source} '
-                f'has {len(coco.names)} classes: give the config that the predictions '
-                'were made with'
-            )
+        check_labels([entry], len(coco.names), coco.path)
         ap = picture_ap(entry, truth, coco)
         if math.isnan(ap):
             empty += 1

@@ -60,6 +60,11 @@ class Sources:
     items: Sequence[Source]
     skipped: Counter[str]
 
+    @property
+    def is_one_still(self) -> bool:
+        """Whether there is one picture and nothing else."""
+        return len(self.items) == 1 and self.items[0].kind in ('picture', 'stdin')
+
 
 def expand_sources(words: Sequence[str], *, recursive: bool = False) -> Sources:
     """List the pictures, videos and streams that words stand for.

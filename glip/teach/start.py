@@ -10,10 +10,10 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from glip.apis.config_files import read_config
 from glip.apis.loading import build_model
 from glip.apis.pipeline import InferencePipeline
 from glip.checkpoints import read_checkpoint, save_state_dict
+from glip.config.files import read_config
 from glip.errors import CheckpointError, ConfigError, ImageError
 from glip.images import find_images, load_image
 from glip.models import GLIP, ClassSpaceNeck

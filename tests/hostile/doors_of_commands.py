@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from glip.apis.config_files import read_config
+from glip.config.files import read_config
 from hostile.doors import door, run, word
 from hostile.mutations import damage_json, replace_file, value
 

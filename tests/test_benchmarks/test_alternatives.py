@@ -6,14 +6,7 @@ import pytest
 import torch
 
 from benchmarks import alternatives
-
-
-def test_calls_take_turns_after_one_to_warm_up():
-    order = []
-    calls = {name: lambda name=name: order.append(name) for name in 'ab'}
-    times = alternatives.seconds_of(calls, 2, torch.get_num_threads())
-    assert order == ['a', 'b'] * 3
-    assert {name: len(values) for name, values in times.items()} == {'a': 2, 'b': 2}
+from benchmarks.speed.timing import in_turn
 
 
 def test_new_words_are_encoded_in_each_call(fused, monkeypatch):
@@ -26,7 +19,8 @@ def test_new_words_are_encoded_in_each_call(fused, monkeypatch):
         calls = alternatives.our_calls('B', (64, 96))
         counts = {}
         for label, call in calls.items():
-            alternatives.seconds_of({label: call}, 3, None)
+            with torch.no_grad():
+                in_turn({label: call}, 3)
             counts[label], encoded[:] = len(encoded), []
     assert counts == {'B': 1, 'B, new words': 4}
 

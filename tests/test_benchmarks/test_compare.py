@@ -19,7 +19,6 @@ from . import stand_ins
     [
         (['--cases', 'nothing-*'], "no case is called 'nothing-*'"),
         (['--runs', '0'], '--runs must be more than 0'),
-        (['--budget', '-1'], '--budget must be more than 0'),
         (['--threads', '-2'], '--threads must be more than 0'),
         (['--profile', '--cases', 'train-*'], '--profile is for'),
     ],

@@ -6,24 +6,55 @@ import numpy as np
 import pytest
 from predictions import coco_of, truth
 
-from benchmarks.everyday import Answers, Picture, average_precision, hits_of
+from benchmarks import everyday
+from benchmarks.everyday import (
+    Answers,
+    Picture,
+    ask_present_and_absent,
+    average_precision,
+    count_top_boxes,
+)
 from glip.apis import Detections
 
 
-def test_a_true_box_is_hit_once_by_the_best():
-    truth = [[0, 0, 10, 10], [20, 20, 40, 40]]
-    boxes = np.array(
-        [
-            [0, 0, 10, 9],  # IoU 0.9 with the first
-            [0, 0, 10, 10],  # the same thing again
-            [20, 20, 40, 31],  # IoU 0.55 with the second
-            [50, 50, 60, 60],
-        ],
-        dtype=np.float32,
-    )
-    assert hits_of(boxes, truth).tolist() == [True, False, True, False]
-    assert hits_of(boxes, []).tolist() == [False] * 4
-    assert hits_of(np.empty((0, 4), np.float32), truth).shape == (0,)
+class Detector:
+    """Finds the same box of a dog in every picture, and one of a cat beside it."""
+
+    def __call__(self, picture, prompt, threshold):
+        assert threshold == 0
+        self.prompt = prompt
+        return Detections(
+            boxes=np.array([[10, 10, 60, 50], [10, 10, 60, 30]], dtype=np.float32),
+            scores=np.array([0.7, 0.6], dtype=np.float32),
+            labels=np.array([0, 1]),
+            names=['dog', 'cat'],
+            size=(100, 100),
+            image=None,
+            source=None,
+        )
+
+
+def test_the_best_box_is_right_where_its_class_has_one():
+    coco = coco_of([truth([[10, 10, 60, 50]], [0]), truth([[10, 10, 60, 30]], [1])], 2)
+    coco = replace(coco, names=('dog', 'cat'))
+    pictures = [Picture(1, None, ('dog',)), Picture(2, None, ('cat', 'cat'))]
+    detector = Detector()
+    assert count_top_boxes(detector, coco, pictures, 30) == (1, 2)
+    assert detector.prompt == ['cat']
+    assert count_top_boxes(detector, coco, pictures, 1) == (1, 1)
+    assert count_top_boxes(detector, coco, [Picture(1, None)], 30) == (0, 0)
+
+
+def test_answers_of_present_and_absent_classes(monkeypatch):
+    monkeypatch.setattr(everyday, '_ABSENT', 1)
+    coco = coco_of([truth([[10, 10, 60, 50]], [0]), truth([[0, 0, 9, 9]], [1])], 2)
+    coco = replace(coco, names=('dog', 'cat'))
+    pictures = [Picture(1, None, ('dog',)), Picture(2, None, ('cat',))]
+    answers = ask_present_and_absent(Detector(), coco, pictures)
+    right = sorted(zip(answers.scores.round(1).tolist(), answers.hits.tolist()))
+    assert right == [(0.6, False), (0.6, False), (0.7, False), (0.7, True)]
+    assert answers.absent.round(1).tolist() == [0.6, 0.7]  # the cat, then the dog
+    assert answers.num_boxes == 2
 
 
 def test_figures_at_a_threshold():
@@ -46,17 +77,7 @@ def test_words_are_counted_for_the_class_that_they_stand_for():
     coco = coco_of([truth([[10, 10, 60, 50]], [0]), truth([], [])], 2)
     coco = replace(coco, names=('dog', 'cat'))
 
-    def detector(picture, prompt, threshold):
-        assert prompt == {'hound': 'dog'} and threshold == 0
-        return Detections(
-            boxes=np.array([[10, 10, 60, 50]], dtype=np.float32),
-            scores=np.array([0.7], dtype=np.float32),
-            labels=np.array([0]),
-            names=['dog'],
-            size=(100, 100),
-            image=None,
-            source=None,
-        )
-
+    detector = Detector()
     ap, ap50 = average_precision(detector, coco, [Picture(1, None)], {'dog': 'hound'})
+    assert detector.prompt == {'hound': 'dog'}
     assert (ap, ap50) == (pytest.approx(100), pytest.approx(100))

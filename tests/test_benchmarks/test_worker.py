@@ -9,7 +9,7 @@ from benchmarks.speed.contestants import Contestant, contestants
 from benchmarks.speed.job import Job
 from benchmarks.speed.stages import STAGES, _Meter
 from benchmarks.speed.subjects import COCO, prepare
-from benchmarks.speed.timing import Side, alternate
+from benchmarks.speed.timing import Side, alternate, in_turn, markdown, spread
 from glip.errors import GLIPError
 from glip.ops.plain import is_plain
 
@@ -124,7 +124,6 @@ def test_a_profile_leaves_the_model_as_it_was(fused, case):
 def test_inner_stages_are_not_counted_twice():
     clock = iter([0.0, 1.0, 3.0, 7.0, 15.0, 31.0])
     meter = _Meter(lambda: next(clock))
-    meter.start()
     meter.enter('predictions')  # 1 before it
     meter.enter('DyConv')  # 2 of it
     meter.leave()  # 4 inside
@@ -134,18 +133,32 @@ def test_inner_stages_are_not_counted_twice():
     assert totals['predictions'] == 2 + 8 and totals['DyConv'] == 4
 
 
-def test_rounds_alternate_and_end_with_the_budget(monkeypatch):
+def test_rounds_alternate(capsys):
     order = []
     sides = [
         Side(name, lambda name=name: order.append(name) or 1.0, peer=False)
         for name in 'ab'
     ]
-    alternate(sides, runs=3, say=lambda _: None)
+    alternate(sides, runs=3)
     assert order == list('abbaab')
-    lines = []
-    monkeypatch.setattr('time.perf_counter', iter(range(0, 1000, 100)).__next__)
-    alternate(sides, runs=3, budget=50, say=lines.append)
-    assert order[6:] == ['a', 'b'] and '1 of 3' in lines[-1]
+    assert [side.values for side in sides] == [[1.0] * 3] * 2
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_calls_take_turns_after_some_to_warm_up():
+    order = []
+    calls = {name: lambda name=name: order.append(name) or len(order) for name in 'ab'}
+    assert in_turn(calls, 2, unmeasured=1) == {'a': [3, 5], 'b': [4, 6]}
+    assert order == ['a', 'b'] * 3
+
+
+def test_rows_of_a_table():
+    assert spread([3, 1, 2.5]) == ['1.00', '2.50', '3.00']
+    assert markdown(['x', 'y'], [spread([1, 2])[:2]]) == [
+        '| x | y |',
+        '|---|---|',
+        '| 1.00 | 1.50 |',
+    ]
 
 
 @pytest.mark.parametrize('settings', ['default', 'tuned'])

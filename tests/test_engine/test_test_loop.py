@@ -13,11 +13,11 @@ import two_processes as two
 from mmengine.registry import DefaultScope
 
 from glip.config.flags import set_test_options
-from glip.engine.one_run import only_run
 from glip.engine.run import build_runner
 from glip.engine.spool import read_spool
 from glip.engine.test_loop import SPOOL_FOLDER
 from glip.errors import ConfigError
+from glip.runtime.lock import only_run
 
 COUNT = len(small.SIZES)
 pytestmark = pytest.mark.usefixtures('one_thread')

@@ -186,7 +186,7 @@ def test_pictures_and_labels_of_other_data_are_an_error(tmp_path):
     data = coco_folder.content()
     path = coco_folder.write(tmp_path, data)
     found = samples(data, NAMES)
-    with pytest.raises(DatasetError, match='label 2 has no class'):
+    with pytest.raises(DatasetError, match='label 2, but .*has 2 classes'):
         evaluate(path, found, ('red', 'green'))
     found[0]['img_id'] = 77
     with pytest.raises(DatasetError, match='picture 77 is not in'):

@@ -74,6 +74,11 @@ def test_pyramid_holds_coordinates_deltas_and_logits():
         raw = conv(features)
         torch.testing.assert_close(level[:, :5], raw[:, :5])
         torch.testing.assert_close(level[:, 9:] / 0.2, raw[:, 5:])
+    # They are scores and boxes, which half precision would round.
+    with torch.autocast('cpu', torch.bfloat16):
+        cast = neck([x.bfloat16() for x in maps])
+    for level, rounded in zip(neck([x.bfloat16().float() for x in maps]), cast):
+        torch.testing.assert_close(rounded, level)
 
 
 def _gated(gate, blocks=2, early_fuse=True):

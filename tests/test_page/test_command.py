@@ -77,7 +77,7 @@ def test_what_was_accepted_is_trained_on(kept, pictures, tmp_path):
 
     from mmengine.config import Config
 
-    from glip.config.resolve import resolve
+    from glip.config import resolve
     from glip.registry import DATASETS
 
     config = write_config(path, 'glip-nano', 1, 1, tmp_path / 'work')

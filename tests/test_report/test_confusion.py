@@ -3,7 +3,7 @@
 import numpy as np
 from predictions import entry, truth
 
-from glip.report.confusion import confusion_matrix, judge
+from glip.report.judged_pictures import confusion_matrix, judge
 
 A, B, C = [0, 0, 10, 10], [50, 50, 60, 60], [100, 0, 110, 10]
 

@@ -70,4 +70,4 @@ def test_validation_pictures(train):
 def test_negative_interval_is_one_line(tiny, tmp_path, train_tool, capsys):
     arguments = [str(tiny / 'tiny.py'), '--work-dir', str(tmp_path)]
     assert train_tool([*arguments, '--cfg-options', HOOK + 'train_interval=-1']) == 1
-    assert 'train_interval=-1' in capsys.readouterr().err.splitlines()[-1]
+    assert 'train_interval' in capsys.readouterr().err.splitlines()[-1]

@@ -1,7 +1,5 @@
 """Draw what a training logged, or say how long its iterations took."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

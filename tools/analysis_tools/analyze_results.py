@@ -1,7 +1,5 @@
 """Draw the pictures that a model does best and worst on."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """Measure the speed of a model, of its data loader, or of its pipeline."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

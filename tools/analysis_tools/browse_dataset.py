@@ -1,7 +1,5 @@
 """Look at the pictures, captions and boxes that a config trains or tests on."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Evaluate the predictions that tools/test.py --out wrote, without the model."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Count the operations and parameters of a model, its prompt included."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """Join the tables of several evaluations, such as of sets fine-tuned on one by one."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """Convert boxes of classes in COCO's layout, of any data set, to ODVG."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

@@ -1,7 +1,5 @@
 """Give the phrases of COCO's captions COCO's boxes, as ODVG."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.coco_captions import coco_captions_to_odvg

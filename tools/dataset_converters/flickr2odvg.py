@@ -1,7 +1,5 @@
 """Convert Flickr30k Entities, as its authors publish it, to ODVG."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

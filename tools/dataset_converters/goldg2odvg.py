@@ -1,7 +1,5 @@
 """Convert grounding data in MDETR's layout (GoldG: Flickr30k, GQA, mixed) to ODVG."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

@@ -1,7 +1,5 @@
 """Convert the annotations of LVIS to ODVG."""
 
-from __future__ import annotations
-
 import sys
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Convert ODVG detection records to COCO's layout."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

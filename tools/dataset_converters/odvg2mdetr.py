@@ -1,7 +1,5 @@
 """Convert ODVG grounding records to MDETR's layout."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

@@ -1,7 +1,5 @@
 """Pack ODVG records and their pictures into tar files that training streams."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

@@ -1,7 +1,5 @@
 """Convert Open Images' tables of boxes and class names to ODVG."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import Any

@@ -1,7 +1,5 @@
 """Convert RefCOCO, RefCOCO+, RefCOCOg and gRefCOCO to ODVG."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

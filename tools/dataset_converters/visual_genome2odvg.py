@@ -1,7 +1,5 @@
 """Convert the objects of Visual Genome to ODVG."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

@@ -1,7 +1,5 @@
 """Convert PASCAL VOC's XML (ImageNet's boxes, own data) to ODVG."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

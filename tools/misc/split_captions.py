@@ -1,7 +1,5 @@
 """Split captioned pictures: boxes for some, only captions for the rest."""
 
-from __future__ import annotations
-
 import sys
 
 from glip.datasets.converters.command import Add, conversion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,8 @@ class BrokenPicturesHook(Hook):
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
         """Say what the result is without."""
-        of_all = all_gather_object(_messages(runner.val_dataloader))
-        messages = sorted({message for part in of_all for message in part})
-        if messages and is_main_process():
+        messages = _gathered(_messages(runner.val_dataloader))
+        if messages:
             runner.logger.warning(
                 f'{len(messages)} pictures of the validation could not be read, so '
                 f'what is in them counts as missed; the first: {messages[0]}'
@@ -40,17 +40,18 @@ class BrokenPicturesHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Gather, write and say."""
-        of_all = all_gather_object(_of_run(runner))
-        messages = sorted({message for part in of_all for message in part})
-        if messages and is_main_process():
-            _write(runner, messages)
+        _write(runner, _gathered(_of_run(runner)))
 
 
 def list_broken_pictures(runner: Runner) -> None:
     """Write the list of this process alone, where training ends with an error."""
-    messages = _of_run(runner)
-    if messages:
-        _write(runner, sorted(set(messages)))
+    _write(runner, sorted(set(_of_run(runner))))
+
+
+def _gathered(messages: list[str]) -> list[str]:
+    """Those of all processes, in the first one."""
+    of_all = all_gather_object(messages)
+    return sorted(set(chain.from_iterable(of_all))) if is_main_process() else []
 
 
 def _of_run(runner: Runner) -> list[str]:
@@ -72,6 +73,8 @@ def _messages(loader: Any) -> list[str]:
 
 
 def _write(runner: Runner, messages: list[str]) -> None:
+    if not messages:
+        return
     path = Path(runner.work_dir) / FILE
     with atomic_write(path) as part:
         part.write_text('\n'.join(messages) + '\n', encoding='utf-8')

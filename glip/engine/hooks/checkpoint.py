@@ -15,8 +15,8 @@ from mmengine.runner import (
     Runner,
 )
 
+from glip.checkpoints.pretrained import skip_pretrained
 from glip.engine.killed import ValidatedSteps, clear_leftovers
-from glip.engine.pretrained_init import skip_pretrained
 from glip.errors import ConfigError
 from glip.registry import HOOKS
 from glip.runtime.processes import of_first

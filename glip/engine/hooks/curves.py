@@ -15,29 +15,22 @@ from glip.report.log_figures import draw_curves
 
 @HOOKS.register_module()
 class CurvesHook(Hook):
-    """Draw ``work_dir/curves.png`` after every validation and at the end.
-
-    Args:
-        file: Name of the picture in the work directory.
-    """
+    """Draw ``work_dir/curves.png`` after every validation and at the end."""
 
     priority = 'LOWEST'
-
-    def __init__(self, file: str = 'curves.png') -> None:
-        self.file = file
 
     def after_val_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
         """Draw what there is, in case that the run is killed."""
         if is_main_process() and 'max_iters' in runner.message_hub.runtime_info:
-            draw_curves(runner.work_dir, self.file)
+            draw_curves(runner.work_dir)
 
     def after_train(self, runner: Runner) -> None:
         """Draw the whole run."""
-        if is_main_process() and draw_curves(runner.work_dir, self.file) is None:
+        if is_main_process() and draw_curves(runner.work_dir) is None:
             print_log(
-                f'no {self.file}: no losses are in {runner.work_dir}/*/vis_data '
+                f'no curves.png: no losses are in {runner.work_dir}/*/vis_data '
                 '(vis_backends needs LocalVisBackend)',
                 'current',
                 logging.WARNING,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mmengine.hooks import EarlyStoppingHook as _EarlyStoppingHook
 from mmengine.runner import Runner
 
@@ -23,7 +21,8 @@ class EarlyStoppingHook(_EarlyStoppingHook):
 
     def before_train(self, runner: Runner) -> None:
         """Take up the count of the training that goes on."""
-        self._set_state(runner.message_hub.runtime_info.get(_KEY))
+        if state := runner.message_hub.runtime_info.get(_KEY):
+            self.best_score, self.wait_count = state['best'], state['wait']
         loop = runner.train_loop
         if 0 < loop.epoch and runner.val_loop is not None:
             runner.val_loop.run()
@@ -35,7 +34,3 @@ class EarlyStoppingHook(_EarlyStoppingHook):
         super().after_val_epoch(runner, metrics or {})
         state = {'best': float(self.best_score), 'wait': int(self.wait_count)}
         runner.message_hub.update_info(_KEY, state)
-
-    def _set_state(self, state: Any) -> None:
-        if state:
-            self.best_score, self.wait_count = state['best'], state['wait']

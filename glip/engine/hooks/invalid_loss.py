@@ -56,22 +56,20 @@ class CheckInvalidLossHook(Hook):
         if not bad:
             return
         last = latest_checkpoint(runner.work_dir)
+        half = getattr(runner.optim_wrapper, 'cast_dtype', None) is not None
+        or_precision = ', or train without --amp' if half else ''
         raise TrainingError(
             f'{", ".join(bad)} at iteration {runner.iter + 1} (epoch '
             f'{runner.epoch + 1}), for {samples_of(data_batch)}; '
             + (f'the last checkpoint is {last}; ' if last else 'no checkpoint yet; ')
-            + f'look at these samples, or {self._advice(runner)}'
+            + f'look at these samples, or lower the learning rate{or_precision}'
         )
-
-    @staticmethod
-    def _advice(runner: Runner) -> str:
-        half = getattr(runner.optim_wrapper, 'cast_dtype', None) is not None
-        return 'lower the learning rate' + (', or train without --amp' if half else '')
 
     @staticmethod
     def _gradient_norm(runner: Runner) -> float | None:
         """The norm of this step's gradients if it tells that the weights are lost."""
-        if getattr(runner.optim_wrapper, 'loss_scaler', None) is not None:
+        scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
+        if scaler is not None and scaler.is_enabled():
             return None  # its overflows are normal, and left out
         history = runner.message_hub.log_scalars.get('train/grad_norm')
         if history is None:

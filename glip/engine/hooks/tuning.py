@@ -128,7 +128,10 @@ class TuningHook(Hook):
                 return
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep what was tuned, and leave out of the checkpoint what was not."""
+        """Keep what was tuned, and leave out of the checkpoint what was not.
+
+        Where no checkpoint is kept as the best, the file is that of the last.
+        """
         state = checkpoint['state_dict']
         if self._fingerprint is None:
             self._fingerprint = fingerprint(state, self.tuning)
@@ -136,33 +139,21 @@ class TuningHook(Hook):
             name: tensor.clone()
             for name, tensor in tuned_state(state, self.tuning).items()
         }
-        if self._base is None or self._fingerprint != self._base_fingerprint:
-            return  # what is not tuned is nowhere else
-        checkpoint['state_dict'] = self._state
-        checkpoint['meta']['tuned'] = dict(
-            tuning=self.tuning, base=self._base, fingerprint=self._fingerprint
-        )
-        if 'ema_state_dict' in checkpoint:
-            checkpoint['ema_state_dict'] = {
-                name: tensor
-                for name, tensor in checkpoint['ema_state_dict'].items()
-                if not name.startswith(_EMA)
-                or is_tuned(name.removeprefix(_EMA), self.tuning)
-            }
-
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
-    ) -> None:
-        """Write the last checkpoint's where none is kept as the best."""
-        self._write_last(runner)
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Write the last checkpoint's where none is kept as the best."""
-        self._write_last(runner)
+        # Where the base is not known, what is not tuned is nowhere else.
+        if self._base is not None and self._fingerprint == self._base_fingerprint:
+            checkpoint['state_dict'] = self._state
+            checkpoint['meta']['tuned'] = dict(
+                tuning=self.tuning, base=self._base, fingerprint=self._fingerprint
+            )
+            if 'ema_state_dict' in checkpoint:
+                checkpoint['ema_state_dict'] = {
+                    name: tensor
+                    for name, tensor in checkpoint['ema_state_dict'].items()
+                    if not name.startswith(_EMA)
+                    or is_tuned(name.removeprefix(_EMA), self.tuning)
+                }
+        if not _keeps_best(runner):
+            self._write(runner)
 
     def after_val_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
@@ -173,12 +164,8 @@ class TuningHook(Hook):
             self._best = best
             self._write(runner)
 
-    def _write_last(self, runner: Runner) -> None:
-        if self._state is not None and not _keeps_best(runner):
-            self._write(runner)
-
     def _write(self, runner: Runner) -> None:
-        """In the process that saved the checkpoint."""
+        """In the process that saves the checkpoint."""
         state, self._state = self._state, None
         if state is None or self._fingerprint is None:
             return

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,14 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from PIL import Image
 
-from glip.apis.threshold import default_threshold_of
+from glip.config.threshold import default_threshold_of
 from glip.datasets.seeding import drawn_with
 from glip.engine.hooks.watching import first_with_boxes, undisturbed
-from glip.errors import ConfigError, GLIPError, ImageError
+from glip.errors import GLIPError, ImageError
 from glip.evaluation.predictions import as_array
 from glip.images import load_image
 from glip.registry import HOOKS
-from glip.runtime.values import check_score
+from glip.runtime.values import check_count, check_score
 from glip.runtime.writing import write_picture
 from glip.visualization.picture import render_beside
 from glip.visualization.scene import PROMPT_FIELDS, Scene, make_scene
@@ -80,16 +82,11 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         )
         if score_thr is not None:
             check_score(score_thr, 'score_thr of DetVisualizationHook')
-        if interval < 1:
-            raise ConfigError(
-                f'interval={interval} of DetVisualizationHook must be 1 or more batches'
-            )
-        if train_interval < 0:
-            raise ConfigError(
-                f'train_interval={train_interval} of DetVisualizationHook must be 0, '
-                'for no pictures, or a number of steps'
-            )
-        self.train_interval = train_interval
+        name = type(self).__name__
+        check_count(interval, f'interval of {name}')
+        self.train_interval = check_count(
+            train_interval, f'train_interval of {name} (0: no pictures)', least=0
+        )
         self._watched: dict[str, Any] | None = None
         self._is_of_training = False
 
@@ -201,11 +198,8 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         """
         pixels = _pixels(batch['inputs'][number])
         image = pixels if as_seen else _image(sample, pixels)
-        parts = [self._detections(image, sample, as_seen)]
-        truth = self._truth(image, sample, as_seen)
-        if truth is not None:
-            parts.insert(0, ('annotated', truth))
-        drawn = render_beside(parts, title=str(sample.get('img_path', '')))
+        scenes = self._scenes(image, sample, as_seen)
+        drawn = render_beside(scenes, title=str(sample.get('img_path', '')))
         if self.show:
             self._visualizer.show(
                 np.asarray(drawn), win_name=name, wait_time=self.wait_time
@@ -215,52 +209,34 @@ class DetVisualizationHook(_MMDetVisualizationHook):
         else:
             self._visualizer.add_image(name, np.asarray(drawn), step)
 
-    def _detections(
+    def _scenes(
         self, image: np.ndarray, sample: DetDataSample, as_seen: bool
-    ) -> tuple[str, Scene]:
-        """Heading and scene of what the model detects."""
+    ) -> list[tuple[str, Scene]]:
+        """Heading and scene of what is annotated, if that was loaded, and detected."""
+        scene = partial(
+            make_scene,
+            image,
+            **{key: sample.get(key) for key in PROMPT_FIELDS},
+            names=(self._visualizer.dataset_meta or {}).get('classes', ()),
+            source=str(sample.get('img_path', 'a picture')),
+        )
+        scenes = []
+        truth = sample.get('gt_instances')
+        if truth is not None and 'bboxes' in truth and 'labels' in truth:
+            boxes = as_array(truth.bboxes).reshape(-1, 4) + [0, 0, as_seen, as_seen]
+            scenes.append(('annotated', scene(boxes, as_array(truth.labels))))
         detections = sample.pred_instances
-        boxes = as_array(detections.bboxes)
+        boxes, scores = as_array(detections.bboxes), as_array(detections.scores)
         if as_seen:  # the model gives boxes in the size before the resize
             boxes = boxes * np.tile(sample.get('scale_factor', (1.0, 1.0)), 2)
-        scores = as_array(detections.scores)
         kept = scores >= self.score_thr
-        labels = as_array(detections.labels)
-        scene = self._scene(image, sample, boxes[kept], labels[kept], scores[kept])
         heading = 'found'
         if not kept.any():
             heading += f': nothing that scores {self.score_thr:g}'
             heading += f', at most {scores.max():.2g}' if len(scores) else ''
-        return heading, scene
-
-    def _truth(
-        self, image: np.ndarray, sample: DetDataSample, as_seen: bool
-    ) -> Scene | None:
-        """What is annotated; None where nothing was loaded."""
-        truth = sample.get('gt_instances')
-        if truth is None or 'bboxes' not in truth or 'labels' not in truth:
-            return None
-        boxes = as_array(truth.bboxes).reshape(-1, 4) + [0, 0, as_seen, as_seen]
-        return self._scene(image, sample, boxes, as_array(truth.labels))
-
-    def _scene(
-        self,
-        image: np.ndarray,
-        sample: DetDataSample,
-        boxes: np.ndarray,
-        labels: np.ndarray,
-        scores: np.ndarray | None = None,
-    ) -> Scene:
-        meta = self._visualizer.dataset_meta or {}
-        return make_scene(
-            image,
-            boxes,
-            labels,
-            **{key: sample.get(key) for key in PROMPT_FIELDS},
-            names=meta.get('classes', ()),
-            scores=scores,
-            source=str(sample.get('img_path', 'a picture')),
-        )
+        labels = as_array(detections.labels)[kept]
+        scenes.append((heading, scene(boxes[kept], labels, scores=scores[kept])))
+        return scenes
 
 
 def _image(sample: DetDataSample, pixels: np.ndarray) -> np.ndarray:
@@ -309,13 +285,9 @@ def _with_known_suffix(file: str) -> str:
 
 def _claimed(path: Path) -> Path:
     """A new file, with a number where there is one already, of no other process."""
-    number = 1
-    free = path
-    while True:
-        try:
+    numbered = (path.with_stem(f'{path.stem}_{number}') for number in count(2))
+    for free in chain([path], numbered):
+        with suppress(FileExistsError):
             free.touch(exist_ok=False)
-        except FileExistsError:
-            number += 1
-            free = path.with_stem(f'{path.stem}_{number}')
-        else:
-            return free
+            break
+    return free

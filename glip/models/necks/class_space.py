@@ -112,7 +112,14 @@ class ClassSpaceNeck(Module):
         return self.space_dims + 4 + 4 * self.num_bins
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Maps of the backbone to levels (B, out_channels, H, W)."""
+        """Maps of the backbone to levels (B, out_channels, H, W).
+
+        Under autocast in float32: they are scores and boxes already.
+        """
+        device = maps[0].device.type
+        if torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):
+                return self.forward([x.float() for x in maps])
         levels = self.neck(maps)
         return tuple(
             self._level(conv(x), stride)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
 from glip.ops.cpu.bilinear_corners import BilinearCorners
 from glip.ops.cpu.packed_product import packed_product
@@ -177,17 +176,6 @@ def _differentiate(ctx, grad_out: Tensor):
 
 
 _convolve.register_autograd(_differentiate, setup_context=_keep)
-
-
-@register_flop_formula(torch.ops.glip.gather_deform_conv2d)
-def _flops(x_shape, offset_shape, mask_shape, weight_shape, *args, out_shape, **kwargs):
-    """As many as a plain convolution has."""
-    return conv_flop_count(x_shape, weight_shape, out_shape)
-
-
-@register_flop_formula(torch.ops.glip.gather_deform_conv2d_backward)
-def _backward_flops(grad_shape, x_shape, offset_shape, mask_shape, weight_shape, *_):
-    return 2 * conv_flop_count(x_shape, weight_shape, grad_shape)
 
 
 def gather_deform_conv2d(

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glip.ops.cpu.linear import onednn_is_used
-from glip.ops.torch_internals import onednn_has_bf16, packed_linear
+from glip.ops.torch_internals import onednn_has_bf16, onednn_linear, packed_linear
 
 # With fewer rows, laying out the weight costs more than it gains.
-_LEAST_ROWS = 1024
+_LEAST_ROWS = 4096
 
 _scope = threading.local()
 # What is laid out of the weights of a module that stay as they are, beside the module,
@@ -70,10 +70,12 @@ def packed_product(
     bias = None if bias is None else bias.to(dtype)
     entry = known.get(key)
     if entry is None or entry[2] != version:
+        by_onednn = _by_onednn(weight, dtype)
         pays = rows >= _LEAST_ROWS or getattr(_scope, 'keeps', False)
-        if not pays or not _packs(weight, dtype):
+        if not pays or not by_onednn:
             matrix = weight.flatten(1).to(dtype)
-            return lambda tile: F.linear(tile, matrix, bias)
+            multiply = onednn_linear if by_onednn else F.linear
+            return lambda tile: multiply(tile, matrix, bias)
         matrix = weight.to(dtype).flatten(1).contiguous()
         # The weight is kept as well: its address must not become another's.
         entry = known[key] = packed_linear(matrix), weight.detach(), version
@@ -87,7 +89,7 @@ def _packed() -> dict:
     return {} if packed is None else packed
 
 
-def _packs(weight: Tensor, dtype: torch.dtype) -> bool:
+def _by_onednn(weight: Tensor, dtype: torch.dtype) -> bool:
     return (
         weight.device.type == 'cpu'
         and (dtype is torch.float32 or (dtype is torch.bfloat16 and onednn_has_bf16()))

@@ -6,7 +6,6 @@ The first half of a block of Swin (arXiv 2103.14030, section 3.2).
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from glip.ops.cpu.tiles import TiledBranch, add_branch
@@ -98,13 +97,9 @@ class _WindowAttention(TiledBranch):
         qkv = self.queries_keys_values(self.norm(pixels)[0], tile)
         q, k, v = self.heads(qkv, 3)
         added = self.added_to_scores(tile)
-        if self.dtype.itemsize == 2:  # of which torch's kernel for CPUs is slower
-            scores = torch.add(added, q @ k.mT, alpha=self.options.scale)
-            mixed = scores.softmax(-1).to(self.dtype) @ v
-        else:
-            mixed = F.scaled_dot_product_attention(
-                q, k, v, attn_mask=added, scale=self.options.scale
-            )
+        # Torch's fused kernel shares out small windows between threads badly.
+        scores = torch.add(added, q @ k.mT, alpha=self.options.scale)
+        mixed = scores.softmax(-1).to(self.dtype) @ v
         return self.times('proj', _inside(_joined(mixed), tile)), qkv
 
     def backward(self, pixels, tile, qkv, grad):

@@ -15,7 +15,6 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger, print_log
 
 from glip.checkpoints.latest import latest_checkpoint
-from glip.engine.one_run import only_run
 from glip.engine.run import run_test, run_training
 from glip.engine.test_loop import SPOOL_FOLDER
 from glip.errors import (
@@ -26,6 +25,7 @@ from glip.errors import (
     one_line,
 )
 from glip.report.log_figures import draw_curves
+from glip.runtime.lock import only_run
 from glip.teach.few_shot.figure import draw_efficiency
 from glip.teach.few_shot.pictures import TaskPictures
 from glip.teach.few_shot.results import RESULT, FewShotTable, Result

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from glip.apis.loading import read_config
 from glip.config.coco_folders import FolderSet, find_sets, split_of_set
 from glip.config.custom_sets import CustomSet, sets_by_stage
+from glip.config.files import read_config
 from glip.errors import ConfigError, DatasetError
 from glip.paths import config_root
 

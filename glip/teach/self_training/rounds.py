@@ -12,17 +12,18 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
-from glip.apis.loading import config_of, read_config
 from glip.checkpoints import zoo
 from glip.checkpoints.latest import latest_checkpoint
 from glip.config.custom_data import apply_custom_data
+from glip.config.files import read_config
 from glip.config.flags import set_test_options, set_training_options
 from glip.config.launch import work_dir_of
-from glip.engine.one_run import only_run
+from glip.config.names import config_of
 from glip.engine.run import require_writable, run_test, run_training, start_processes
 from glip.errors import ConfigError, TrainingError
 from glip.report.rounds import Round, draw_rounds, write_rounds
 from glip.runtime.allocator import release_memory
+from glip.runtime.lock import only_run
 from glip.teach.pseudo_labels import Labels, label
 from glip.teach.self_training.mixing import student_config
 from glip.teach.self_training.settings import SelfTraining

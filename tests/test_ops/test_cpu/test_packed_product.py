@@ -18,7 +18,7 @@ class Packed(torch.overrides.TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize('rows', [3, 2000])
+@pytest.mark.parametrize('rows', [3, 5000])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
 def test_equals_linear(rows, dtype):
     torch.manual_seed(0)
@@ -33,28 +33,28 @@ def test_equals_linear(rows, dtype):
 
 
 def test_each_weight_is_laid_out_once_within_and_anew_after():
-    tile = torch.randn(1100, 16)
+    tile = torch.randn(4200, 16)
     packed = Packed()
     weights = [torch.randn(8, 16), torch.randn(8, 16)]
     with packed, packing_once():
         for _ in range(3):
             for weight in weights:
-                found = packed_product(weight, 1100)(tile)
+                found = packed_product(weight, 4200)(tile)
                 torch.testing.assert_close(found, tile @ weight.t())
         small = packed_product(weights[0], 4)(tile[:4])
         torch.testing.assert_close(small, tile[:4] @ weights[0].t())
         for _ in range(3):  # one that is gone must not be taken for another
             weight = torch.randn(8, 16)
-            found = packed_product(weight, 1100)(tile)
+            found = packed_product(weight, 4200)(tile)
             torch.testing.assert_close(found, tile @ weight.t())
             del weight
     assert packed.count == 5
     weights[0].data.zero_()
     with packing_once():
-        assert not packed_product(weights[0], 1100)(tile).any()
+        assert not packed_product(weights[0], 4200)(tile).any()
     weights[0].data.fill_(1)
     torch.testing.assert_close(
-        packed_product(weights[0], 1100)(tile), tile.sum(1, keepdim=True).expand(-1, 8)
+        packed_product(weights[0], 4200)(tile), tile.sum(1, keepdim=True).expand(-1, 8)
     )
 
 
@@ -63,8 +63,8 @@ def test_bfloat16_is_packed_only_where_onednn_multiplies_it(has_bf16, monkeypatc
     if has_bf16 and not onednn_has_bf16():
         pytest.skip('this CPU has no instructions for bfloat16')
     monkeypatch.setattr('glip.ops.cpu.packed_product.onednn_has_bf16', lambda: has_bf16)
-    weight, tile = torch.randn(8, 16), torch.randn(1100, 16).bfloat16()
+    weight, tile = torch.randn(8, 16), torch.randn(4200, 16).bfloat16()
     with Packed() as packed:
-        found = packed_product(weight, 1100, dtype=torch.bfloat16)(tile)
+        found = packed_product(weight, 4200, dtype=torch.bfloat16)(tile)
     assert packed.count == has_bf16
     torch.testing.assert_close(found, F.linear(tile, weight.bfloat16()))

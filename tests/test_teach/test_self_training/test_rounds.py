@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from glip.engine.one_run import only_run
 from glip.errors import ConfigError
+from glip.runtime.lock import only_run
 from glip.teach.pseudo_labels import Labels
 from glip.teach.self_training import rounds, self_train
 

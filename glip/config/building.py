@@ -10,9 +10,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import print_log
 from mmengine.registry import Registry
-from mmengine.runner import Runner
 
 from glip.errors import ConfigError, GLIPError
 
@@ -29,7 +27,7 @@ def build_errors_explained(cfg: Config) -> Iterator[None]:
     Memory that does not suffice is neither.
 
     Args:
-        cfg: The run's config, which the line names.
+        cfg: The config, which the line names.
 
     Raises:
         ConfigError: A registry does not know a type, a type not an argument, or an
@@ -47,7 +45,6 @@ def build_errors_explained(cfg: Config) -> Iterator[None]:
 def _explained(error: Exception, cfg: Config) -> ConfigError:
     message = str(error.args[0]) if error.args else ''
     if isinstance(error, KeyError) and ' is not in ' in message:
-        print_log(message, logger='current')
         return _unknown_type(cfg, message.split(' is not in ')[0])
     unknown = _UNKNOWN_ARGUMENT.match(str(error))
     if isinstance(error, TypeError) and unknown is not None:
@@ -72,12 +69,12 @@ def require_known(registry: Registry, kind: Any, cfg: Config) -> None:
 
 
 def explained(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method of a runner build under :func:`build_errors_explained`."""
+    """Let a method of what has a ``cfg`` build as :func:`build_errors_explained`."""
 
     @wraps(build)
-    def wrapper(runner: Runner, *args: Any, **kwargs: Any) -> Any:
-        with build_errors_explained(runner.cfg):
-            return build(runner, *args, **kwargs)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with build_errors_explained(self.cfg):
+            return build(self, *args, **kwargs)
 
     return wrapper
 

@@ -1,10 +1,13 @@
 """Parts of a model that start from weights of somebody else's file, or need not."""
 
+from typing import Any
+
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from glip.checkpoints import read_checkpoint, to_mmdet
 from glip.errors import CheckpointError
+from glip.models.module import is_pretrained
 from glip.registry import WEIGHT_INITIALIZERS
 
 _ORIGINAL_SWIN = 'layers.0.blocks.0.attn.qkv.weight'
@@ -75,15 +78,12 @@ class Pretrained:
 
 def skip_pretrained(model: nn.Module) -> None:
     """Tell every part not to look for pretrained weights: a checkpoint follows."""
+    module: Any  # attributes that torch's type of modules does not know
     for module in model.modules():
         if hasattr(module, 'skip_pretrained'):
             module.skip_pretrained = True
         init_cfg = getattr(module, 'init_cfg', None)
-        if isinstance(init_cfg, dict) and _is_pretrained(init_cfg):
+        if isinstance(init_cfg, dict) and is_pretrained(init_cfg):
             module.init_cfg = None
         elif isinstance(init_cfg, list):
-            module.init_cfg = [cfg for cfg in init_cfg if not _is_pretrained(cfg)]
-
-
-def _is_pretrained(init_cfg: dict) -> bool:
-    return str(init_cfg.get('type', '')).endswith('Pretrained')
+            module.init_cfg = [cfg for cfg in init_cfg if not is_pretrained(cfg)]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from glip.apis.detections import Detections
+from glip.apis import Detections, Detector
 from glip.errors import GLIPError
 from glip.images import ImageSource, load_image
 from glip.runtime.extra import require
 from glip.runtime.values import DEFAULT, Threshold
 from glip.text import TextPrompt
 
-if TYPE_CHECKING:
-    from glip.apis.detector import Detector
+# Overlap above which boxes of one class from two parts are one thing.
+_IOU = 0.5
 
 
 def detect_in_slices(
@@ -26,7 +26,6 @@ def detect_in_slices(
     size: int = 640,
     overlap: float = 0.2,
     threshold: Threshold = DEFAULT,
-    iou: float = 0.5,
 ) -> Detections:
     """Detect in overlapping parts of a picture and in the whole, and merge the boxes.
 
@@ -40,7 +39,6 @@ def detect_in_slices(
         size: Side of a part in pixels.
         overlap: Share of a part that its neighbour sees as well.
         threshold: As the detector takes it.
-        iou: Overlap above which boxes of one class from two parts are one thing.
 
     Raises:
         GLIPError: supervision is not installed, or a number is out of range.
@@ -79,4 +77,4 @@ def detect_in_slices(
         labels=labels,
         names=[prompt.names[label] for label in labels],
     )
-    return merged.nms(iou)
+    return merged.nms(_IOU)

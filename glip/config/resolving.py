@@ -8,8 +8,7 @@ from mmengine.config import Config
 
 from glip.config.cached_features import apply_cached_features
 from glip.config.checkpointing import apply_use_checkpoint
-from glip.config.checks import check_kinds, check_launcher
-from glip.config.counts import check_counts
+from glip.config.checks import check_counts, check_kinds, check_launcher
 from glip.config.custom_data import apply_custom_data
 from glip.config.epochs import apply_epochs
 from glip.config.launch import apply_launch_defaults
