@@ -81,6 +81,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 @command(
     arguments,
     __doc__,
+    runs_config=True,
     stopped='stopped: tasks that are done are kept, the same command goes on from '
     'there',
 )

@@ -81,6 +81,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 @command(
     arguments,
     __doc__,
+    runs_config=True,
     stopped='stopped: what was labelled is kept, the same command goes on from there',
 )
 def main(args: argparse.Namespace) -> None:

@@ -26,6 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 @command(
     arguments,
     __doc__,
+    runs_config=True,
     stopped='stopped: what is done is kept, and the same command goes on from there',
 )
 def main(args: argparse.Namespace) -> None:

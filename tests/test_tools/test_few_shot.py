@@ -1,5 +1,6 @@
 """Few-shot runs by the command line: every task once, one table."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -119,6 +120,19 @@ def test_an_interrupted_task_goes_on(few_shot, colours, tmp_path, monkeypatch):
         for run in ('whole', 'cut')
     ]
     assert all(torch.equal(t, states[1][name]) for name, t in states[0].items())
+
+
+def test_a_full_disk_is_one_line(few_shot, colours, tmp_path, monkeypatch, capsys):
+    def no_room(folder):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    flags = ('--shots', '1', '--seeds', '3', '--tuning', 'prompt', '--max-epochs', '1')
+    monkeypatch.setattr('glip.teach.few_shot.run.draw_curves', no_room)
+    few_shot(colours, tmp_path / 'run', *flags, code=1)
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('error: ') and 'No space left on device' in error
+    monkeypatch.undo()
+    assert len(few_shot(colours, tmp_path / 'run', *flags)['results']) == 1
 
 
 def test_draws_of_the_data_are_used(few_shot, colours, tmp_path):
