@@ -1,4 +1,4 @@
-# The small model on 500 pictures of coco_person with boxes by people: the first teacher
+# The small model on the pictures of coco_person that keep their boxes: the first teacher
 # of the proof in docs/self_training.md, from a start that has seen no label of them.
 _base_ = '../glip_nano_csp_minilm.py'
 

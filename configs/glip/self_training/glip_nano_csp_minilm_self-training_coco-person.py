@@ -1,5 +1,5 @@
 # Teacher and student of the proof in docs/self_training.md: the base labels captions of
-# pictures whose boxes nobody sees, and both go on from it for 120 steps, the student
+# pictures whose boxes nobody sees, and both go on from it for 300 steps, the student
 # with the labels, the control (this config in tools/train.py) without.
 _base_ = './glip_nano_csp_minilm_coco-person_base.py'
 
@@ -33,7 +33,7 @@ self_training = dict(
     teacher=teacher,
     captions=_base_.split + 'unlabelled_captions.json',
     data_root=_base_.pictures,
-    labels=dict(limit=400, shard_size=100),
+    labels=dict(limit=1500, shard_size=100),
     score_thr=0.2,  # scores stay, and the reader chooses among them
     start='teacher',
     share=0.5,
@@ -41,7 +41,7 @@ self_training = dict(
     metric='flickr30k/R@1',
 )
 
-max_iters = 120
+max_iters = 300
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=20),
@@ -53,5 +53,5 @@ param_scheduler = [
         by_epoch=False,
     ),
 ]
-default_hooks = dict(checkpoint=dict(interval=60))
+default_hooks = dict(checkpoint=dict(interval=100))
 randomness = dict(seed=0)
