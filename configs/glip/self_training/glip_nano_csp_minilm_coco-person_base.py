@@ -1,5 +1,5 @@
-# The small model on the pictures of coco_person that keep their boxes: the first teacher
-# of the proof in docs/self_training.md, from a start that has seen no label of them.
+# The small model on the pictures of coco_person that keep their boxes: the first
+# teacher of the proof in docs/self_training.md, from a start without labels of them.
 _base_ = '../glip_nano_csp_minilm.py'
 
 split = 'work_dirs/coco_person_split/'

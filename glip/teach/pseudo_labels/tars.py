@@ -103,12 +103,12 @@ def _samples(
                 stem, _, ending = name.rpartition('.')
                 by_stem.setdefault(stem, {})[ending] = content
         plain = by_stem.pop('')
-        pictures = {s: own for s, own in by_stem.items() if _endings(own)}
+        pictures = {s: parts for s, parts in by_stem.items() if _endings(parts)}
         if _endings(plain) or not pictures:
             yield key, plain
             continue
-        for stem, own in pictures.items():
-            yield f'{key}.{stem}', plain | own
+        for stem, parts in pictures.items():
+            yield f'{key}.{stem}', plain | parts
 
 
 def _endings(members: Mapping[str, bytes]) -> list[str]:
