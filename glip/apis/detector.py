@@ -213,7 +213,7 @@ class Detector:
         Raises:
             CheckpointError: It cannot be read, or was tuned for other weights.
         """
-        return load_prompt(self.model, os.fspath(source))
+        return load_prompt(self.model, source)
 
     @property
     def words(self) -> TextPrompt | None:
@@ -226,6 +226,8 @@ class Detector:
             return getattr(self.model, 'tuned_prompt', None)
         if isinstance(prompt, TunedPrompt):
             return prompt
+        if not isinstance(prompt, str | os.PathLike):
+            return self.load_prompt(prompt)  # which says what is wrong with it
         file = os.path.realpath(prompt)
         version = os.stat(file).st_mtime_ns if os.path.isfile(file) else None
         return self._prompts.get((file, version), lambda: self.load_prompt(prompt))

@@ -80,7 +80,7 @@ def load(
     use_cpu_kernels(network, frozen=True)
     load_into(network, os.fspath(source), assign=True)
     if prompt is not None:
-        load_tuned(network, os.fspath(prompt))
+        load_tuned(network, prompt)
     if where.type == 'cpu':
         keep_freed_memory()
     detector = Detector(network.to(where).eval(), cfg, amp=amp)

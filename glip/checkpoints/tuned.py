@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def save_tuned(weights: TunedWeights, path: str | Path) -> None:
         raise CheckpointError(f'cannot write {path}: {error}') from error
 
 
-def read_tuned(source: str | Path) -> TunedWeights:
+def read_tuned(source: str | os.PathLike[str]) -> TunedWeights:
     """Read a file of tuned weights; nothing in it is executed.
 
     Args:
@@ -84,7 +85,12 @@ def read_tuned(source: str | Path) -> TunedWeights:
     Raises:
         CheckpointError: It cannot be had or read, or is another kind of file.
     """
-    path = find_file(source)
+    if not isinstance(source, str | os.PathLike):
+        raise CheckpointError(
+            f'{source!r:.60} is no file of tuned weights: give its path, such as '
+            'prompt.safetensors'
+        )
+    path = find_file(os.fspath(source))
     metadata = tuned_metadata(path)
     if metadata is None:
         raise CheckpointError(
@@ -118,7 +124,7 @@ def read_tuned(source: str | Path) -> TunedWeights:
     )
 
 
-def load_tuned(model: Any, source: str | Path) -> None:
+def load_tuned(model: Any, source: str | os.PathLike[str]) -> None:
     """Put tuned weights into the model that they were trained in.
 
     A tuned prompt becomes the model's ``tuned_prompt``, which predictions of other
@@ -136,7 +142,7 @@ def load_tuned(model: Any, source: str | Path) -> None:
 
 
 def add_tuned_weights(
-    model: Any, state: Mapping[str, Tensor], source: str | Path
+    model: Any, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> dict[str, Tensor]:
     """As :func:`load_tuned`, for weights that are about to be loaded.
 
@@ -160,7 +166,7 @@ def add_tuned_weights(
     return {**state, **result.fitting}
 
 
-def load_prompt(model: Any, source: str | Path) -> TunedPrompt:
+def load_prompt(model: Any, source: str | os.PathLike[str]) -> TunedPrompt:
     """Read a prompt for a model, which is not changed.
 
     Raises:
@@ -170,7 +176,10 @@ def load_prompt(model: Any, source: str | Path) -> TunedPrompt:
 
 
 def _prompt_for(
-    model: Any, state: Mapping[str, Tensor], weights: TunedWeights, source: str | Path
+    model: Any,
+    state: Mapping[str, Tensor],
+    weights: TunedWeights,
+    source: str | os.PathLike[str],
 ) -> TunedPrompt:
     """The prompt that a file holds, for a model with these weights."""
     if weights.tuning != 'prompt' or weights.text is None:
@@ -190,7 +199,7 @@ def _prompt_for(
 
 
 def _require_start(
-    state: Mapping[str, Tensor], weights: TunedWeights, source: str | Path
+    state: Mapping[str, Tensor], weights: TunedWeights, source: str | os.PathLike[str]
 ) -> None:
     """See that these are the weights that the tuning started from."""
     present = fingerprint(state, weights.tuning)

@@ -104,3 +104,7 @@ def test_wrong_words_are_reported_before_a_picture_is_read(files):
         )
     with pytest.raises(CheckpointError, match='missing'):
         detector(PICTURE, prompt='missing.safetensors')
+    with pytest.raises(CheckpointError, match='5 is no file'):
+        detector(PICTURE, prompt=5)
+    with pytest.raises(CheckpointError, match='5 is no file'):
+        glip.load(cfg, weights, 'cpu', prompt=5)
