@@ -136,12 +136,10 @@ def section(content: Mapping[str, Any], key: str, path: str) -> list[dict[str, A
             f'annotation file {path} has no list "{key}"; COCO format needs images, '
             'annotations and categories'
         )
-    wrong = next((i for i, e in enumerate(entries) if not isinstance(e, dict)), None)
-    if wrong is not None:
-        raise DatasetError(
-            f'annotation file {path}: entry {wrong} of "{key}" is no mapping but '
-            f'{entries[wrong]!r:.40}'
-        )
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            where = f'annotation file {path}: entry {number} of "{key}"'
+            raise DatasetError(f'{where} is no mapping but {entry!r:.40}')
     return entries
 
 

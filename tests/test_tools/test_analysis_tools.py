@@ -245,29 +245,26 @@ class TestAnalyzeResults:
         with Image.open(tmp_path / 'out' / 'good' / '0_1.000.jpg') as image:
             assert image.width > 900  # annotated and found side by side
 
+    def perfect(self, data, tiny, tmp_path):
+        """Arguments for predictions that are right, of pictures in ``data``."""
+        path = predictions.write(tmp_path / 'x.pkl', predictions.perfect(data))
+        options = ['--cfg-options', f'custom_data.data_root={tmp_path / "data"}']
+        options += ['custom_data.val.ann_file=annotations.json']
+        return tiny / 'tiny.py', path, tmp_path / 'out', *options
+
     def test_pictures_without_boxes_are_left_out(self, run, tiny, tmp_path):
         data = coco_folder.content(num_images=2)
         data['annotations'] = [a for a in data['annotations'] if a['image_id'] == 1]
-        folder = tmp_path / 'data'
-        coco_folder.write(folder, data)
-        path = predictions.write(tmp_path / 'x.pkl', predictions.perfect(data))
-        options = ['--cfg-options', f'custom_data.data_root={folder}']
-        options += ['custom_data.val.ann_file=annotations.json']
-        arguments = (tiny / 'tiny.py', path, tmp_path / 'out', *options)
-        code, out, _ = run('analyze_results', *arguments)
+        coco_folder.write(tmp_path / 'data', data)
+        code, out, _ = run('analyze_results', *self.perfect(data, tiny, tmp_path))
         assert code == 0
         assert '1 more have no box to find' in out
 
     def test_a_picture_that_is_missing_costs_only_itself(self, run, tiny, tmp_path):
         data = coco_folder.content(num_images=2)
-        folder = tmp_path / 'data'
-        coco_folder.write(folder, data)
-        (folder / '0.png').unlink()
-        path = predictions.write(tmp_path / 'x.pkl', predictions.perfect(data))
-        options = ['--cfg-options', f'custom_data.data_root={folder}']
-        options += ['custom_data.val.ann_file=annotations.json']
-        arguments = (tiny / 'tiny.py', path, tmp_path / 'out', *options)
-        code, out, err = run('analyze_results', *arguments)
+        coco_folder.write(tmp_path / 'data', data)
+        (tmp_path / 'data' / '0.png').unlink()
+        code, out, err = run('analyze_results', *self.perfect(data, tiny, tmp_path))
         assert code == 0
         assert 'written: 1 pictures' in out and '0.png' in err
 
