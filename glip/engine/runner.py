@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import EMAHook
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import convert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
@@ -74,6 +74,9 @@ class GLIPRunner(Runner):
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build it; unless the config says ``verbose``, its console is quiet."""
+        # Runs that start within one second have one name, by which mmengine keeps both.
+        for kind in (MMLogger, MessageHub):
+            kind._instance_dict.pop(self._experiment_name, None)
         logger = super().build_logger(*args, **kwargs)
         if not self.cfg.get('verbose', False):
             quiet_console(logger)

@@ -96,6 +96,19 @@ def test_resume_goes_on_from_the_last_epoch(trained):
     assert resumed.message_hub.get_scalar('train/loss').data[0].size == 8
 
 
+def test_runs_that_start_within_one_second_share_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.runner.runner.time.time', lambda: 0.0)
+    names = ('first', 'second')
+    runs = [build(tmp_path / name) for name in names]
+    for name, run in zip(names, runs, strict=True):
+        run.train()
+        history, _ = run.message_hub.get_scalar('train/loss').data
+        assert len(history) == 4  # two epochs of two steps
+        run.logger.info('only in %s', name)
+        log = tmp_path / name / run.timestamp / f'{run.timestamp}.log'
+        assert log.read_text().count('only in') == 1
+
+
 def test_resume_takes_the_log_history_without_running_code(trained, monkeypatch):
     monkeypatch.setattr(
         pickle, 'Unpickler', lambda *a, **k: pytest.fail('unpickled without a guard')

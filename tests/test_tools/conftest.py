@@ -7,7 +7,6 @@ from types import ModuleType
 
 import coco_folder
 import pytest
-from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from tiny_model import tiny_model
 
@@ -93,8 +92,6 @@ def main_of(name: str) -> Callable[[list[str]], int]:
 
     def run(arguments: list[str]) -> int:
         before = dict(DefaultScope._instance_dict)
-        # Runs of one second have the same name, and would share a log file.
-        MMLogger._instance_dict.clear()
         try:
             return main(arguments)
         finally:
