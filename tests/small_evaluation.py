@@ -11,7 +11,6 @@ import os
 import pickle
 import signal
 import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def config(folder: Path, work_dir: Path, **changes: Any) -> Config:
     cfg = Config(
         dict(
             default_scope='glip',
-            experiment_name=f'small-{uuid.uuid4()}',
+            experiment_name='small',
             model=copy.deepcopy(MODEL),
             work_dir=str(work_dir),
             load_from=str(folder / 'weights_0.pth'),

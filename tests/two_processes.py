@@ -2,7 +2,6 @@
 
 import os
 import socket
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -137,7 +136,7 @@ def train(cfg: Config):
     """Train in this process, which may be one of several."""
     from glip.engine.run import build_runner
 
-    cfg.experiment_name = f'two-{uuid.uuid4()}'
+    cfg.experiment_name = 'two'
     runner = build_runner(cfg)
     runner.train()
     return runner

@@ -1,6 +1,5 @@
 """What the flags of the training tool do to a config."""
 
-import uuid
 
 import pytest
 import torch
@@ -52,7 +51,7 @@ def toy_config(work_dir, **default_hooks) -> Config:
             work_dir=str(work_dir),
             default_hooks=default_hooks,
             default_scope='glip',
-            experiment_name=f'toy-{uuid.uuid4()}',
+            experiment_name='toy',
             log_level='ERROR',
         )
     )
