@@ -1,6 +1,5 @@
 """What the flags of the training tool do to a config."""
 
-
 import pytest
 import torch
 from mmengine.config import Config
