@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from glip.ops.bi_attention import BiProjections, Projection
-from glip.ops.cpu.linear import linear
+from glip.ops.cpu.linear import linear, product_per_head
 from glip.ops.cpu.tiled_attention import tiled_attention
 from glip.ops.plain import is_plain
 
@@ -96,15 +96,16 @@ def absorbed_bi_attention(
         bias = (keys @ query_bias.unsqueeze(-1)).squeeze(-1)
         if mask is not None:
             bias = bias.masked_fill(~mask.unsqueeze(1), -1e30)
-        values = heads(projections.value_l) @ per_head(out_weight.t())
+        values = heads(projections.value_l)
+        values = product_per_head(values, per_head(out_weight.t()))
         values = values * scale.unsqueeze(-3)
         if not dropout:  # the probabilities of a head sum to one
             values = values + out_bias.unsqueeze(-3) / num_heads
-        return keys @ query_weight, bias, values
+        return product_per_head(keys, query_weight), bias, values
 
     def from_read(means: Tensor, mass: Tensor) -> Tensor:
         value_weight, value_bias = map(per_head, projections.value_v)
-        read = means @ value_weight.mT
+        read = product_per_head(means, value_weight.mT)
         read = read + mass.unsqueeze(-1) * value_bias.unsqueeze(-2)
         return linear(read.transpose(1, 2).flatten(2), *projections.out_l)
 

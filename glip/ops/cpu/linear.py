@@ -52,6 +52,23 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return torch.mm(a, b.t())
 
 
+def product_per_head(x: Tensor, weights: Tensor) -> Tensor:
+    """``x @ weights``, by :func:`product` in float32 without gradients.
+
+    Args:
+        x: Shape (B, H, n, K).
+        weights: Shape (H, K, m), any strides.
+
+    Returns:
+        Shape (B, H, n, m).
+    """
+    if torch.is_grad_enabled() or not _by_onednn(x, weights):
+        return x @ weights
+    heads = zip(x.transpose(0, 1).flatten(1, 2), weights, strict=True)
+    out = torch.stack([product(rows, weight.t()) for rows, weight in heads])
+    return out.unflatten(1, (len(x), -1)).transpose(0, 1)
+
+
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
         onednn_is_used()  # first, as sizes that a compiler reads are compiled anew

@@ -22,7 +22,7 @@ Draw = Callable[[torch.Size], Tensor]
 Rows = TypeVar('Rows', bound='_PerToken')
 
 # Scores of a tile: those of all heads stay in the cache from one product to the next.
-_TILE_SCORES = 400_000
+_TILE_SCORES = 600_000
 _LEAST_ROWS, _MOST_ROWS = 256, 2048
 
 
@@ -242,7 +242,7 @@ def _forward_of_picture(
     columns, dtype = len(tokens.keys), tokens.keys.dtype
     rows = _rows_of_tile(columns)
     scratch = read.means.new_empty(columns * rows)
-    values = tokens.values.t()
+    values = tokens.values.t().contiguous()
     for x, out in _tiles(rows, *positions):
         factors = x.to(dtype)
         scores = product(tokens.keys, factors).to(x.dtype)
@@ -262,7 +262,8 @@ def _forward_of_picture(
         torch.softmax(_by_head(scores, heads), 1, out=_by_head(probs, heads))
         if draw:
             probs.mul_(draw(probs.shape))
-        torch.add(x, product(probs.to(dtype).t(), values), out=out)
+        # Transposed, as only the second factor of a product may be so without a copy.
+        torch.add(x, product(values, probs.to(dtype).t()).t(), out=out)
 
 
 def _backward_of_picture(
@@ -290,6 +291,7 @@ def _backward_of_picture(
     columns = len(tokens.keys)
     rows = _rows_of_tile(columns)
     scratch = tokens.keys.new_empty(2, columns * rows)
+    keys, grad_means = tokens.keys.t().contiguous(), arriving.means.t().contiguous()
     for x, grad_out, grad_x in _tiles(rows, *positions):
         probs, grad_scores = (s[: columns * len(x)].view(columns, -1) for s in scratch)
         scores = product(tokens.keys, x)
@@ -302,7 +304,7 @@ def _backward_of_picture(
         torch.mul(grad_probs.sub_(arriving.center), probs, out=grad_scores)
         if draw:
             probs.mul_(kept_entries)
-        torch.add(grad_out, product(probs.t(), arriving.means.t()), out=grad_x)
+        torch.add(grad_out, product(grad_means, probs.t()).t(), out=grad_x)
         # Tokens under a position.
         scores.add_(tokens.bias)
         torch.softmax(_by_head(scores, heads), 1, out=_by_head(probs, heads))
@@ -319,7 +321,7 @@ def _backward_of_picture(
         grads.bias.add_(grad_probs.sum(1, True))
         grad_scores.add_(grad_probs)
         grads.keys.add_(product(grad_scores, x.t()))
-        grad_x.add_(product(grad_scores.t(), tokens.keys.t()))
+        grad_x.add_(product(keys, grad_scores.t()).t())
 
 
 def _by_head(scores: Tensor, heads: int) -> Tensor:
