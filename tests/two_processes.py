@@ -1,5 +1,6 @@
 """Train a tiny GLIP on pictures of noise, in one process or in two on the CPU."""
 
+import gc
 import os
 import socket
 from collections.abc import Sequence
@@ -154,6 +155,9 @@ def _run(rank: int, port: int, function, arguments: tuple) -> None:
     dist.init_process_group('gloo')
     try:
         function(rank, *arguments)
+        # Wrappers of models that outlive the group abort the process as it ends.
+        gc.collect()
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 

@@ -1,6 +1,7 @@
 """Blocks of the dynamic head whose group norms are folded into what follows them."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -72,24 +73,22 @@ def _gather_folded(
     relu: dyhead.DyReLU,
 ) -> Tensor:
     """What ``DyConv._gather`` computes, but on channel means, where that is exact."""
+    score = cast(nn.Conv2d, attention[1])
     maps: list[Tensor] = []
-    scales: list[Tensor] = []
-    shifts: list[Tensor] = []
-    means: list[Tensor] = []
+    folded: list[tuple[Tensor, Tensor, Tensor]] = []
     for norm, x in sources:
         x = x.contiguous(memory_format=torch.channels_last)
         x, scale, shift, mean = fold_group_norm(x, norm)
         if x.shape[2:] != size:
             mean = resampled_mean(x, size)
-        mean = mean * scale + shift
-        gate = F.hardsigmoid(attention(mean[..., None, None])).flatten(1)
-        gate = gate / len(sources)
         maps.append(x)
-        for items, item in ((scales, scale), (shifts, shift), (means, mean)):
-            items.append(gate * item)
-    lines = relu.lines(_sum(means))
-    return higher_line(maps, scales, _sum(shifts), lines, size)
-
-
-def _sum(terms: list[Tensor]) -> Tensor:
-    return sum(terms[1:], terms[0])
+        folded.append((scale, shift, mean))
+    scales, shifts, means = map(torch.stack, zip(*folded, strict=True))
+    means = means * scales + shifts
+    # So small that casts of half precision would take longer than the products.
+    wide = means.dtype is score.weight.dtype
+    with torch.autocast('cpu', enabled=False) if wide else nullcontext():
+        gates = F.linear(means, score.weight.flatten(1), score.bias).relu()
+        gates = F.hardsigmoid(gates) / len(sources)
+        lines = relu.lines((gates * means).sum(0))
+    return higher_line(maps, gates * scales, (gates * shifts).sum(0), lines, size)

@@ -1,43 +1,9 @@
 """The four pixels around each position that a deformable convolution reads."""
 
-from typing import NamedTuple
+from functools import lru_cache
 
 import torch
 from torch import Tensor
-
-
-class _Axis(NamedTuple):
-    """The lower and the higher neighbour along one axis, each of shape (N,).
-
-    Attributes:
-        pixel: Whole coordinates, clamped into the map, int32.
-        weight: Linear weights, 0 for a neighbour outside.
-        inside: 1 for a neighbour in the map, else 0.
-    """
-
-    pixel: tuple[Tensor, Tensor]
-    weight: tuple[Tensor, Tensor]
-    inside: tuple[Tensor, Tensor]
-
-
-def _axis(position: Tensor, size: int) -> _Axis:
-    low = position.floor()
-    fraction = position - low
-    neighbours = []
-    for whole, weight in ((low, 1 - fraction), (low + 1, fraction)):
-        # Far away is outside, and what is no number must not become an index.
-        clamped = whole.clamp(0, size - 1)
-        inside = whole.eq_(clamped)
-        neighbours.append((clamped.nan_to_num_(0).int(), weight.mul_(inside), inside))
-    return _Axis(*zip(*neighbours, strict=True))
-
-
-def _reached(axis: _Axis) -> Tensor:
-    """1 where the higher neighbour pulls a position, which it does not at -1 exactly.
-
-    See :func:`glip.compat.mmcv_ext.deform_conv.without_gradient_outside`.
-    """
-    return axis.inside[1] * ((axis.inside[0] + axis.weight[1]) > 0)
 
 
 class BilinearCorners:
@@ -62,22 +28,25 @@ class BilinearCorners:
         stride: int,
         padding: int,
     ) -> None:
-        batch, device = offset.shape[0], offset.device
-        tap = torch.arange(kernel * kernel, device=device)
-        top, left = (
-            torch.arange(size, device=device) * stride - padding
-            for size in offset.shape[2:]
-        )
-        y = (top[:, None, None] + tap // kernel).to(offset.dtype)
-        x = (left[:, None] + tap % kernel).to(offset.dtype)
-        shift = offset.permute(0, 2, 3, 1)
-        self._y = _axis((shift[..., 0::2] + y).flatten(), height)
-        self._x = _axis((shift[..., 1::2] + x).flatten(), width)
-        first = torch.arange(batch, dtype=torch.int32, device=device) * (height * width)
-        for index in self._y.pixel:
-            index.mul_(width).view(shift.shape[:3] + tap.shape).add_(
-                first[:, None, None, None]
-            )
+        grid = _grid(tuple(offset.shape[2:]), kernel, stride, padding).to(offset)
+        shift = offset.unflatten(1, (-1, 2)).permute(2, 0, 3, 4, 1)
+        # Of all here the axis, y or x, comes first; then the neighbour along it, the
+        # lower or the higher; then the read.
+        position = torch.add(shift, grid, out=offset.new_empty(shift.shape))
+        position = position.view(2, 1, -1)
+        low = position.floor()
+        fraction = position - low
+        whole = torch.cat((low, low + 1), 1)
+        # Far away is outside, and what is no number must not become an index.
+        last = whole.new_tensor([height - 1, width - 1]).view(2, 1, 1)
+        clamped = torch.minimum(whole.clamp(min=0), last)
+        self._inside = whole.eq_(clamped)  # 1 for a neighbour in the map, else 0
+        self._weight = torch.cat((1 - fraction, fraction), 1).mul_(self._inside)
+        self._pixel = clamped.nan_to_num_(0).int()
+        self._pixel[0].mul_(width)
+        for picture in range(1, len(offset)):
+            reads = self._pixel[0].view(2, len(offset), -1)
+            reads[:, picture].add_(picture * height * width)
 
     def bags(self, mask: Tensor) -> tuple[Tensor, Tensor]:
         """All reads as ``embedding_bag`` takes them.
@@ -90,10 +59,12 @@ class BilinearCorners:
         """
         index = mask.new_empty(len(mask), 4, dtype=torch.int32)
         weight = mask.new_empty(len(mask), 4)
-        masked = [w * mask for w in self._y.weight]
+        rows, columns = self._pixel
+        y, x = self._weight
+        masked = y * mask
         for number, (a, b) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
-            torch.add(self._y.pixel[a], self._x.pixel[b], out=index[:, number])
-            torch.mul(masked[a], self._x.weight[b], out=weight[:, number])
+            torch.add(rows[a], columns[b], out=index[:, number])
+            torch.mul(masked[a], x[b], out=weight[:, number])
         return index, weight
 
     def gradients(self, mask: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -106,10 +77,25 @@ class BilinearCorners:
         Returns:
             Gradients of y, x and the modulation, each (N,).
         """
-        (y0, y1), (x0, x1) = self._y.weight, self._x.weight
+        (y0, y1), (x0, x1) = self._weight
+        inside = self._inside[:, 0]
+        # 1 where the higher neighbour pulls a position, which it does not at -1
+        # exactly: see glip.compat.mmcv_ext.deform_conv.without_gradient_outside.
+        reached = self._inside[:, 1] * ((inside + self._weight[:, 1]) > 0)
         g00, g01, g10, g11 = grad.unbind(1)
         at_y0, at_y1 = g00 * x0 + g01 * x1, g10 * x0 + g11 * x1
         at_x0, at_x1 = g00 * y0 + g10 * y1, g01 * y0 + g11 * y1
-        grad_y = (at_y1 * _reached(self._y) - at_y0 * self._y.inside[0]) * mask
-        grad_x = (at_x1 * _reached(self._x) - at_x0 * self._x.inside[0]) * mask
+        grad_y = (at_y1 * reached[0] - at_y0 * inside[0]) * mask
+        grad_x = (at_x1 * reached[1] - at_x0 * inside[1]) * mask
         return grad_y, grad_x, at_y0 * y0 + at_y1 * y1
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _grid(size: tuple[int, int], kernel: int, stride: int, padding: int) -> Tensor:
+    """Where taps read without offsets, (2, 1, Ho, Wo, k*k), on the CPU."""
+    tap = torch.arange(kernel * kernel)
+    top, left = (torch.arange(n) * stride - padding for n in size)
+    y = (top[:, None, None] + tap // kernel).expand(*size, -1)
+    x = (left[:, None] + tap % kernel).expand(*size, -1)
+    return torch.stack((y, x))[:, None].float()

@@ -204,7 +204,7 @@ def _channel_sum(x: Tensor) -> Tensor:
 
 def higher_line(
     maps: Sequence[Tensor],
-    scales: list[Tensor],
+    scales: Tensor,
     shift: Tensor,
     lines: Sequence[tuple[Tensor, Tensor]],
     size: torch.Size,
@@ -214,7 +214,7 @@ def higher_line(
     Args:
         maps: Each (B, C, H, W) in channels_last memory format; one of another size is
             resampled, bilinear with aligned corners.
-        scales: Of each map, (B, C).
+        scales: Of the maps, (maps, B, C).
         shift: Added to the sum, (B, C).
         lines: Slope and offset of each of the two, (B, C).
         size: Height and width.
@@ -222,6 +222,6 @@ def higher_line(
     Returns:
         Shape (B, C, *size), in channels_last memory format.
     """
-    small = [shift, *(term for line in lines for term in line), torch.stack(scales)]
+    small = [shift, *(term for line in lines for term in line), scales]
     small = [t.to(maps[0].dtype)[..., None, None] for t in small]
     return _HigherLine.apply(size, *small, *maps)

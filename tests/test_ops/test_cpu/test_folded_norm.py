@@ -81,7 +81,7 @@ def test_sum_and_higher_line_forward_and_backward(sizes):
     scales, shift = [draw() for _ in sizes], draw()
     lines = [(draw(), draw()), (draw(), draw())]
     everything = [*maps, *scales, shift, *lines[0], *lines[1]]
-    found = higher_line(maps, scales, shift, lines, torch.Size(sizes[0]))
+    found = higher_line(maps, torch.stack(scales), shift, lines, torch.Size(sizes[0]))
     expected = by_maps(maps, scales, shift, lines, sizes[0])
     assert found.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(found, expected)
