@@ -127,14 +127,29 @@ def fit(
         if strict or not agreeing:
             raise CheckpointError(f'{name} does not fit the model; {result.describe()}')
         print_log(f'{name} fits only in part; {result.describe()}', 'current', WARNING)
-    if PROMPT_KEY in state and PROMPT_KEY not in expected:
+    if message := _about_prompt(state, expected):
         print_log(
-            f'{name} holds a tuned prompt ({PROMPT_KEY}) that the model does not '
-            'have; results will be those of the untuned model',
-            'current',
-            WARNING,
+            f'{name} holds a tuned prompt ({PROMPT_KEY}) {message}', 'current', WARNING
         )
     return result.fitting
+
+
+def _about_prompt(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> str | None:
+    """What a tuned prompt in plain weights means, where it changes results."""
+    if PROMPT_KEY not in state:
+        return None
+    if PROMPT_KEY not in expected:
+        return (
+            'that the model does not have; results will be those of the untuned model'
+        )
+    if not state[PROMPT_KEY].any():
+        return None
+    return (
+        'that is added to any words, though it means something with those it was '
+        'tuned for only; prompt.safetensors (--prompt, prompt=) refuses others'
+    )
 
 
 def read_checkpoint(source: str | Path) -> dict[str, Any]:

@@ -162,13 +162,18 @@ def test_loose_loading_takes_what_fits(ours, named):
     assert same(model, {**state, BIAS: torch.zeros(1)})
 
 
-def test_a_tuned_prompt_without_a_place_is_a_warning(ours, named, monkeypatch):
-    said = []
+def test_a_tuned_prompt_in_plain_weights_is_a_warning(ours, named, monkeypatch):
+    messages = []
     monkeypatch.setattr(
-        'glip.checkpoints.load.print_log', lambda text, *args: said.append(text)
+        'glip.checkpoints.load.print_log', lambda text, *args: messages.append(text)
     )
     load_into(named(ours), {**ours, PROMPT_KEY: torch.zeros(4, 8)})
-    assert len(said) == 1 and 'tuned prompt' in said[0]
+    assert len(messages) == 1 and 'untuned model' in messages[0]
+    tuned = {**ours, PROMPT_KEY: torch.ones(4, 8)}
+    load_into(named(tuned), tuned)
+    assert len(messages) == 2 and 'added to any words' in messages[1]
+    load_into(named(tuned), {**tuned, PROMPT_KEY: torch.zeros(4, 8)})
+    assert len(messages) == 2  # it changes nothing
 
 
 def test_training_state_is_kept_beside_the_weights(tmp_path, ours):
