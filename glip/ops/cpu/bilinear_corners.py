@@ -36,12 +36,14 @@ class BilinearCorners:
         position = position.view(2, 1, -1)
         low = position.floor()
         fraction = position - low
-        whole = torch.cat((low, low + 1), 1)
+        step = torch.arange(2, dtype=low.dtype, device=low.device)[:, None]
+        whole = low + step
         # Far away is outside, and what is no number must not become an index.
         last = whole.new_tensor([height - 1, width - 1]).view(2, 1, 1)
         clamped = torch.minimum(whole.clamp(min=0), last)
         self._inside = whole.eq_(clamped)  # 1 for a neighbour in the map, else 0
-        self._weight = torch.cat((1 - fraction, fraction), 1).mul_(self._inside)
+        # 1 - fraction and fraction
+        self._weight = ((1 - step) - fraction).abs_().mul_(self._inside)
         self._pixel = clamped.nan_to_num_(0).int()
         self._pixel[0].mul_(width)
         for picture in range(1, len(offset)):
@@ -90,7 +92,7 @@ class BilinearCorners:
         return grad_y, grad_x, at_y0 * y0 + at_y1 * y1
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 @torch.inference_mode(False)
 def _grid(size: tuple[int, int], kernel: int, stride: int, padding: int) -> Tensor:
     """Where taps read without offsets, (2, 1, Ho, Wo, k*k), on the CPU."""
