@@ -1,6 +1,5 @@
 """Train a tiny GLIP on pictures of noise, in one process or in two on the CPU."""
 
-import gc
 import os
 import socket
 from collections.abc import Sequence
@@ -144,6 +143,8 @@ def train(cfg: Config):
 
 
 def _run(rank: int, port: int, function, arguments: tuple) -> None:
+    from glip.engine.run import leave_processes
+
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -155,11 +156,8 @@ def _run(rank: int, port: int, function, arguments: tuple) -> None:
     dist.init_process_group('gloo')
     try:
         function(rank, *arguments)
-        # Wrappers of models that outlive the group abort the process as it ends.
-        gc.collect()
-        dist.barrier()
     finally:
-        dist.destroy_process_group()
+        leave_processes()
 
 
 def in_two_processes(function, *arguments) -> None:
