@@ -74,9 +74,7 @@ class GLIPRunner(Runner):
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build it; unless the config says ``verbose``, its console is quiet."""
-        # Runs that start within one second have one name, by which mmengine keeps both.
-        for kind in (MMLogger, MessageHub):
-            kind._instance_dict.pop(self._experiment_name, None)
+        self._forget_earlier_runs()
         logger = super().build_logger(*args, **kwargs)
         if not self.cfg.get('verbose', False):
             quiet_console(logger)
@@ -219,14 +217,19 @@ class GLIPRunner(Runner):
             skip_pretrained(self.model)
         super()._init_model_weights()
 
-    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
-        """Build one in the work directory of this run."""
-        # mmengine keeps one of each name, with the folders of the run that came first.
+    def _forget_earlier_runs(self) -> None:
+        """Let nothing of a run in this process be shared with those before it.
+
+        mmengine keeps one of each name, with the folders of the run that came first:
+        all visualizers have one name, and so have loggers and histories of runs that
+        start within one second.
+        """
+        for kind in (MMLogger, MessageHub):
+            kind._instance_dict.pop(self._experiment_name, None)
         kinds = [Visualizer]
         for kind in kinds:
             kind._instance_dict.clear()
             kinds += kind.__subclasses__()
-        return super().build_visualizer(visualizer)
 
     @property
     def _detector(self) -> nn.Module:
